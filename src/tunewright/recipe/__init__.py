@@ -1,0 +1,1 @@
+"""What the user asked for: the one description, its reader and its defaults."""

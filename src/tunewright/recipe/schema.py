@@ -1,0 +1,188 @@
+"""The recipe: the one description of everything a user can ask for.
+
+The file, the flags, the JSON schema and the docs page all derive from these classes.
+`auto` means: chosen before training, and saved with the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Auto = Literal["auto"]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Blocks = Annotated[int, Field(ge=0)] | Literal["all"]
+
+
+class Section(BaseModel):
+    """A part of the recipe: immutable, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Columns(Section):
+    """Which column plays which part."""
+
+    text: str | Auto = Field("auto", description="column with the text")
+    text_pair: str | Auto | None = Field(
+        "auto", description="column with the second text of a pair; null for none"
+    )
+    label: str | Auto = Field("auto", description="column with the label")
+
+
+class Split(Section):
+    """How rows are dealt to training, validation and test."""
+
+    by: Literal["auto", "stratified", "group", "time", "given"] = Field(
+        "auto", description="what keeps the parts apart"
+    )
+    validation: Share = Field(0.15, description="share of the rows for validation")
+    test: Share = Field(0.15, description="share of the rows for the sealed test part")
+
+    @model_validator(mode="after")
+    def _leave_rows_to_train_on(self) -> Split:
+        if self.validation + self.test >= 0.9:
+            raise ValueError("validation and test together take 90 % of the rows or more")
+        return self
+
+
+class Data(Section):
+    """Where the rows are."""
+
+    train: str | None = Field(
+        None, description="file, folder or Hugging Face data set id; all rows, or the training part"
+    )
+    validation: str | None = Field(None, description="file with the validation part")
+    test: str | None = Field(None, description="file with the test part; it is sealed")
+    columns: Columns = Field(default_factory=Columns)
+    group: str | None = Field(
+        None, description="column whose equal values never land on both sides of a split"
+    )
+    time: str | None = Field(None, description="column to split by: the latest rows are the test")
+    split: Split = Field(default_factory=Split)
+
+
+class Adapt(Section):
+    """What becomes of the architecture."""
+
+    method: Literal["full", "head"] = Field(
+        "full", description="full: any layer may be trained; head: only the new head"
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] | Auto | Literal["model"] = Field(
+        "auto", description="dropout of hidden layers; model: what the model's own config says"
+    )
+
+
+class Phase(Section):
+    """A stretch of training with one set of trainable layers."""
+
+    name: str | None = Field(None, description="shown in progress and report")
+    blocks: Blocks = Field(
+        "all", description="number of top blocks to train, 0 for the head alone, or all"
+    )
+    learning_rate: Positive | Auto = Field("auto", description="of the topmost trainable block")
+    head_learning_rate: Positive | Auto = Field("auto", description="of the head")
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | Auto = Field(
+        "auto", description="each block learns at this times the rate of the block above"
+    )
+    epochs: Count | Auto = Field("auto", description="passes over the training rows, at most")
+    early_stopping: Annotated[int, Field(ge=0)] | Auto = Field(
+        "auto", description="evaluations without gain before the phase ends; 0 for never"
+    )
+
+
+class Train(Section):
+    """How the weights are learned."""
+
+    strategy: Literal["staged", "full", "head"] = Field(
+        "staged", description="staged: head, then top blocks, then all; full: all at once"
+    )
+    phases: tuple[Phase, ...] | None = Field(
+        None, description="phases by hand, instead of a strategy"
+    )
+    epochs: Count | Auto = Field("auto", description="passes of the last phase, at most")
+    learning_rate: Positive | Auto = Field("auto", description="of the topmost trainable block")
+    head_learning_rate: Positive | Auto = Field("auto", description="of the head")
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | Auto = Field("auto")
+    batch_size: Count | Auto = Field("auto", description="rows per optimizer step")
+    accumulate: Count = Field(1, description="parts that each step's batch is computed in")
+    max_length: Annotated[int, Field(ge=4)] | Auto = Field(
+        "auto", description="tokens per row; longer rows are cut, and counted"
+    )
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="share of a phase's steps in which the rate rises"
+    )
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    clip: Annotated[float, Field(ge=0)] = Field(1.0, description="largest gradient norm; 0 for none")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: the faster of the two, measured on the first rows"
+    )
+    early_stopping: Annotated[int, Field(ge=0)] | Auto = Field(
+        "auto", description="evaluations without gain before a phase ends; 0 for never"
+    )
+    evaluations_per_epoch: Count | Auto = "auto"
+    threads: Count | Auto = Field("auto", description="processor threads")
+
+    @model_validator(mode="after")
+    def _phases_or_strategy(self) -> Train:
+        if self.phases is not None and not self.phases:
+            raise ValueError("phases is an empty list: nothing would be trained")
+        if self.phases is not None and "strategy" in self.model_fields_set:
+            raise ValueError("strategy and phases are both given: keep one of them")
+        if (
+            isinstance(self.batch_size, int)
+            and self.accumulate > 1
+            and self.batch_size % self.accumulate
+        ):
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of accumulate {self.accumulate}"
+            )
+        return self
+
+
+class Evaluate(Section):
+    """How a model is judged."""
+
+    metric: Literal["auto", "accuracy", "macro_f1", "mcc", "log_loss"] = Field(
+        "auto", description="the deciding metric: picks the best step and gives the verdict"
+    )
+    resamples: Annotated[int, Field(ge=100, le=100_000)] = Field(
+        1000, description="bootstrap resamples behind each 95 % interval"
+    )
+
+
+class Test(Section):
+    """The final estimate."""
+
+    __test__ = False  # not a pytest class
+    open: bool = Field(False, description="open the seal at the end of this run")
+
+
+class Recipe(Section):
+    """What the user asked for. Two lines, model and data, are a normal recipe."""
+
+    task: Literal["auto", "text-classification"] = "auto"
+    backend: Literal["torch"] = "torch"
+    name: str | None = Field(None, description="part of the run folder's name")
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    model: str = Field("minilm", description="catalog name, local folder, or hub id")
+    revision: str | None = Field(None, description="commit of a hub model")
+    data: Data = Field(default_factory=Data)
+    adapt: Adapt = Field(default_factory=Adapt)
+    train: Train = Field(default_factory=Train)
+    evaluate: Evaluate = Field(default_factory=Evaluate)
+    test: Test = Field(default_factory=Test)
+
+    @model_validator(mode="after")
+    def _head_only_means_no_blocks(self) -> Recipe:
+        deep = self.train.phases and any(phase.blocks != 0 for phase in self.train.phases)
+        wants_more = "strategy" in self.train.model_fields_set and self.train.strategy != "head"
+        if self.adapt.method == "head" and (deep or wants_more):
+            raise ValueError("adapt.method is head, but train asks for more layers than the head")
+        return self

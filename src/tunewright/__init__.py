@@ -1,1 +1,42 @@
-"""Fine-tune a pre-trained model on your own data, from a file to a number you can believe."""
+"""Fine-tune a pre-trained model on your own data, from a file to a number you can believe.
+
+The commands of the command line are functions here, with the same names and arguments.
+They are imported when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tunewright.checking import check as check
+    from tunewright.doctor import doctor as doctor
+    from tunewright.errors import TunewrightError as TunewrightError
+    from tunewright.inference import predict as predict
+    from tunewright.judging import evaluate as evaluate
+    from tunewright.judging import test as test
+    from tunewright.life import FinishedRun as FinishedRun
+    from tunewright.life import run as run
+    from tunewright.models.listing import list_models as models
+    from tunewright.recipe.schema import Recipe as Recipe
+    from tunewright.runs.index import list_runs as runs
+
+_HOMES = {
+    "FinishedRun": ("tunewright.life", "FinishedRun"),
+    "Recipe": ("tunewright.recipe.schema", "Recipe"),
+    "TunewrightError": ("tunewright.errors", "TunewrightError"),
+    "check": ("tunewright.checking", "check"),
+    "evaluate": ("tunewright.judging", "evaluate"),
+    "predict": ("tunewright.inference", "predict"),
+    "run": ("tunewright.life", "run"),
+    "test": ("tunewright.judging", "test"),
+}
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tunewright' has no attribute '{name}'")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,1 @@
+"""Takes the model away."""

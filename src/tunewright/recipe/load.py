@@ -90,9 +90,7 @@ def _spread_data(content: dict[str, Any]) -> dict[str, Any]:
 def _lay_over(content: dict[str, Any], setting: str) -> None:
     key, equals, value = setting.partition("=")
     if not equals or not key.strip():
-        raise RecipeError(
-            f"the setting '{setting}' has no value", fix="write --set train.epochs=3"
-        )
+        raise RecipeError(f"the setting '{setting}' has no value", fix="write --set train.epochs=3")
     *parents, last = key.strip().split(".")
     place: Any = content
     for parent in parents:

@@ -117,7 +117,9 @@ class Train(Section):
     )
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    clip: Annotated[float, Field(ge=0)] = Field(1.0, description="largest gradient norm; 0 for none")
+    clip: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="largest gradient norm; 0 for none"
+    )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     precision: Literal["auto", "fp32", "bf16"] = Field(

@@ -1,0 +1,1 @@
+"""The life of a training: loop, phases, batches, stopping, checkpoints, events. No framework."""

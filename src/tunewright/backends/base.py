@@ -1,0 +1,69 @@
+"""What the loop asks of a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, SupportsFloat
+
+import numpy as np
+
+from tunewright.train.phases import PhasePlan
+
+
+@dataclass(frozen=True)
+class PhaseStart:
+    """What a backend did when a phase began."""
+
+    trainable_parameters: int
+    cached: bool
+    cache_mib: float
+    build_s: float
+    reason: str
+
+
+class Backend(Protocol):
+    """A model being trained. Row numbers index the part that is named."""
+
+    num_blocks: int
+
+    def solve_head(self) -> float:
+        """Set the head to the solution of a linear probe; the seconds it took."""
+
+    def start_phase(self, phase: PhasePlan) -> PhaseStart:
+        """Freeze and thaw layers, make an optimizer, cache what stays the same."""
+
+    def train_step(
+        self, parts: Sequence[np.ndarray], *, rate: float, draw: int
+    ) -> tuple[SupportsFloat, SupportsFloat]:
+        """One optimizer step over rows of the training part, in one or more parts.
+
+        Args:
+            parts: row numbers; more than one array means gradient accumulation.
+            rate: the phase's learning rates are multiplied by this.
+            draw: decides every random draw of this step.
+        Returns:
+            (mean loss per row in nats, gradient norm), read from the device when converted.
+        """
+
+    def probabilities(self, part: str) -> np.ndarray:
+        """(rows, classes), in the order of the rows."""
+
+    def keep_best(self) -> None:
+        """Remember the weights as they are now."""
+
+    def restore_best(self) -> None:
+        """Go back to the remembered weights."""
+
+    def save_state(self, folder: Path) -> None:
+        """Write all that resuming needs as safetensors files into an empty folder."""
+
+    def load_weights(self, folder: Path) -> None:
+        """Take the weights out of a checkpoint; before `start_phase`."""
+
+    def load_optimizer(self, folder: Path) -> None:
+        """Take the optimizer's state and the best weights; after `start_phase`."""
+
+    def save_model(self, folder: Path) -> None:
+        """Write a folder that loads without Tunewright."""

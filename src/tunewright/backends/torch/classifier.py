@@ -1,0 +1,299 @@
+"""A text classifier being trained: the torch backend of the loop."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from tunewright.backends.base import PhaseStart
+from tunewright.backends.torch import probe, state
+from tunewright.backends.torch.blocks import Layout, find_layout
+from tunewright.backends.torch.dropout import Draws, seed_dropout
+from tunewright.backends.torch.embedding import watch_large_tables
+from tunewright.backends.torch.load import Loaded
+from tunewright.backends.torch.optimizer import make_optimizer
+from tunewright.backends.torch.prefix import Batch, Prefix, largest_difference
+from tunewright.backends.torch.tokens import Tokens, collate, sorted_batches
+from tunewright.train.phases import PhasePlan
+
+EVAL_TOKENS = 4096
+EXACT_FP32 = 1e-4
+EXACT_BF16 = 5e-2
+CACHE_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of training or validation: tokens and label numbers, int64 (rows)."""
+
+    tokens: Tokens
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """What a step needs from the recipe, as plain values."""
+
+    num_labels: int
+    weight_decay: float
+    clip: float
+    label_smoothing: float
+    balanced: bool
+    bf16: bool
+    dropout: float | None
+    seed: int
+    cache_limit_mib: float
+
+
+class TorchClassifier:
+    """Implements `backends.base.Backend`."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        parts: Mapping[str, Part],
+        settings: StepSettings,
+        device: torch.device,
+    ) -> None:
+        self.model = loaded.model.to(device)
+        self.tokenizer = loaded.tokenizer
+        self.parts = parts
+        self.settings = settings
+        self.device = device
+        self.draws = Draws()
+        seed_dropout(self.model, self.draws, settings.dropout)
+        first = np.arange(min(2, len(parts["train"].tokens)))
+        self.layout: Layout = find_layout(self.model, self._batch("train", first))
+        self.num_blocks = self.layout.num_blocks
+        self.tables = watch_large_tables(self.model) if device.type == "cpu" else []
+        self.class_weights = self._class_weights()
+        self.optimizer: torch.optim.AdamW | None = None
+        self.prefix: Prefix | None = None
+        self.best: dict[str, torch.Tensor] = {}
+
+    # ---- what the loop asks for
+
+    def solve_head(self) -> float:
+        """See `Backend`. The features are whatever enters the last linear layer."""
+        started = time.monotonic()
+        layer = probe.last_linear(self.model, self.settings.num_labels)
+        part = self.parts["train"]
+        features = np.zeros((len(part.tokens), layer.in_features), dtype=np.float32)
+        caught: list[torch.Tensor] = []
+        hook = layer.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
+        try:
+            with self._inference():
+                for rows in sorted_batches(part.tokens.lengths, EVAL_TOKENS):
+                    batch = self._batch("train", rows)
+                    self.model(**batch)
+                    features[rows] = _one_per_row(caught.pop(), batch).float().cpu().numpy()
+        finally:
+            hook.remove()
+        weights, biases = probe.solve(
+            features,
+            part.labels,
+            self.settings.num_labels,
+            balanced=self.settings.balanced,
+            seed=self.settings.seed,
+        )
+        probe.put(layer, weights, biases)
+        return time.monotonic() - started
+
+    def start_phase(self, phase: PhasePlan) -> PhaseStart:
+        """See `Backend`."""
+        self.prefix = None
+        self.optimizer = make_optimizer(
+            self.model,
+            self.layout,
+            phase,
+            weight_decay=self.settings.weight_decay,
+            top=phase.blocks,
+        )
+        trainable = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+        started = time.monotonic()
+        reason = self._build_prefix(phase)
+        return PhaseStart(
+            trainable_parameters=trainable,
+            cached=self.prefix is not None,
+            cache_mib=self.prefix.mib if self.prefix is not None else 0.0,
+            build_s=time.monotonic() - started if self.prefix is not None else 0.0,
+            reason=reason,
+        )
+
+    def train_step(
+        self, parts: Sequence[np.ndarray], *, rate: float, draw: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `Backend`."""
+        if self.optimizer is None:
+            raise RuntimeError("train_step before start_phase")
+        self.model.train()
+        self.draws.start_step(draw)
+        torch.manual_seed(draw)
+        count = sum(len(rows) for rows in parts)
+        total = torch.zeros((), device=self.device)
+        for rows in parts:
+            labels = torch.from_numpy(self.parts["train"].labels[rows]).to(self.device)
+            loss = functional.cross_entropy(
+                self._scores("train", rows).float(),
+                labels,
+                weight=self.class_weights,
+                label_smoothing=self.settings.label_smoothing,
+                reduction="sum",
+            )
+            (loss / count).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        learning = [p for group in self.optimizer.param_groups for p in group["params"]]
+        limit = self.settings.clip or float("inf")
+        norm = nn.utils.clip_grad_norm_(learning, limit, foreach=True)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base_lr"] * rate
+        self.optimizer.step()
+        self._clear_gradients(learning)
+        return total / count, norm
+
+    def probabilities(self, part: str) -> np.ndarray:
+        """See `Backend`."""
+        tokens = self.parts[part].tokens
+        answers = np.zeros((len(tokens), self.settings.num_labels))
+        with self._inference():
+            for rows in sorted_batches(tokens.lengths, EVAL_TOKENS):
+                scores = self._scores(part, rows).double()
+                answers[rows] = scores.softmax(-1).cpu().numpy()
+        return answers
+
+    def keep_best(self) -> None:
+        """See `Backend`. Only what may have changed is copied."""
+        for name, parameter in self.model.named_parameters():
+            if name not in self.best:
+                self.best[name] = parameter.detach().clone()
+            elif parameter.requires_grad:
+                self.best[name].copy_(parameter.detach())
+
+    def restore_best(self) -> None:
+        """See `Backend`."""
+        state.put_weights(self.model, self.best)
+
+    def save_state(self, folder: Path) -> None:
+        """See `Backend`."""
+        state.write_tensors(folder / "weights.safetensors", state.weights(self.model))
+        state.write_tensors(folder / "best.safetensors", self.best)
+        if self.optimizer is not None:
+            moments = state.optimizer_tensors(self.model, self.optimizer)
+            state.write_tensors(folder / "optimizer.safetensors", moments)
+
+    def load_weights(self, folder: Path) -> None:
+        """See `Backend`."""
+        state.put_weights(self.model, state.read_tensors(folder / "weights.safetensors"))
+        self.best = state.read_tensors(folder / "best.safetensors")
+
+    def load_optimizer(self, folder: Path) -> None:
+        """See `Backend`."""
+        if self.optimizer is None:
+            raise RuntimeError("load_optimizer before start_phase")
+        saved = state.read_tensors(folder / "optimizer.safetensors")
+        state.put_optimizer(self.model, self.optimizer, saved)
+
+    def save_model(self, folder: Path) -> None:
+        """See `Backend`."""
+        self.model.save_pretrained(folder)  # type: ignore[operator]
+        self.tokenizer.save_pretrained(folder)
+
+    # ---- how it is done
+
+    def _batch(self, part: str, rows: np.ndarray) -> Batch:
+        arrays = collate(self.parts[part].tokens, rows, self.tokenizer.pad_token_id)
+        return {name: array.to(self.device) for name, array in arrays.items()}
+
+    def _scores(self, part: str, rows: np.ndarray) -> torch.Tensor:
+        """(rows, labels), before softmax; through the prefix where it is kept."""
+        batch = self._batch(part, rows)
+        with self._precision():
+            if self.prefix is None or not self.prefix.has(part):
+                return self.model(**batch).logits  # type: ignore[no-any-return]
+            with self.prefix.in_place_of_blocks() as give:
+                give(self.prefix.read(part, rows))
+                return self.model(**batch).logits  # type: ignore[no-any-return]
+
+    def _build_prefix(self, phase: PhasePlan) -> str:
+        """Keep what the frozen blocks answer, when that is worth it; the reason either way."""
+        cut = min(self.num_blocks - phase.blocks, self.num_blocks - 1)
+        if cut < 1:
+            return "nothing is frozen"
+        if phase.epochs == 0:
+            return "no steps in this phase"
+        width = int(getattr(self.model.config, "hidden_size", 0) or 0)
+        size = sum(int(part.tokens.starts[-1]) for part in self.parts.values()) * width * 4 / 2**20
+        if size > self.settings.cache_limit_mib:
+            return (
+                f"kept activations would take {size:.0f} MiB, "
+                f"the limit is {self.settings.cache_limit_mib:.0f} MiB"
+            )
+        prefix = Prefix(self.model, self.layout.blocks, cut)
+        with self._inference():
+            difference = self._prove(prefix)
+            bound = EXACT_BF16 if self.settings.bf16 else EXACT_FP32
+            if difference > bound:
+                return f"cut and top differ from the whole model by {difference:.2g}"
+            for part in self.parts:
+                lengths = self.parts[part].tokens.lengths
+                batches = (
+                    (rows, self._batch(part, rows)) for rows in sorted_batches(lengths, EVAL_TOKENS)
+                )
+                prefix.build(part, lengths, batches)
+        self.prefix = prefix
+        return f"{cut} frozen blocks computed once; cut and top equal the whole within {bound:g}"
+
+    def _prove(self, prefix: Prefix) -> float:
+        """Largest difference between the whole model and cut + top, on the first rows."""
+        rows = np.arange(min(8, len(self.parts["train"].tokens)))
+        batch = self._batch("train", rows)
+        whole = self.model(**batch).logits
+        prefix.learn_shapes(batch)
+        hidden = prefix.at_cut(batch)
+        with prefix.in_place_of_blocks() as give:
+            give(hidden)
+            return largest_difference(whole, self.model(**batch).logits)
+
+    def _clear_gradients(self, learning: Sequence[nn.Parameter]) -> None:
+        for table in self.tables:
+            table.clear_gradient()
+        kept = {id(table.weight) for table in self.tables}
+        for parameter in learning:
+            if id(parameter) not in kept:
+                parameter.grad = None
+
+    def _class_weights(self) -> torch.Tensor | None:
+        """(labels): rows / (labels × rows of the label), so that their mean over rows is 1."""
+        if not self.settings.balanced:
+            return None
+        labels = self.parts["train"].labels
+        counts = np.bincount(labels, minlength=self.settings.num_labels)
+        weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        return torch.tensor(weights, dtype=torch.float32, device=self.device)
+
+    def _precision(self) -> contextlib.AbstractContextManager[object]:
+        if not self.settings.bf16:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    @contextlib.contextmanager
+    def _inference(self) -> Iterator[None]:
+        self.model.eval()
+        with torch.no_grad(), self._precision():
+            yield
+
+
+def _one_per_row(features: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """(rows, width): decoders score every token, and their last one answers for the row."""
+    if features.ndim == 2:
+        return features
+    last = batch["attention_mask"].sum(-1) - 1
+    return features[torch.arange(len(last)), last]

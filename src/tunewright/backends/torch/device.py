@@ -1,0 +1,48 @@
+"""The device, its threads and its memory, set for the life of one training process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from contextlib import suppress
+
+import torch
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def pick_device() -> torch.device:
+    """The accelerator that PyTorch sees, else the processor."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_threads(threads: int) -> None:
+    """Let matrix products use this many processor threads."""
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
+def keep_freed_memory() -> None:
+    """Ask the C library to reuse large blocks instead of returning them to the kernel.
+
+    A training step frees and asks for the same large blocks again; each time the kernel
+    would hand out fresh zeroed pages. On two cores this alone cost a tenth of a step.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+        library.mallopt(_M_TRIM_THRESHOLD, 1 << 30)

@@ -1,0 +1,160 @@
+"""A pre-trained folder as a model with a new head, ready to train."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from tunewright.errors import ModelError
+
+ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
+UNBOUNDED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model, its tokenizer, and the names of the weights that the folder did not have."""
+
+    model: nn.Module
+    tokenizer: Any
+    new: tuple[str, ...]
+
+    @property
+    def news(self) -> str:
+        """One line that says what is new and why."""
+        if not self.new:
+            return "every weight comes from the folder"
+        count = sum(p.numel() for n, p in self.model.named_parameters() if n in set(self.new))
+        return f"new: {', '.join(self.new)} ({count:,} weights), the head for these labels"
+
+
+def load_tokenizer(path: Path) -> Any:
+    """The folder's tokenizer. Raises ModelError when it cannot be read."""
+    with quiet():
+        try:
+            return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
+            raise ModelError(
+                f"the tokenizer in {path} cannot be read: {_first_line(error)}",
+                fix="the folder needs the model's own tokenizer.json and tokenizer_config.json",
+            ) from None
+
+
+def read_config(path: Path) -> Any:
+    """The folder's config.json. Raises ModelError when Transformers does not know the model."""
+    try:
+        return AutoConfig.from_pretrained(path, trust_remote_code=False)
+    except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
+        raise ModelError(
+            f"config.json in {path} cannot be used: {_first_line(error)}",
+            fix="it must be the config of a model that Transformers knows",
+        ) from None
+
+
+def longest_input(config: Any, tokenizer: Any) -> int:
+    """Tokens that the model can read at once."""
+    positions = getattr(config, "max_position_embeddings", None) or UNBOUNDED
+    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+        positions -= 2  # these keep two positions for padding
+    limit = min(positions, getattr(tokenizer, "model_max_length", UNBOUNDED) or UNBOUNDED)
+    return int(limit)
+
+
+def load_classifier(
+    path: Path, labels: Sequence[str], *, seed: int, attention_dropout: bool
+) -> Loaded:
+    """The folder's weights under a classification head with one output per label.
+
+    Args:
+        seed: of the new weights.
+        attention_dropout: keep the config's dropout of attention weights; without it the
+            faster attention kernels can be used.
+    Raises:
+        ModelError: not a model that can classify, or a damaged folder.
+    """
+    names = dict(enumerate(labels))
+    with quiet():
+        tokenizer = load_tokenizer(path)
+        try:
+            config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+            config.num_labels = len(labels)
+            config.id2label = names
+            config.label2id = {label: index for index, label in names.items()}
+            config.problem_type = "single_label_classification"
+            if not attention_dropout:
+                for name in ATTENTION_DROPOUTS:
+                    if hasattr(config, name):
+                        setattr(config, name, 0.0)
+            _give_padding(config, tokenizer)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                model, report = AutoModelForSequenceClassification.from_pretrained(
+                    path,
+                    config=config,
+                    dtype=torch.float32,
+                    use_safetensors=True,
+                    trust_remote_code=False,
+                    output_loading_info=True,
+                    ignore_mismatched_sizes=True,
+                )
+        except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
+            raise ModelError(
+                f"the model in {path} cannot be loaded: {_first_line(error)}",
+                fix="it must be a Transformers model that can classify text",
+            ) from None
+    new = sorted(
+        {*report["missing_keys"], *(entry[0] for entry in report.get("mismatched_keys", ()))}
+    )
+    _refuse_hollow(path, model, new)
+    return Loaded(model, tokenizer, tuple(new))
+
+
+def _give_padding(config: Any, tokenizer: Any) -> None:
+    """Decoders often have no padding token; the end token serves, under the mask."""
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise ModelError("the tokenizer has no padding, end or unknown token", fix="add one to it")
+    tokenizer.padding_side = "right"
+    config.pad_token_id = tokenizer.pad_token_id
+    config.use_cache = False
+
+
+def _refuse_hollow(path: Path, model: nn.Module, new: Sequence[str]) -> None:
+    """When most weights are missing, the files belong to another architecture."""
+    missing = set(new)
+    total = sum(p.numel() for p in model.parameters())
+    fresh = sum(p.numel() for n, p in model.named_parameters() if n in missing)
+    if fresh > 0.5 * total:
+        raise ModelError(
+            f"the weights in {path} do not fit its config.json: {fresh:,} of {total:,} are missing",
+            fix="take config.json and model.safetensors from the same model",
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Within, Transformers is silent about missing weights; `Loaded.news` says it in one line."""
+    before = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity(logging.CRITICAL)
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)
+        if bars:
+            transformers_logging.enable_progress_bar()

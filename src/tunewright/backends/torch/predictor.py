@@ -1,0 +1,61 @@
+"""Answers of a trained model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from tunewright.backends.torch.device import (
+    keep_freed_memory,
+    pick_device,
+    set_threads,
+    usable_cores,
+)
+from tunewright.backends.torch.load import load_tokenizer, longest_input, quiet
+from tunewright.backends.torch.tokens import collate, sorted_batches, tokenize
+from tunewright.errors import ModelError
+
+BATCH_TOKENS = 4096
+
+
+class TorchPredictor:
+    """A folder that `AutoModelForSequenceClassification` loads, asked many rows at once.
+
+    Raises:
+        ModelError: the folder cannot be loaded.
+    """
+
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
+        keep_freed_memory()
+        set_threads(threads or usable_cores())
+        self.device = pick_device()
+        self.tokenizer = load_tokenizer(folder)
+        with quiet():
+            try:
+                self.model = AutoModelForSequenceClassification.from_pretrained(
+                    folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+                )
+            except (OSError, ValueError, RuntimeError, KeyError) as error:
+                raise ModelError(
+                    f"{folder} cannot be loaded as a text classifier: {error}".splitlines()[0],
+                    fix="pass a run, or a folder that save_pretrained wrote",
+                ) from None
+        self.model.to(self.device).eval()
+        names = self.model.config.id2label
+        self.labels: tuple[str, ...] = tuple(str(names[index]) for index in sorted(names))
+
+    def probabilities(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
+        """float64 (texts, labels), in the order of the texts; each row sums to one."""
+        limit = longest_input(self.model.config, self.tokenizer)
+        tokens = tokenize(self.tokenizer, texts, pairs, limit)
+        answers = np.zeros((len(tokens), len(self.labels)))
+        with torch.inference_mode():
+            for rows in sorted_batches(tokens.lengths, BATCH_TOKENS):
+                batch = collate(tokens, rows, self.tokenizer.pad_token_id)
+                scores = self.model(**{k: v.to(self.device) for k, v in batch.items()}).logits
+                answers[rows] = scores.double().softmax(-1).cpu().numpy()
+        return answers

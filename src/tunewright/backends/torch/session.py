@@ -1,0 +1,123 @@
+"""Opens a model folder for training, once it is known what the rows look like."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+
+from tunewright.backends.torch.classifier import Part, StepSettings, TorchClassifier
+from tunewright.backends.torch.device import (
+    keep_freed_memory,
+    pick_device,
+    set_threads,
+    usable_cores,
+)
+from tunewright.backends.torch.load import (
+    Loaded,
+    load_classifier,
+    load_tokenizer,
+    longest_input,
+    read_config,
+)
+from tunewright.backends.torch.tokens import Tokens, tokenize
+from tunewright.data.rows import Rows
+from tunewright.recipe.schema import Recipe
+
+MEASURE_S = 0.15
+BF16_GAIN = 1.3
+CACHE_SHARE = 0.25
+CACHE_MOST_MIB = 8192
+
+
+class TorchSession:
+    """A model folder and its tokenizer, before a recipe is resolved."""
+
+    def __init__(self, path: Path) -> None:
+        keep_freed_memory()
+        self.path = path
+        self.device = pick_device()
+        self.tokenizer = load_tokenizer(path)
+        config = read_config(path)
+        self.width = int(getattr(config, "hidden_size", 0) or getattr(config, "d_model", 0) or 512)
+        self.longest_input = longest_input(config, self.tokenizer)
+        self._tokens: dict[int, Tokens] = {}
+
+    def lengths(self, rows: Rows) -> np.ndarray:
+        """int64 (rows): tokens per row, up to what the model can read."""
+        tokens = tokenize(self.tokenizer, rows.texts, rows.pairs, self.longest_input)
+        self._tokens[id(rows)] = tokens
+        return tokens.lengths
+
+    def choose_threads(self) -> tuple[int, str]:
+        """Processor threads, and why."""
+        cores = usable_cores()
+        return cores, f"this process may use {cores} cores"
+
+    def choose_precision(self) -> tuple[str, str]:
+        """The precision whose matrix products run faster here, measured."""
+        rates = {kind: self._product_rate(kind) for kind in (torch.float32, torch.bfloat16)}
+        fp32, bf16 = rates[torch.float32], rates[torch.bfloat16]
+        seen = f"products run at {bf16:.0f} GFLOP/s in bf16 and {fp32:.0f} in fp32 here"
+        return ("bf16" if bf16 > BF16_GAIN * fp32 else "fp32"), seen
+
+    def _product_rate(self, kind: torch.dtype) -> float:
+        left = torch.ones(1024, self.width, dtype=kind, device=self.device)
+        right = torch.ones(4 * self.width, self.width, dtype=kind, device=self.device)
+        torch.nn.functional.linear(left, right)
+        count, started = 0, time.perf_counter()
+        while time.perf_counter() - started < MEASURE_S:
+            torch.nn.functional.linear(left, right)
+            count += 1
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()
+        seconds = time.perf_counter() - started
+        return count * 2 * left.shape[0] * right.numel() / seconds / 1e9
+
+    def open(
+        self, recipe: Recipe, labels: tuple[str, ...], parts: dict[str, tuple[Rows, np.ndarray]]
+    ) -> tuple[TorchClassifier, Loaded]:
+        """The model with its new head, and the rows as tokens.
+
+        Args:
+            recipe: resolved.
+            parts: "train" and "validation" to (rows, label numbers).
+        """
+        train: Any = recipe.train
+        set_threads(train.threads)
+        loaded = load_classifier(
+            self.path,
+            labels,
+            seed=recipe.seed,
+            attention_dropout=recipe.adapt.dropout == "model",
+        )
+        loaded.tokenizer.model_max_length = train.max_length
+        tokens = {
+            name: Part(self._cut(rows, train.max_length), numbers)
+            for name, (rows, numbers) in parts.items()
+        }
+        dropout = recipe.adapt.dropout
+        settings = StepSettings(
+            num_labels=len(labels),
+            weight_decay=train.weight_decay,
+            clip=train.clip,
+            label_smoothing=train.label_smoothing,
+            balanced=train.class_weights == "balanced",
+            bf16=train.precision == "bf16",
+            dropout=dropout if isinstance(dropout, float) else None,
+            seed=recipe.seed,
+            cache_limit_mib=min(
+                CACHE_MOST_MIB, CACHE_SHARE * psutil.virtual_memory().available / 2**20
+            ),
+        )
+        return TorchClassifier(loaded, tokens, settings, self.device), loaded
+
+    def _cut(self, rows: Rows, max_length: int) -> Tokens:
+        known = self._tokens.get(id(rows))
+        if known is not None and (max_length >= self.longest_input or known.longest <= max_length):
+            return known
+        return tokenize(self.tokenizer, rows.texts, rows.pairs, max_length)

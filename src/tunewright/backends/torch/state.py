@@ -1,0 +1,63 @@
+"""Weights and optimizer state to safetensors files and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write named tensors and return when they are on the disk."""
+    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Named tensors; shapes and types as written."""
+    return load_file(path)  # type: ignore[no-any-return]
+
+
+def weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Every parameter and buffer once, under its first name."""
+    named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {name: tensor.detach() for name, tensor in named.items()}
+
+
+def put_weights(model: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
+    """Copy saved tensors into the model, in place."""
+    with torch.no_grad():
+        for name, tensor in weights(model).items():
+            if name in saved:
+                tensor.copy_(saved[name])
+
+
+def optimizer_tensors(
+    model: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, torch.Tensor]:
+    """AdamW's moments and step counts, keyed by moment and parameter name."""
+    tensors: dict[str, torch.Tensor] = {}
+    for name, parameter in model.named_parameters():
+        state = optimizer.state.get(parameter)
+        if state:
+            for moment in MOMENTS:
+                tensors[f"{moment}/{name}"] = torch.as_tensor(state[moment])
+    return tensors
+
+
+def put_optimizer(
+    model: nn.Module, optimizer: torch.optim.Optimizer, saved: Mapping[str, torch.Tensor]
+) -> None:
+    """The inverse of `optimizer_tensors`."""
+    for name, parameter in model.named_parameters():
+        if f"step/{name}" in saved:
+            optimizer.state[parameter] = {
+                moment: saved[f"{moment}/{name}"].clone() for moment in MOMENTS
+            }

@@ -1,0 +1,106 @@
+"""Texts to token ids, kept flat: one array for all rows, and where each row begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The rows of one part.
+
+    ids: int32 (all tokens); types: int8 (all tokens) or None; starts: int64 (rows + 1);
+    cut: number of rows that were longer than the limit.
+    """
+
+    ids: np.ndarray
+    types: np.ndarray | None
+    starts: np.ndarray
+    cut: int
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 (rows): tokens per row."""
+        return np.diff(self.starts)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row; 0 without rows."""
+        return int(self.lengths.max(initial=0))
+
+
+def tokenize(
+    tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
+) -> Tokens:
+    """All rows as token ids, cut at `max_length` tokens."""
+    ids: list[np.ndarray] = []
+    types: list[np.ndarray] = []
+    lengths: list[int] = []
+    cut = 0
+    wants_types = "token_type_ids" in tokenizer.model_input_names and pairs is not None
+    for first in range(0, len(texts), CHUNK):
+        rows = [_printable(text) for text in texts[first : first + CHUNK]]
+        seconds = None
+        if pairs is not None:
+            seconds = [_printable(text) for text in pairs[first : first + CHUNK]]
+        coded = tokenizer(
+            rows,
+            seconds,
+            truncation=True,
+            max_length=max_length,
+            return_attention_mask=False,
+            return_overflowing_tokens=False,
+        )
+        for index, row in enumerate(coded["input_ids"]):
+            ids.append(np.asarray(row, dtype=np.int32))
+            lengths.append(len(row))
+            if wants_types:
+                types.append(np.asarray(coded["token_type_ids"][index], dtype=np.int8))
+        cut += sum(len(row) >= max_length for row in coded["input_ids"])
+    return Tokens(
+        ids=np.concatenate(ids) if ids else np.zeros(0, np.int32),
+        types=np.concatenate(types) if types else None,
+        starts=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
+        cut=cut,
+    )
+
+
+def _printable(text: str) -> str:
+    """Unpaired surrogates cannot be encoded as UTF-8, which tokenizers need."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def collate(tokens: Tokens, rows: np.ndarray, pad_id: int) -> dict[str, torch.Tensor]:
+    """Padded int64 arrays (rows, longest row) of ids, mask and, for pairs, types."""
+    starts, lengths = tokens.starts[rows], tokens.lengths[rows]
+    columns = np.arange(int(lengths.max()))
+    inside = columns[None, :] < lengths[:, None]
+    at = (starts[:, None] + columns[None, :])[inside]
+    ids = np.full(inside.shape, pad_id, dtype=np.int64)
+    ids[inside] = tokens.ids[at]
+    arrays = {"input_ids": ids, "attention_mask": inside.astype(np.int64)}
+    if tokens.types is not None:
+        types = np.zeros(inside.shape, dtype=np.int64)
+        types[inside] = tokens.types[at]
+        arrays["token_type_ids"] = types
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def sorted_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Row numbers in order of length, in batches of at most `budget` tokens with padding."""
+    order = np.argsort(-lengths, kind="stable")
+    first = 0
+    while first < len(order):
+        size = max(1, budget // max(1, int(lengths[order[first]])))
+        yield order[first : first + size]
+        first += size

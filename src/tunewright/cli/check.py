@@ -1,0 +1,55 @@
+"""`tunewright check`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def check_command(
+    source: str,
+    *,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
+    json: bool = False,
+) -> int:
+    """Say what is wrong with data, with place and fix. Exit 1 when a finding is an error.
+
+    Parameters
+    ----------
+    source
+        As for run: a data file, a folder with train/validation/test files, or a recipe.
+    set_
+        Any recipe key, as in --set data.columns.text=review.
+    json
+        Print the findings as one JSON document.
+    """
+    from tunewright.checking import check
+    from tunewright.cli.main import say_json
+
+    found = check(source, settings=set_)
+    if json:
+        say_json(found)
+    else:
+        _show(found["findings"])
+    return int(any(finding["severity"] == "error" for finding in found["findings"]))
+
+
+def _show(findings: list[dict[str, object]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    out = Console(highlight=False, soft_wrap=True)
+    colours = {"error": "red", "warning": "yellow", "note": "cyan"}
+    if not findings:
+        out.print("nothing was found")
+    for finding in findings:
+        severity = str(finding["severity"])
+        head = f"[{colours[severity]}]{severity:<8}[/] [bold]{escape(str(finding['code']))}[/bold]"
+        out.print(f"{head}: {escape(str(finding['message']))}")
+        rows = finding["rows"]
+        for row in rows[:3] if isinstance(rows, list | tuple) else ():
+            out.print(
+                f"         line {row['line']} of {escape(row['file'])}: {escape(row['text'])}"
+            )
+        out.print(f"         fix: {escape(str(finding['fix']))}")

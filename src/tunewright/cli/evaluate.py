@@ -1,0 +1,40 @@
+"""`tunewright evaluate`"""
+
+from __future__ import annotations
+
+
+def evaluate_command(run: str, *, data: str | None = None, json: bool = False) -> int:
+    """Scores with intervals and error analysis, on validation or on a labelled file.
+
+    Parameters
+    ----------
+    run
+        A run that is done.
+    data
+        A labelled file; rows of the sealed test part are refused.
+    json
+        Print one JSON document.
+    """
+    from tunewright.cli.main import say_json
+    from tunewright.judging import evaluate
+
+    found = evaluate(run, data=data)
+    if json:
+        say_json(found)
+        return 0
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    out = Console(highlight=False)
+    table = Table("model", *found["scores"], title=f"{found['rows']:,} rows of {found['data']}")
+    models = {"this model": found["scores"], **found["baselines"]}
+    for name, scores in models.items():
+        cells = [f"{s['value']:.4f} [{s['low']:.4f}, {s['high']:.4f}]" for s in scores.values()]
+        table.add_row(name, *cells)
+    out.print(table)
+    for mistake in found["mistakes"][:5]:
+        said = f"{mistake['predicted']} ({mistake['confidence']:.2f}), is {mistake['label']}"
+        out.print(f"{escape(said)}: {escape(mistake['text'][:120])}", soft_wrap=True)
+    out.print(escape(found["verdict"]["sentence"]), soft_wrap=True)
+    return 0

@@ -1,0 +1,97 @@
+"""`tunewright COMMAND`: finds the command, and turns errors into two lines and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from cyclopts import App, CycloptsError
+
+from tunewright.errors import TunewrightError
+
+COMMANDS = (
+    "run",
+    "check",
+    "models",
+    "predict",
+    "evaluate",
+    "test",
+    "runs",
+    "doctor",
+    "schema",
+    "example",
+)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("tunewright")
+
+
+app = App(
+    name="tunewright",
+    help="Fine-tune a pre-trained model on your own data, from a file to a number you can believe.",
+    version=_version,
+)
+for _name in COMMANDS:
+    app.command(f"tunewright.cli.{_name}:{_name}_command", name=_name)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 1 a bad answer, 2 a wrong request, 130/143 interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except TunewrightError as error:
+        if debug:
+            raise
+        _say_error(error.what, error.fix)
+        code = error.exit_code
+    except CycloptsError as error:
+        if debug:
+            raise
+        what = " ".join(str(error).split())
+        _say_error(what, f"see tunewright {words[0] if words else ''} --help".replace("  ", " "))
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except BaseException as error:  # noqa: BLE001 - Interrupted, or a mistake of ours
+        code = getattr(error, "exit_code", None)
+        if isinstance(error, SystemExit):
+            raise
+        if code is None:
+            if debug:
+                raise
+            _say_error(
+                f"unexpected {type(error).__name__}: {_one_line(error)}",
+                "this is a fault of Tunewright; run again with --debug and report what it prints",
+            )
+            code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _say_error(what: str, fix: str) -> None:
+    sys.stderr.write(f"error: {' '.join(what.split())}\nfix: {' '.join(fix.split())}\n")
+
+
+def say_json(value: Any) -> None:
+    """The one JSON document of a command, on stdout."""
+    import json
+
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+
+if __name__ == "__main__":
+    main()

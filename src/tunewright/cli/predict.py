@@ -1,0 +1,75 @@
+"""`tunewright predict`"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+
+def predict_command(
+    run: str,
+    data: str | None = None,
+    *,
+    text: str | None = None,
+    csv: bool = False,
+) -> int:
+    """Answer for a file, a pipe or one text; one JSON object a line, in the input's order.
+
+    Parameters
+    ----------
+    run
+        A run (folder, name, id or last), or a model folder.
+    data
+        A file that run can read, or - for texts on stdin: plain lines, or JSON objects with
+        a text.
+    text
+        One text.
+    csv
+        Write CSV instead of JSON lines.
+    """
+    import csv as csv_module
+    import json
+
+    from tunewright.inference import predict
+
+    answers = predict(
+        run,
+        None if data in (None, "-") else data,
+        text=text,
+        lines=_stdin_texts() if data == "-" else None,
+    )
+    writer = csv_module.writer(sys.stdout, lineterminator="\n")
+    if csv:
+        writer.writerow(["text", "label", "confidence"])
+    for answer in answers:
+        if csv:
+            writer.writerow([answer["text"], answer["label"], answer["confidence"]])
+        else:
+            sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+    return 0
+
+
+def _stdin_texts() -> Iterator[str]:
+    """Lines as they come; a line that is a JSON object gives its text."""
+    import json
+
+    from tunewright.errors import DataError
+
+    for number, line in enumerate(sys.stdin, start=1):
+        line = line.rstrip("\r\n")
+        if not line.lstrip().startswith("{"):
+            yield line
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            yield line
+            continue
+        texts = [value for key, value in row.items() if isinstance(value, str) and key != "label"]
+        if not texts:
+            raise DataError(
+                f"line {number} of stdin has no text (found: {', '.join(row)})",
+                fix='write {"text": "…"}',
+            )
+        yield str(row.get("text", texts[0]))

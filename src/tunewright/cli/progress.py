@@ -1,0 +1,145 @@
+"""What a person sees while a run goes on: one live line per stage, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+if TYPE_CHECKING:
+    from tunewright.life import FinishedRun
+
+PLAIN_EVERY_S = 10.0
+SHOWN_FINDINGS = 5
+
+
+class Progress:
+    """Listens to a run's events and shows them on stderr."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.bars = Bars(
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %  {task.fields[facts]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.bar: Any = None
+        self.validation = ""
+        self.last_plain = 0.0
+
+    def __enter__(self) -> Progress:
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """Show one event; kinds that nobody needs to see are passed over."""
+        show = getattr(self, f"_on_{event['event']}", None)
+        if show is not None:
+            show(event)
+
+    def farewell(self, finished: FinishedRun) -> None:
+        """The verdict and the paths, on stdout."""
+        out = Console(highlight=False, soft_wrap=True)
+        if not (finished.folder / "result.json").exists():
+            out.print(f"stopped as asked; the run is {escape(str(finished.folder))}")
+            return
+        result = finished.result
+        out.print()
+        out.print(f"[bold]{escape(result['verdict']['sentence'])}[/bold]")
+        out.print(f"model   {escape(str(finished.model))}")
+        out.print(f"report  {escape(str(finished.report))}")
+        if result["test"] is None:
+            out.print(f"the test part is still sealed: tunewright test {finished.folder.name}")
+
+    def _line(self, stage: str, text: str, style: str = "") -> None:
+        self.console.print(f"[bold]{stage:<9}[/bold] [{style or 'default'}]{escape(text)}[/]")
+
+    def _on_chosen(self, event: dict[str, Any]) -> None:
+        self._line("choose", f"{event['base']}")
+
+    def _on_prepared(self, event: dict[str, Any]) -> None:
+        rows = event["rows"]
+        self._line(
+            "prepare",
+            f"{rows['train']:,} rows to train on, {rows['validation']:,} to validate, "
+            f"{rows['test']:,} sealed; {event['labels']} labels; split: {event['split_by']}",
+        )
+        for finding in event["findings"][:SHOWN_FINDINGS]:
+            if finding["severity"] != "note":
+                self._line("", f"{finding['code']}: {finding['message']}", "yellow")
+
+    def _on_adapted(self, event: dict[str, Any]) -> None:
+        self._line("adapt", event["news"])
+        chosen = {key: value for key, value, _ in event["choices"]}
+        shown = ("max_length", "batch_size", "learning_rate", "epochs", "precision")
+        self._line("", ", ".join(f"{key} {chosen[f'train.{key}']}" for key in shown))
+
+    def _on_resumed(self, event: dict[str, Any]) -> None:
+        self._line("train", f"goes on at step {event['step']}")
+
+    def _on_head_solved(self, event: dict[str, Any]) -> None:
+        self._line("train", f"the head starts from a linear probe ({event['seconds']:.1f} s)")
+
+    def _on_phase_started(self, event: dict[str, Any]) -> None:
+        if not event["steps"]:
+            return
+        cached = f", {event['reason']}" if event["cached"] else ""
+        self._line(
+            "",
+            f"{event['name']}: {event['trainable_parameters']:,} weights learn at "
+            f"{event['learning_rate']:g}{cached}",
+        )
+        self.bar = self.bars.add_task(event["name"], total=event["steps"], facts="")
+
+    def _on_steps(self, event: dict[str, Any]) -> None:
+        facts = (
+            f"loss {event['loss']:.3f}{self.validation}  lr {event['learning_rate']:.1e}  "
+            f"{event['rows_per_s']:.0f} rows/s"
+        )
+        if self.bar is not None and self.console.is_terminal:
+            self.bars.update(self.bar, completed=event["phase_step"], facts=facts)
+        elif time.monotonic() - self.last_plain > PLAIN_EVERY_S:
+            self.last_plain = time.monotonic()
+            done = f"step {event['phase_step']} of {event['phase_steps']}"
+            self._line("", f"{event['phase']}: {done}, {facts}, {event['left_s']:.0f} s left")
+
+    def _on_evaluated(self, event: dict[str, Any]) -> None:
+        scores = event["scores"]
+        self.validation = f"  validation {scores['accuracy']:.3f}"
+        mark = "  (best so far)" if event["best"] else ""
+        self._line(
+            "",
+            f"step {event['step']}: validation accuracy {scores['accuracy']:.4f}, "
+            f"macro-F1 {scores['macro_f1']:.4f}, log-loss {scores['log_loss']:.4f}{mark}",
+        )
+
+    def _on_phase_ended(self, event: dict[str, Any]) -> None:
+        if self.bar is not None:
+            self.bars.remove_task(self.bar)
+            self.bar = None
+        if event["rows_per_s"]:
+            self._line(
+                "",
+                f"{event['name']}: {event['epochs']:g} epochs in {event['wall_s']:.0f} s at "
+                f"{event['rows_per_s']:.0f} rows/s; best at step {event['best_step']}",
+            )
+
+    def _on_stage(self, event: dict[str, Any]) -> None:
+        if event["stage"] in ("evaluate", "test"):
+            self._line(
+                event["stage"],
+                "opening the seal; this look is written down"
+                if event["stage"] == "test"
+                else "scores with intervals, beside the baselines",
+            )

@@ -1,0 +1,76 @@
+"""`tunewright runs`"""
+
+from __future__ import annotations
+
+
+def runs_command(
+    action: str = "list", run: str | None = None, *, rebuild: bool = False, json: bool = False
+) -> int:
+    """What there is.
+
+    Parameters
+    ----------
+    action
+        list, show or remove.
+    run
+        For show and remove: folder, name, id or last.
+    rebuild
+        Make the index anew from the run folders.
+    json
+        Print one JSON document.
+    """
+    from tunewright.cli.main import say_json
+    from tunewright.errors import RecipeError
+    from tunewright.runs.folder import find_run
+    from tunewright.runs.index import list_runs, rebuild_index, remove_run
+    from tunewright.runs.result import read_result
+    from tunewright.runs.state import read_state
+
+    if rebuild:
+        say_json({"indexed": rebuild_index()})
+        return 0
+    if action == "list":
+        found = list_runs()
+        say_json(found) if json else _show(found)
+        return 0
+    if action not in ("show", "remove") or run is None:
+        raise RecipeError(
+            f"'runs {action}' is not a command or names no run",
+            fix="tunewright runs [list | show RUN | remove RUN]",
+        )
+    if action == "remove":
+        say_json({"removed": remove_run(run).name})
+        return 0
+    folder = find_run(run)
+    shown = {"folder": str(folder), **read_state(folder)}
+    if (folder / "result.json").exists():
+        shown["result"] = read_result(folder)
+    say_json(shown)
+    return 0
+
+
+def _show(found: list[dict[str, object]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    out = Console(highlight=False)
+    if not found:
+        out.print("no runs yet: tunewright run DATA.csv")
+        return
+    table = Table("run", "state", "stage", "metric", "validation", "test", box=None)
+    for row in found:
+        table.add_row(
+            str(row["folder"]).rsplit("/", 1)[-1],
+            str(row["state"]),
+            str(row["stage"] or ""),
+            str(row["metric"] or ""),
+            _score(row["validation"]),
+            _score(row["test"]),
+        )
+    out.print(table)
+
+
+def _score(score: object) -> str:
+    if not isinstance(score, dict):
+        return ""
+    return f"{score['value']:.4f} [{score['low']:.4f}, {score['high']:.4f}]"

@@ -1,0 +1,302 @@
+"""What is wrong with the rows: found before training, with place and fix."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from tunewright.data.duplicates import text_keys
+from tunewright.data.findings import Finding, Findings, Place, show
+from tunewright.data.rows import Rows
+from tunewright.errors import DataError
+
+__all__ = ["Finding", "Findings", "check_rows", "excluded"]
+
+MIN_ROWS = 20
+IMBALANCE = 20
+SHORT_CHARACTERS = 3
+_ORDER = {"error": 0, "warning": 1, "note": 2}
+Parts = Mapping[str, Rows]
+
+
+@dataclass(frozen=True)
+class _Index:
+    """The parts with what every check asks: which rows are empty, and which are the same."""
+
+    parts: Parts
+    keys: dict[str, list[bytes]]
+    empty: dict[str, set[int]]
+
+
+def check_rows(parts: Parts) -> Findings:
+    """Findings over all parts: {"all": rows}, or rows under train, validation and test.
+
+    Raises:
+        DataError: nothing can be learned: no rows, only empty texts, one class, fewer than
+            20 rows, nearly as many classes as rows.
+    """
+    index = _look(parts)
+    _refuse_hopeless(index)
+    found = [
+        *_empty_and_short(index),
+        *_duplicates(index),
+        *_leaks(index),
+        *_classes(index),
+        *_spellings(index),
+    ]
+    return Findings(tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])))
+
+
+def excluded(parts: Parts) -> dict[str, set[int]]:
+    """Indices of each part that must not be used.
+
+    Rows with empty texts; rows of training that are also in validation or test, and rows of
+    validation that are also in test. A given test part stays whole.
+    """
+    index = _look(parts)
+    left_out = {part: set(rows) for part, rows in index.empty.items()}
+    for part, other in _pairs_of_parts(parts):
+        left_out[part] |= set(_shared(index, part, other))
+    return left_out
+
+
+def _look(parts: Parts) -> _Index:
+    keys = {part: text_keys(rows) for part, rows in parts.items()}
+    empty = {part: set(_empty(rows)) for part, rows in parts.items()}
+    return _Index(parts, keys, empty)
+
+
+def _empty(rows: Rows) -> Iterator[int]:
+    pairs = iter(rows.pairs) if rows.pairs is not None else None
+    for index, text in enumerate(rows.texts):
+        pair = "-" if pairs is None else next(pairs)
+        if not text.strip() or not pair.strip():
+            yield index
+
+
+def _pairs_of_parts(parts: Parts) -> list[tuple[str, str]]:
+    """(part that gives rows up, part that keeps them)."""
+    pairs = (("validation", "test"), ("train", "test"), ("train", "validation"))
+    return [(one, two) for one, two in pairs if one in parts and two in parts]
+
+
+def _shared(index: _Index, part: str, other: str) -> list[int]:
+    """Rows of `part` whose text is also in `other`; empty texts aside."""
+    theirs = {key for i, key in enumerate(index.keys[other]) if i not in index.empty[other]}
+    mine = enumerate(index.keys[part])
+    return [i for i, key in mine if key in theirs and i not in index.empty[part]]
+
+
+def _refuse_hopeless(index: _Index) -> None:
+    parts = index.parts
+    total = sum(len(rows) for rows in parts.values())
+    sources = ", ".join(dict.fromkeys(rows.source for rows in parts.values())) or "the data"
+    if not total:
+        raise DataError(f"{sources} has no rows", fix="add rows of data")
+    for part, rows in parts.items():
+        if not len(rows):
+            raise DataError(f"{rows.source} has no rows ({part})", fix="add rows, or leave it out")
+        if len(index.empty[part]) == len(rows):
+            raise DataError(
+                f"every text of {rows.source} is empty",
+                fix="pass --data.columns.text NAME with the column that holds the text",
+            )
+    if total < MIN_ROWS:
+        raise DataError(
+            f"{sources} has {total} rows, expected {MIN_ROWS} or more",
+            fix="add labelled rows; a few hundred make a number one can believe",
+        )
+    labels = Counter(label for rows in parts.values() for label in rows.labels or ())
+    if not labels:
+        return
+    if len(labels) == 1:
+        raise DataError(
+            f"every row of {sources} has the label {next(iter(labels))!r}: there is one class, "
+            "expected two or more",
+            fix="add rows of another class, or pass --data.columns.label NAME",
+        )
+    if len(labels) > total / 2:
+        raise DataError(
+            f"{sources} has {len(labels)} classes in {total} rows, expected two rows or more of "
+            "each class",
+            fix="pass --data.columns.label NAME; or merge classes, or add rows",
+        )
+
+
+def _empty_and_short(index: _Index) -> Iterator[Finding]:
+    empty: list[Place] = []
+    short: list[Place] = []
+    for part, rows in index.parts.items():
+        empty += [(rows, i) for i in sorted(index.empty[part])]
+        for i, text in enumerate(rows.texts):
+            if len(text.strip()) < SHORT_CHARACTERS and i not in index.empty[part]:
+                short.append((rows, i))
+    if empty:
+        yield Finding(
+            "empty-text",
+            "warning",
+            f"{_rows(len(empty))} without text; left out",
+            "fill the text in, or remove the rows",
+            len(empty),
+            show(empty),
+        )
+    if short:
+        yield Finding(
+            "short-text",
+            "note",
+            f"{_rows(len(short))} with a text of one or two characters",
+            "look whether these say enough to be labelled",
+            len(short),
+            show(short),
+        )
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _duplicates(index: _Index) -> Iterator[Finding]:
+    same: dict[bytes, list[tuple[str, int]]] = defaultdict(list)
+    for part, keys in index.keys.items():
+        for i, key in enumerate(keys):
+            if i not in index.empty[part]:
+                same[key].append((part, i))
+    again: list[Place] = []
+    against: list[Place] = []
+    for places in same.values():
+        if len(places) < 2:
+            continue
+        seen: set[str] = set()
+        for part, i in places:
+            if part in seen:
+                again.append((index.parts[part], i))
+            seen.add(part)
+        if len({(index.parts[part].labels or [""] * (i + 1))[i] for part, i in places}) > 1:
+            against += [(index.parts[part], i) for part, i in places]
+    if again:
+        yield Finding(
+            "duplicate",
+            "note",
+            f"{_rows(len(again))} with a text that is there before; the split keeps them together",
+            "remove them if they are not meant to count twice",
+            len(again),
+            show(again),
+        )
+    if against:
+        yield Finding(
+            "contradictory-label",
+            "warning",
+            f"{_rows(len(against))} with the same text and different labels",
+            "decide on one label for each text",
+            len(against),
+            show(against),
+        )
+
+
+def _leaks(index: _Index) -> Iterator[Finding]:
+    for part, other in _pairs_of_parts(index.parts):
+        rows = index.parts[part]
+        shared = _shared(index, part, other)
+        if not shared:
+            continue
+        most = len(shared) > 0.5 * len(rows)
+        end = (
+            "that is most of them, so the parts are not different data"
+            if most
+            else f"left out of {part}, so that the {other} score can be believed"
+        )
+        yield Finding(
+            "leak",
+            "error" if most else "warning",
+            f"{_rows(len(shared))} of {part} ({rows.source}) with a text that is also in {other}; {end}",
+            f"remove from {part} what is in {other}",
+            len(shared),
+            show((rows, i) for i in shared),
+        )
+
+
+def _classes(index: _Index) -> Iterator[Finding]:
+    learned_from = index.parts.get("train", index.parts.get("all"))
+    if learned_from is None or learned_from.labels is None:
+        return
+    part = "train" if "train" in index.parts else "all"
+    counts = Counter(learned_from.labels)
+    (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
+    if largest > IMBALANCE * smallest:
+        yield Finding(
+            "class-imbalance",
+            "warning",
+            f"the class {most!r} has {largest} rows and {least!r} has {smallest}",
+            "judge by macro_f1, or set train.class_weights to balanced",
+            largest,
+        )
+    yield from _rare(index, part, learned_from)
+    for other in ("validation", "test"):
+        if other in index.parts:
+            yield from _unknown_labels(index.parts[other], other, set(counts))
+
+
+def _rare(index: _Index, part: str, rows: Rows) -> Iterator[Finding]:
+    """Classes with fewer different texts than there are parts to fill from these rows."""
+    wanted = 1 + sum(other not in index.parts for other in ("validation", "test"))
+    if wanted == 1 or rows.labels is None:
+        return
+    texts: dict[str, set[bytes]] = defaultdict(set)
+    first: dict[str, int] = {}
+    for i, (label, key) in enumerate(zip(rows.labels, index.keys[part], strict=True)):
+        first.setdefault(label, i)
+        if i not in index.empty[part]:
+            texts[label].add(key)
+    rare = sorted(
+        (label for label in first if len(texts[label]) < wanted), key=lambda label: first[label]
+    )
+    if rare:
+        shown = ", ".join(f"{label!r} has {len(texts[label])}" for label in rare[:5])
+        more = f" (and {len(rare) - 5} more classes)" if len(rare) > 5 else ""
+        yield Finding(
+            "rare-class",
+            "error",
+            f"{rows.source} has too few different texts of a class: {shown}{more}; "
+            f"expected {wanted} or more of each, one for each part",
+            "add rows of the class, merge it with another one, or remove it",
+            len(rare),
+            show((rows, first[label]) for label in rare),
+        )
+
+
+def _unknown_labels(rows: Rows, part: str, known: set[str]) -> Iterator[Finding]:
+    unknown = [i for i, label in enumerate(rows.labels or ()) if label not in known]
+    if unknown:
+        names = ", ".join(sorted({repr((rows.labels or [])[i]) for i in unknown})[:5])
+        yield Finding(
+            "rare-class",
+            "error",
+            f"{_rows(len(unknown))} of {part} ({rows.source}) with labels that no training row "
+            f"has: {names}",
+            "use the same labels in every part, or add training rows of these classes",
+            len(unknown),
+            show((rows, i) for i in unknown),
+        )
+
+
+def _spellings(index: _Index) -> Iterator[Finding]:
+    alike: dict[str, set[str]] = defaultdict(set)
+    places: dict[str, Place] = {}
+    for rows in index.parts.values():
+        for i, label in enumerate(rows.labels or ()):
+            if label not in places:
+                places[label] = (rows, i)
+                plain = label.casefold().replace("_", " ").replace("-", " ")
+                alike[" ".join(plain.split())].add(label)
+    groups = [sorted(labels) for labels in alike.values() if len(labels) > 1]
+    if groups:
+        shown = "; ".join(" and ".join(map(repr, group)) for group in groups[:5])
+        yield Finding(
+            "label-spelling",
+            "warning",
+            f"labels that differ only in case or space: {shown}",
+            "write each label in one way",
+            len(groups),
+            show(places[label] for group in groups for label in group),
+        )

@@ -1,0 +1,244 @@
+"""The stage `prepare`: read, recognise, check, split, seal."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tunewright.data.check import check_rows, excluded
+from tunewright.data.columns import Columns, find_columns
+from tunewright.data.findings import Findings
+from tunewright.data.read import read_data, read_table
+from tunewright.data.rows import Rows, build_rows
+from tunewright.data.seal import Seal, seal_part
+from tunewright.data.split import split_rows
+from tunewright.data.table import Table
+from tunewright.durable import write_json, write_text
+from tunewright.errors import DataError, RecipeError
+from tunewright.recipe.schema import Data
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What training may see, and the seal of what it may not.
+
+    Args:
+        labels: every label, numbers in order of size, else in order of the alphabet.
+        split_by: stratified, group, time or given; `split_reason` says why.
+        counts: part → rows of each label.
+        left_out: rows that are used in no part (empty, or leaking).
+    """
+
+    train: Rows
+    validation: Rows
+    seal: Seal
+    labels: tuple[str, ...]
+    columns: Columns
+    findings: Findings
+    split_by: str
+    split_reason: str
+    counts: dict[str, list[int]]
+    left_out: int
+
+    @property
+    def data_hash(self) -> str:
+        """sha256 over the row ids of all parts."""
+        text = "\n".join(
+            [*sorted(self.train.ids), "", *sorted(self.validation.ids), self.seal.hash]
+        )
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_parts(data: Data) -> dict[str, Table]:
+    """The tables that a recipe names: {"all": …}, or train, validation and test.
+
+    Raises:
+        DataError, RecipeError: nothing named, unreadable, or a part named twice.
+    """
+    if data.train is None:
+        raise RecipeError("the recipe names no data", fix="give data.train a file or a folder")
+    tables = read_data(data.train)
+    for part, path in (("validation", data.validation), ("test", data.test)):
+        if path is None:
+            continue
+        if part in tables:
+            raise RecipeError(
+                f"data.{part} is given, and {data.train} has a {part} part too",
+                fix=f"take data.{part} out, or name the training file itself",
+            )
+        tables[part] = read_table(path)
+    if "all" in tables and len(tables) > 1:
+        tables["train"] = tables.pop("all")
+    if "train" not in tables and "all" not in tables:
+        raise DataError(f"{data.train} has no training part", fix="add a train file to the folder")
+    return tables
+
+
+def rows_of_parts(tables: Mapping[str, Table], data: Data) -> tuple[dict[str, Rows], Columns]:
+    """The tables as rows, all with the columns that the first of them has."""
+    wanted = data.columns
+    columns = find_columns(
+        next(iter(tables.values())),
+        text=wanted.text,
+        text_pair=wanted.text_pair,
+        label=wanted.label,
+    )
+    rows = {}
+    for part, table in tables.items():
+        same = find_columns(
+            table, text=columns.text, text_pair=columns.text_pair, label=columns.label or "auto"
+        )
+        rows[part] = build_rows(table, same, group=data.group, time=data.time)
+    return rows, columns
+
+
+def prepare(data: Data, seed: int, run_folder: Path) -> Prepared:
+    """Three parts from the user's data, the test part sealed in the run folder.
+
+    Writes data/findings.json, data/splits.csv and the seal.
+
+    Raises:
+        DataError: the data cannot be read or learned from; the finding is named.
+    """
+    rows, columns = rows_of_parts(read_parts(data), data)
+    findings = check_rows(rows)
+    write_json(run_folder / "data" / "findings.json", findings.as_json())
+    for finding in findings.findings:
+        if finding.severity == "error":
+            raise DataError(f"{finding.message} [{finding.code}]", fix=finding.fix)
+    out = excluded(rows)
+    kept = {
+        part: some.take(np.setdiff1d(np.arange(len(some)), np.fromiter(out[part], np.int64)))
+        for part, some in rows.items()
+    }
+    split_by, reason = choose_split(data, kept)
+    parts = deal(kept, data, split_by, seed)
+    for part in PARTS:
+        if not len(parts[part]):
+            raise DataError(f"no rows are left for {part}", fix="give more rows")
+    write_text(run_folder / "data" / "splits.csv", _splits(parts))
+    seal = seal_part(run_folder, parts["test"])
+    labels = sorted_labels([*(parts["train"].labels or ()), *(parts["validation"].labels or ())])
+    return Prepared(
+        train=parts["train"],
+        validation=parts["validation"],
+        seal=seal,
+        labels=labels,
+        columns=columns,
+        findings=findings,
+        split_by=split_by,
+        split_reason=reason,
+        counts={part: _counts(parts[part], labels) for part in PARTS},
+        left_out=sum(len(some) for some in out.values()),
+    )
+
+
+def choose_split(data: Data, parts: Mapping[str, Rows]) -> tuple[str, str]:
+    """What keeps the parts apart, and why."""
+    asked = data.split.by
+    if asked == "given":
+        if set(parts) != set(PARTS):
+            raise RecipeError(
+                f"data.split.by is given, but the parts are {', '.join(parts)}",
+                fix="name data.train, data.validation and data.test",
+            )
+        return "given", "asked for"
+    for kind, column in (("group", data.group), ("time", data.time)):
+        if asked == kind and column is None:
+            raise RecipeError(
+                f"data.split.by is {kind}, but data.{kind} names no column", fix=f"give data.{kind}"
+            )
+    if set(parts) == set(PARTS):
+        return "given", "all three parts are given"
+    if asked != "auto":
+        return asked, "asked for"
+    if data.group is not None:
+        return "group", f"rows with the same {data.group} stay together"
+    if data.time is not None:
+        return "time", f"the latest rows by {data.time} are the test part"
+    return "stratified", "every label has its share in every part"
+
+
+def deal(kept: Mapping[str, Rows], data: Data, by: str, seed: int) -> dict[str, Rows]:
+    """The three parts: those given as they are, the others out of the training rows."""
+    source = kept.get("all", kept.get("train"))
+    if source is None or by == "given":
+        return dict(kept)
+    indices = split_rows(
+        source,
+        by=by,  # type: ignore[arg-type]
+        validation=0.0 if "validation" in kept else data.split.validation,
+        test=0.0 if "test" in kept else data.split.test,
+        seed=seed,
+    )
+    return {
+        part: kept.get(part) or source.take(indices[part]) for part in PARTS if part != "train"
+    } | {"train": source.take(indices["train"])}
+
+
+def sorted_labels(labels: list[str]) -> tuple[str, ...]:
+    """Each label once; numbers by size, words by alphabet.
+
+    >>> sorted_labels(["10", "2", "2"]), sorted_labels(["b", "a"])
+    (('2', '10'), ('a', 'b'))
+    """
+    names = set(labels)
+    if all(name.lstrip("-").isdigit() and name.isascii() for name in names):
+        return tuple(sorted(names, key=int))
+    return tuple(sorted(names))
+
+
+def label_numbers(rows: Rows, labels: tuple[str, ...]) -> np.ndarray:
+    """int64 (rows): each row's label as its number.
+
+    Raises:
+        DataError: a label that is not in training; with its line.
+    """
+    number = {label: index for index, label in enumerate(labels)}
+    found = np.array([number.get(label, -1) for label in rows.labels or ()], dtype=np.int64)
+    if (found < 0).any():
+        row = int(np.argmin(found))
+        raise DataError(
+            f"{rows.place(row)} has the label '{(rows.labels or [])[row]}', which training has not",
+            fix="add rows with this label to the training part, or take the row out",
+        )
+    return found
+
+
+def joined_texts(rows: Rows) -> list[str]:
+    """One text per row, for models that read no pairs."""
+    if rows.pairs is None:
+        return list(rows.texts)
+    return [f"{one} [SEP] {two}" for one, two in zip(rows.texts, rows.pairs, strict=True)]
+
+
+def _counts(rows: Rows, labels: tuple[str, ...]) -> list[int]:
+    count = Counter(rows.labels or ())
+    return [count[label] for label in labels]
+
+
+def _splits(parts: Mapping[str, Rows]) -> str:
+    """Row id, part and place of every row; no texts, so the test part stays sealed."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["id", "part", "source", parts["train"].unit])
+    for part in PARTS:
+        rows = parts[part]
+        for index, row_id in enumerate(rows.ids):
+            writer.writerow([row_id, part, rows.source, int(rows.numbers[index])])
+    return out.getvalue()
+
+
+def split_facts(prepared: Prepared) -> dict[str, Any]:
+    """The split table of the report."""
+    return {"labels": list(prepared.labels), "parts": prepared.counts}

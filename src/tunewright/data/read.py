@@ -1,0 +1,203 @@
+"""From what the user named (a file, a folder, a data set id) to tables, one for each part."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+
+from tunewright.data.arrow_files import read_arrow, read_parquet, read_saved, saved_parts
+from tunewright.data.delimited import read_delimited
+from tunewright.data.encoding import refuse_binary
+from tunewright.data.hub import read_hub
+from tunewright.data.json_files import read_json, read_json_lines
+from tunewright.data.seal import refuse_sealed
+from tunewright.data.table import Table
+from tunewright.errors import DataError
+
+__all__ = ["Table", "read_data", "read_table"]
+
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+DELIMITED = {".csv", ".tsv", ".tab", ".txt", ".text"}
+JSON_LINES = {".jsonl", ".ndjson", ".jsonlines"}
+ARROW = {".arrow", ".feather", ".ipc"}
+SUFFIXES = DELIMITED | JSON_LINES | ARROW | {".json", ".parquet", ".pq"}
+MEDIA = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".wav", ".mp3", ".flac", ".ogg"}
+_KNOWN = "pass a CSV, TSV, TXT, JSON, JSONL, Parquet or Arrow file"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+
+
+def read_data(source: str | Path, cache: Path | None = None) -> dict[str, Table]:
+    """The tables behind a file, a folder, or a Hugging Face data set id.
+
+    Args:
+        source: what the user wrote.
+        cache: folder for tables of sources above 64 MiB; None for the user's cache.
+    Returns:
+        {"all": table}, or the given parts under "train", "validation" and "test".
+    Raises:
+        DataError: missing, unreadable or without rows; with file and line.
+        SealError: it is, or holds, the sealed test part of a run.
+    """
+    path = Path(source).expanduser()
+    if str(source).strip() == "":
+        raise DataError("the name of the data is empty", fix=_KNOWN)
+    try:
+        if path.is_dir():
+            refuse_sealed(path)
+            return _read_folder(path, cache)
+        if path.exists():
+            return {"all": read_table(path, cache)}
+    except PermissionError:
+        raise _forbidden(path) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{source!s} cannot be read: {error}", fix="check the path") from None
+    near = _near(path)
+    meant_here = _looks_like_file(str(source)) or near.startswith("did you mean")
+    if meant_here or not _HUB_ID.fullmatch(str(source)):
+        raise DataError(f"there is no file or folder {source}", fix=near)
+    return read_hub(str(source), near)
+
+
+def read_table(path: str | Path, cache: Path | None = None) -> Table:
+    """The rows of one file; its format is told by its first bytes, then by its suffix.
+
+    Raises:
+        DataError: missing, unreadable or without rows; with the line.
+        SealError: it is the sealed test part of a run.
+    """
+    path = Path(path)
+    refuse_sealed(path)
+    try:
+        if path.is_dir():
+            raise DataError(f"{path} is a folder, not a file", fix="pass a file inside it")
+        if not path.exists():
+            raise DataError(f"there is no file {path}", fix=_near(path))
+        if not path.is_file():
+            raise DataError(f"{path} is a device or pipe, not a file", fix=_KNOWN)
+        return _read_by_format(path, cache)
+    except PermissionError:
+        raise _forbidden(path) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"{path} cannot be read: {reason}", fix="check the disk") from None
+
+
+def _read_by_format(path: Path, cache: Path | None) -> Table:
+    with path.open("rb") as file:
+        head = file.read(64)
+    suffix = path.suffix.lower()
+    if not head:
+        raise DataError(f"{path} is empty", fix="pass a file with rows")
+    if head.startswith(b"PAR1") or suffix in (".parquet", ".pq"):
+        return read_parquet(path, cache=cache)
+    if head.startswith(b"ARROW1") or suffix in ARROW:
+        return read_arrow(path)
+    refuse_binary(path, head)
+    if suffix in JSON_LINES:
+        return read_json_lines(path, cache=cache)
+    if suffix == ".json":
+        return read_json(path, cache=cache)
+    if suffix in DELIMITED:
+        return read_delimited(path, cache=cache)
+    kind = f"the unknown suffix {suffix!r}" if suffix else "no suffix"
+    raise DataError(f"{path} has {kind}, so its format is not known", fix=_KNOWN)
+
+
+def _read_folder(folder: Path, cache: Path | None) -> dict[str, Table]:
+    saved = saved_parts(folder)
+    if saved is not None:
+        return _saved(folder, saved)
+    files = sorted(
+        p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] not in "._"
+    )
+    parts: dict[str, Path] = {}
+    for file in files:
+        part = PARTS.get(file.name.split(".")[0].lower())
+        if part is None:
+            continue
+        if not file.is_file():
+            raise DataError(f"{file} is a folder, not a file", fix="rename it, or pass a file")
+        if part in parts:
+            raise DataError(
+                f"{folder} has two files for {part}: {parts[part].name} and {file.name}",
+                fix="keep one of them, or pass a file",
+            )
+        parts[part] = file
+    if not parts:
+        if len(files) == 1:
+            return {"all": read_table(files[0], cache)}
+        raise _no_parts(folder, files)
+    if "train" not in parts:
+        names = ", ".join(file.name for file in parts.values())
+        raise DataError(
+            f"{folder} has no training file (found: {names})",
+            fix="add a train file, such as train.csv",
+        )
+    order = [part for part in ("train", "validation", "test") if part in parts]
+    return {part: read_table(parts[part], cache) for part in order}
+
+
+def _saved(folder: Path, saved: dict[str, Path]) -> dict[str, Table]:
+    if set(saved) == {"all"}:
+        return {"all": read_saved(saved["all"])}
+    tables = {PARTS[name]: read_saved(place) for name, place in saved.items() if name in PARTS}
+    if "train" not in tables:
+        raise DataError(
+            f"{folder} has no part 'train' (found: {', '.join(saved) or 'none'})",
+            fix="save the data set with a split named train",
+        )
+    return tables
+
+
+def _no_parts(folder: Path, files: list[Path]) -> DataError:
+    if files:
+        names = ", ".join(file.name for file in files[:5])
+        return DataError(
+            f"{folder} has several data files, and none is named train (found: {names})",
+            fix="pass one file, or name them train, validation and test",
+        )
+    media = next((p for p in folder.rglob("*") if p.suffix.lower() in MEDIA), None)
+    if media is not None:
+        return DataError(
+            f"{folder} holds pictures or sound ({media.name}); the task here reads text",
+            fix=_KNOWN,
+        )
+    found = ", ".join(sorted(p.name for p in folder.iterdir())[:5]) or "nothing"
+    return DataError(f"{folder} has no data file (found: {found})", fix=_KNOWN)
+
+
+def _forbidden(path: Path) -> DataError:
+    return DataError(f"{path} may not be read by you", fix=f"chmod u+r {path}")
+
+
+def _looks_like_file(source: str) -> bool:
+    suffix = Path(source).suffix.lower()
+    known = suffix in SUFFIXES or suffix in {".xlsx", ".xls", ".gz", ".zip", ".pkl", ".yaml"}
+    return (
+        known
+        or source.startswith(("/", ".", "~"))
+        or (
+            os.sep in source.rstrip(os.sep)[1:]
+            and (source.count("/") > 1 or Path(source).parent.is_dir())
+        )
+    )
+
+
+def _near(path: Path) -> str:
+    """The next move when a path is missing: the names beside it that look alike."""
+    try:
+        names = sorted(p.name for p in path.parent.iterdir())
+    except OSError:
+        return f"check the name and the connection; there is no folder {path.parent} either"
+    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else "check the name and its spelling"

@@ -1,0 +1,216 @@
+"""The rows of a task: texts, labels, ids that depend on content alone, and places."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, overload
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tunewright.data.columns import Columns
+from tunewright.data.table import Table, scalar_text
+from tunewright.errors import DataError
+
+CONTENT_DIGITS = 24
+"""Leading hex digits of a row id that depend on content; the other 8 count occurrences."""
+CHUNK_ROWS = 10_000
+Indices = Sequence[int] | NDArray[np.int64]
+
+
+class Texts(Sequence[str]):
+    """Texts of chosen rows, read from the (maybe memory-mapped) column when asked for."""
+
+    def __init__(self, column: pa.ChunkedArray, indices: NDArray[np.int64] | None = None) -> None:
+        self._column = column
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._column) if self._indices is None else len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        at = index % len(self) if self._indices is None else int(self._indices[index])
+        return scalar_text(self._column[at].as_py()) or ""
+
+    def __iter__(self) -> Iterator[str]:
+        if self._indices is not None:
+            yield from (self[i] for i in range(len(self)))
+            return
+        for start in range(0, len(self._column), CHUNK_ROWS):
+            for value in self._column.slice(start, CHUNK_ROWS).to_pylist():
+                yield scalar_text(value) or ""
+
+    def take(self, indices: NDArray[np.int64]) -> Texts:
+        """A view on some of the texts."""
+        return Texts(self._column, indices if self._indices is None else self._indices[indices])
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Examples of one task from one source.
+
+    Args:
+        texts: exactly as in the source.
+        pairs: second texts, or None.
+        labels: as text, or None when they are not known.
+        ids: 32 hex digits each; the content, then a number that tells equal rows apart.
+        source: file, folder or data set id.
+        numbers: 1-based line (or row) in the source.
+        unit: what `numbers` count, 'line' or 'row'.
+        groups: values of the group column, or None.
+        times: values of the time column, or None.
+    """
+
+    texts: Sequence[str]
+    pairs: Sequence[str] | None
+    labels: list[str] | None
+    ids: list[str]
+    source: str
+    numbers: NDArray[np.int64]
+    unit: str = "line"
+    groups: list[str] | None = None
+    times: list[str | float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def place(self, index: int) -> str:
+        """For people: 'line 17 of tickets.csv'."""
+        return f"{self.unit} {int(self.numbers[index])} of {self.source}"
+
+    def take(self, indices: Indices) -> Rows:
+        """The rows at these 0-based indices, in this order; texts stay where they are."""
+        at = np.asarray(indices, dtype=np.int64)
+        return Rows(
+            texts=_take_texts(self.texts, at),
+            pairs=None if self.pairs is None else _take_texts(self.pairs, at),
+            labels=None if self.labels is None else [self.labels[i] for i in at],
+            ids=[self.ids[i] for i in at],
+            source=self.source,
+            numbers=self.numbers[at],
+            unit=self.unit,
+            groups=None if self.groups is None else [self.groups[i] for i in at],
+            times=None if self.times is None else [self.times[i] for i in at],
+        )
+
+
+def _take_texts(texts: Sequence[str], at: NDArray[np.int64]) -> Sequence[str]:
+    return texts.take(at) if isinstance(texts, Texts) else [texts[i] for i in at]
+
+
+def build_rows(
+    table: Table, columns: Columns, *, group: str | None = None, time: str | None = None
+) -> Rows:
+    """The rows of a table, once it is known which column is which.
+
+    Args:
+        group, time: names of the columns to split by, or None.
+    Raises:
+        DataError: a row without label, group or time (with its line), or no such column.
+    """
+    texts = Texts(table.arrow[columns.text])
+    pairs = None if columns.text_pair is None else Texts(table.arrow[columns.text_pair])
+    labels = None if columns.label is None else _labels(table, columns.label)
+    return Rows(
+        texts=texts,
+        pairs=pairs,
+        labels=labels,
+        ids=_ids(texts, pairs, labels),
+        source=table.source,
+        numbers=np.arange(1, len(table) + 1) if table.lines is None else table.lines,
+        unit=table.unit,
+        groups=None if group is None else _filled(table, group, "group"),
+        times=None if time is None else _times(table, time),
+    )
+
+
+def _labels(table: Table, column: str) -> list[str]:
+    labels: list[str] = []
+    for value in _stream(table, column):
+        if isinstance(value, (list, dict)):
+            raise DataError(
+                f"{table.where(len(labels))} has a list or object as its label",
+                fix="give every row one label",
+            )
+        label = scalar_text(value)
+        if label is None or not label.strip() or (label == "nan" and isinstance(value, float)):
+            raise DataError(
+                f"{table.where(len(labels))} has no label (column {column!r})",
+                fix="fill the label in, or remove the row",
+            )
+        labels.append(label)
+    return labels
+
+
+def _stream(table: Table, column: str) -> Iterator[Any]:
+    array = table.arrow[column]
+    for start in range(0, len(array), CHUNK_ROWS):
+        yield from array.slice(start, CHUNK_ROWS).to_pylist()
+
+
+def _filled(table: Table, column: str, part: str) -> list[str]:
+    """The values of a column in which every row must have one."""
+    if column not in table.columns:
+        raise DataError(
+            f"{table.source} has no column {column!r} to take the {part} from "
+            f"(found: {', '.join(table.columns)})",
+            fix=f"pass --data.{part} NAME with one of the columns found",
+        )
+    if table.is_nested(column):
+        raise DataError(
+            f"the column {column!r} of {table.source} holds lists or objects, not a {part}",
+            fix=f"pass --data.{part} NAME with one value for each row",
+        )
+    values: list[str] = []
+    for value in _stream(table, column):
+        shown = value.isoformat() if isinstance(value, date) else scalar_text(value)
+        if shown is None or not shown.strip():
+            raise DataError(
+                f"{table.where(len(values))} has no {part} (column {column!r})",
+                fix="fill it in, or remove the row",
+            )
+        values.append(shown)
+    return values
+
+
+def _times(table: Table, column: str) -> list[str | float]:
+    values = _filled(table, column, "time")
+    kind = table.arrow.schema.field(column).type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return [float(value) for value in values]
+    return list(values)
+
+
+def content_digits(text: str, pair: str | None, label: str | None) -> str:
+    """The part of a row id that says what the row holds."""
+    digest = hashlib.sha256()
+    for part in (text, pair, label):
+        data = b"" if part is None else part.encode("utf-8", "surrogatepass")
+        digest.update(b"-" if part is None else b"%d:" % len(data))
+        digest.update(data)
+    return digest.hexdigest()[:CONTENT_DIGITS]
+
+
+def _ids(texts: Texts, pairs: Texts | None, labels: list[str] | None) -> list[str]:
+    seen: Counter[str] = Counter()
+    ids = []
+    others = iter(pairs) if pairs is not None else None
+    for index, text in enumerate(texts):
+        pair = None if others is None else next(others)
+        content = content_digits(text, pair, None if labels is None else labels[index])
+        ids.append(f"{content}{seen[content]:08x}")
+        seen[content] += 1
+    return ids

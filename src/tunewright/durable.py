@@ -1,0 +1,179 @@
+"""Writes that survive: a reader sees the old content or the new, never a half.
+
+The order is always the same: a temporary name beside the target, its bytes on the disk,
+one rename, then the folder's entry on the disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from tunewright.errors import FailedRunError, RunError
+
+_SPACE_FIX = (
+    "free some space, or move the folder to a larger disk "
+    "(TUNEWRIGHT_RUNS moves the runs, TUNEWRIGHT_CACHE the cache)"
+)
+_RIGHTS_FIX = (
+    "give yourself the right to write there, or choose another folder "
+    "(TUNEWRIGHT_RUNS moves the runs, TUNEWRIGHT_CACHE the cache)"
+)
+_REASONS = {
+    errno.ENOSPC: ("the disk is full", _SPACE_FIX),
+    errno.EDQUOT: ("the disk quota is used up", _SPACE_FIX),
+    errno.EIO: ("the disk reports an input/output error", "check the disk; then try again"),
+    errno.EACCES: ("writing there is not allowed", _RIGHTS_FIX),
+    errno.EPERM: ("writing there is not allowed", _RIGHTS_FIX),
+    errno.ENOTDIR: ("a part of that path is a file, not a folder", _RIGHTS_FIX),
+    errno.EEXIST: ("there is a file of that name", _RIGHTS_FIX),
+    errno.EROFS: ("the disk is mounted read-only", _RIGHTS_FIX),
+}
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)  # some network file systems
+
+
+@contextmanager
+def disk_errors(path: Path | str) -> Iterator[None]:
+    """Turn what a disk can refuse into a user error that names the file.
+
+    Raises:
+        FailedRunError: the disk is full, read-only, broken or not ours to write to.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REASONS:
+            raise
+        reason, fix = _REASONS[error.errno]
+        raise FailedRunError(f"cannot write {path}: {reason}", fix=fix) from error
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Replace a file's content in one step; its folder must exist.
+
+    Raises:
+        FailedRunError: the disk refused; the old content stays and no temporary file is left.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with disk_errors(path):
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        fsync_folder(path.parent)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Replace a text file's content (UTF-8, line ends as given) in one step."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Replace a JSON file's content in one step.
+
+    Raises:
+        ValueError: the value holds NaN or an infinity, which JSON has no word for.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def append_line(path: Path | str, text: str) -> None:
+    """Add one line; it exists once its newline is on the disk.
+
+    A line that a crash left without its newline was never written: it is cut off first.
+
+    Raises:
+        FailedRunError: the disk refused; the file is as it was.
+        ValueError: the text spans several lines.
+    """
+    if "\n" in text:
+        raise ValueError("a line holds no newline")
+    path = Path(path)
+    with disk_errors(path):
+        is_new = not path.exists()
+        with path.open("ab+", buffering=0) as file:
+            size = _whole_lines_size(file)
+            try:
+                file.truncate(size)
+                _write_all(file, text.encode("utf-8") + b"\n")
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)
+                raise
+        if is_new:
+            fsync_folder(path.parent)
+
+
+def read_lines(path: Path | str) -> list[dict[str, Any]]:
+    """Read a JSONL file that may end in a torn line, which is left out.
+
+    Raises:
+        RunError: a finished line is not a JSON object; the line is named.
+    """
+    lines = Path(path).read_bytes().split(b"\n")[:-1]
+    return [_parsed(line, path, number) for number, line in enumerate(lines, start=1) if line]
+
+
+def fsync_folder(path: Path | str) -> None:
+    """Put a folder's entries (new, renamed and removed names) on the disk."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path | str) -> Path:
+    """Make a folder and its parents if they are missing, and return it."""
+    path = Path(path)
+    with disk_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _parsed(line: bytes, path: Path | str, number: int) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise RunError(
+            f"line {number} of {path} is not a JSON object",
+            fix="the file was changed from outside; take that line out, or restore a copy",
+        )
+    return value
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    while data:
+        data = data[file.write(data) :]
+
+
+def _whole_lines_size(file: FileIO) -> int:
+    """Bytes up to and with the last newline."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = file.seek(max(0, end - 4096))
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0

@@ -1,0 +1,56 @@
+"""Gathers what the report shows from what a run wrote down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+SHOWN_PACKAGES = ("tunewright", "torch", "transformers", "scikit-learn", "numpy")
+
+
+def curves(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Loss and scores by step, the best points, and where phases begin and end."""
+    train, validation, best, phases = [], [], [], []
+    for event in events:
+        if event["event"] == "steps":
+            train.append({"step": event["step"], "loss": event["loss"]})
+        elif event["event"] == "evaluated":
+            validation.append({"step": event["step"], **event["scores"]})
+        elif event["event"] == "phase_ended":
+            phases.append({key: event[key] for key in ("name", "first_step", "last_step")})
+    by_step = {entry["step"]: entry for entry in validation}
+    for event in events:
+        if event["event"] == "phase_ended" and event["best_step"] in by_step:
+            best = [{"step": event["best_step"]}]
+    return {
+        "train": _once_per_step(train),
+        "validation": _once_per_step(validation),
+        "best": best,
+        "phases": phases,
+    }
+
+
+def _once_per_step(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last entry of each step, in order: a resumed run may have repeated some."""
+    return [entry for _, entry in sorted({entry["step"]: entry for entry in entries}.items())]
+
+
+def versions() -> dict[str, str]:
+    """Name → version of the packages that decide the numbers."""
+    found = {}
+    for package in SHOWN_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def commands(run_name: str) -> list[dict[str, str]]:
+    """What to do next, for the reader to copy."""
+    return [
+        {"what": "Run it again", "command": f"tunewright run runs/{run_name}/recipe.yaml"},
+        {"what": "Open the sealed test part", "command": f"tunewright test {run_name}"},
+        {"what": "Use the model", "command": f"tunewright predict {run_name} FILE.csv"},
+    ]

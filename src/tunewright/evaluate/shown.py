@@ -1,0 +1,42 @@
+"""How metrics are written for people."""
+
+from __future__ import annotations
+
+# metric -> (what people call it, factor, decimals); a factor of 100 is shown in percent and points
+SHOWN: dict[str, tuple[str, int, int]] = {
+    "accuracy": ("accuracy", 100, 1),
+    "macro_f1": ("macro-F1", 100, 1),
+    "mcc": ("MCC", 1, 3),
+    "log_loss": ("log loss", 1, 3),
+    "calibration_error": ("calibration error", 1, 3),
+}
+
+
+def word(metric: str) -> str:
+    """What people call a metric; its own name when it is not known."""
+    return SHOWN.get(metric, (metric, 1, 3))[0]
+
+
+def in_percent(metric: str) -> bool:
+    """Whether a metric is shown in percent, and its differences in points."""
+    return SHOWN.get(metric, (metric, 1, 3))[1] == 100
+
+
+def number(metric: str, value: float) -> str:
+    """A value without its unit.
+
+    >>> number("accuracy", 0.9137), number("mcc", -0.00001)
+    ('91.4', '0.000')
+    """
+    _, factor, decimals = SHOWN.get(metric, (metric, 1, 3))
+    text = f"{factor * value:.{decimals}f}"
+    return text.lstrip("-") if float(text) == 0 else text
+
+
+def bounds(metric: str, low: float, high: float) -> str:
+    """An interval without its unit.
+
+    >>> bounds("accuracy", 0.899, 0.928)
+    '[89.9, 92.8]'
+    """
+    return f"[{number(metric, low)}, {number(metric, high)}]"

@@ -1,0 +1,76 @@
+"""The model card: what was trained, on what, how it did; only what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+
+def model_card(
+    *,
+    title: str,
+    base: str,
+    licence: str | None,
+    labels: Sequence[str],
+    counts: Mapping[str, Sequence[int]],
+    result: Mapping[str, Any],
+) -> str:
+    """README.md of a model folder.
+
+    Args:
+        counts: part → rows of each label.
+        result: as in result.json.
+    """
+    metric = result["metric"]
+    head = {
+        "library_name": "transformers",
+        "pipeline_tag": "text-classification",
+        "base_model": base,
+        "tags": ["tunewright", "text-classification"],
+    } | ({"license": licence.lower()} if licence else {})
+    rows = {part: sum(numbers) for part, numbers in counts.items()}
+    lines = [
+        "---",
+        yaml.safe_dump(head, sort_keys=False, allow_unicode=True).strip(),
+        "---",
+        "",
+        f"# {title}",
+        "",
+        f"{base}, fine-tuned to tell {len(labels)} labels apart: {_listed(labels)}.",
+        "",
+        f"Trained on {rows['train']:,} rows, chosen on {rows['validation']:,} validation rows; "
+        f"{rows['test']:,} rows were kept sealed for the test.",
+        "",
+        "| part | " + metric + " | 95 % interval |",
+        "|---|---|---|",
+        _score("validation", result["validation"][metric]),
+    ]
+    if result.get("test"):
+        lines.append(_score("test", result["test"][metric]))
+        lines += ["", f"Looks at the test part so far: {result['test']['looks']}."]
+    if result.get("verdict"):
+        lines += ["", result["verdict"]["sentence"]]
+    lines += [
+        "",
+        "The model answers for texts like those it was trained on. Nothing is known about how it",
+        "does on others.",
+        "",
+        "```python",
+        "from transformers import pipeline",
+        "",
+        'classify = pipeline("text-classification", model="PATH_OF_THIS_FOLDER")',
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _score(part: str, score: Mapping[str, float]) -> str:
+    return f"| {part} | {score['value']:.4f} | {score['low']:.4f} to {score['high']:.4f} |"
+
+
+def _listed(labels: Sequence[str]) -> str:
+    shown = ", ".join(f"`{label}`" for label in labels[:20])
+    return shown if len(labels) <= 20 else f"{shown} and {len(labels) - 20} more"

@@ -1,0 +1,108 @@
+"""Answers for files, pipes and single texts, in the order of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from tunewright.data.columns import find_columns
+from tunewright.data.read import read_table
+from tunewright.errors import RunError
+from tunewright.recipe.load import load_recipe
+from tunewright.runs.folder import find_run
+
+CHUNK_ROWS = 4096
+
+
+def answer(
+    model: Path, texts: Sequence[str], pairs: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """One {"label", "confidence"} for each text.
+
+    Args:
+        model: a folder that `from_pretrained` loads.
+    """
+    predictor = _predictor(model)
+    probabilities = predictor.probabilities(texts, pairs)
+    return [
+        {"label": predictor.labels[int(row.argmax())], "confidence": round(float(row.max()), 6)}
+        for row in probabilities
+    ]
+
+
+def predict(
+    run: str | Path,
+    data: str | Path | None = None,
+    *,
+    text: str | None = None,
+    lines: Iterable[str] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Stream answers: for a file, one text, or an iterable of texts (a pipe).
+
+    Args:
+        run: a run, or a model folder.
+        data: a file in any format that `run` reads; labels are not needed.
+    Yields:
+        {"text", "label", "confidence"} in the input's order; rows are sorted by length inside
+        chunks of 4,096 while they are computed.
+    """
+    folder, wanted = find_model(run)
+    if text is not None:
+        lines = [text]
+    if lines is not None:
+        yield from _answers(folder, ((line, None) for line in lines))
+        return
+    if data is None:
+        raise RunError("nothing to predict", fix="give a file, - for a pipe, or --text")
+    table = read_table(data)
+    columns = find_columns(
+        table,
+        text=wanted.get("text") if wanted.get("text") in table.columns else "auto",
+        text_pair=wanted.get("text_pair"),
+        need_label=False,
+    )
+    texts = table.arrow[columns.text]
+    pairs = table.arrow[columns.text_pair] if columns.text_pair else None
+    rows = (
+        (str(one.as_py() or ""), None if two is None else str(two.as_py() or ""))
+        for one, two in zip(texts, pairs if pairs is not None else _nothing(), strict=False)
+    )
+    yield from _answers(folder, rows)
+
+
+def find_model(run: str | Path) -> tuple[Path, dict[str, Any]]:
+    """A run's model folder and its columns; or any model folder, and nothing known."""
+    path = Path(run).expanduser()
+    if (path / "config.json").is_file():
+        return path, {}
+    folder = find_run(run)
+    if not (folder / "model" / "config.json").is_file():
+        raise RunError(
+            f"run {folder.name} has no model yet", fix=f"tunewright run --resume {folder.name}"
+        )
+    columns = load_recipe(folder / "recipe.yaml").data.columns
+    return folder / "model", columns.model_dump()
+
+
+def _answers(folder: Path, rows: Iterable[tuple[str, str | None]]) -> Iterator[dict[str, Any]]:
+    stream = iter(rows)
+    while chunk := list(islice(stream, CHUNK_ROWS)):
+        texts = [one for one, _ in chunk]
+        pairs = None if chunk[0][1] is None else [two or "" for _, two in chunk]
+        for one, found in zip(texts, answer(folder, texts, pairs), strict=True):
+            yield {"text": one, **found}
+
+
+def _nothing() -> Iterator[None]:
+    while True:
+        yield None
+
+
+@lru_cache(maxsize=2)
+def _predictor(folder: Path) -> Any:
+    from tunewright.backends.torch.predictor import TorchPredictor
+
+    return TorchPredictor(folder)

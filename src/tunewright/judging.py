@@ -1,0 +1,169 @@
+"""Judges a run that is done: on its sealed test part, or on another file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare
+from tunewright.data.columns import find_columns
+from tunewright.data.read import read_table
+from tunewright.data.rows import Rows, build_rows
+from tunewright.data.seal import looks, open_seal
+from tunewright.errors import DataError, RunError, SealError
+from tunewright.evaluate.baselines import FittedBaseline, fit_baselines
+from tunewright.evaluate.judge import Judgement, details, judge
+from tunewright.life import FinishedRun, publish
+from tunewright.recipe.load import load_recipe
+from tunewright.recipe.schema import Recipe
+from tunewright.runs.folder import find_run
+from tunewright.runs.lock import lock_run
+from tunewright.runs.result import read_result, write_result
+from tunewright.runs.state import read_state
+from tunewright.train.events import Events
+
+
+def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:
+    """Open the seal of a run: final scores and verdict. The look is written down first.
+
+    Returns:
+        result.json, with `test`.
+    Raises:
+        RunError: the run is not done. DataError, SealError: its data is not what it was.
+    """
+    folder, recipe = _done(run)
+    with lock_run(folder):
+        prepared = prepare(recipe.data, recipe.seed, folder)
+        baselines = _baselines(prepared, recipe)
+        events = Events(folder / "events.jsonl")
+        try:
+            test_sealed(folder, prepared.labels, baselines, command=command, events=events)
+        finally:
+            events.close()
+    return read_result(folder)
+
+
+test.__test__ = False  # type: ignore[attr-defined]  # not a test of ours
+
+
+def test_sealed(
+    folder: Path,
+    labels: tuple[str, ...],
+    baselines: Sequence[FittedBaseline],
+    *,
+    command: str,
+    events: Events,
+) -> None:
+    """The only place that opens a seal: score, judge, and write result, card and report."""
+    recipe, result = load_recipe(folder / "recipe.yaml"), read_result(folder)
+    rows = open_seal(folder, run_id=folder.name, command=command)
+    times = len(looks(folder))
+    judged, shown = _judge(folder, rows, labels, baselines, recipe, "test", times)
+    result |= {
+        "test": {**judged.scores, "looks": times},
+        "verdict": judged.verdict,
+        "baselines": judged.baselines,
+    }
+    write_result(folder, result)
+    publish(folder, judged, {"part": "test", **shown})
+    events.emit("verdict", part="test", looks=times, **judged.verdict)
+
+
+test_sealed.__test__ = False  # type: ignore[attr-defined]
+
+
+def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, Any]:
+    """Scores with intervals and error analysis, on validation or on a labelled file.
+
+    Raises:
+        SealError: the file holds rows of the sealed test part.
+    """
+    folder, recipe = _done(run)
+    prepared = prepare(recipe.data, recipe.seed, folder)
+    rows = prepared.validation
+    if data is not None:
+        table = read_table(data)
+        columns = prepared.columns
+        same = find_columns(
+            table, text=columns.text, text_pair=columns.text_pair, label=columns.label or "auto"
+        )
+        rows = build_rows(table, same)
+        _refuse_sealed_rows(folder, rows, str(data))
+    if not len(rows):
+        raise DataError(f"{data} has no rows", fix="give a file with rows")
+    judged, shown = _judge(
+        folder, rows, prepared.labels, _baselines(prepared, recipe), recipe, "validation", 1
+    )
+    return {
+        "run": folder.name,
+        "data": str(data) if data is not None else "validation",
+        "rows": len(rows),
+        "metric": recipe.evaluate.metric,
+        "scores": judged.scores,
+        "baselines": judged.baselines,
+        "verdict": judged.verdict,
+        "labels": list(prepared.labels),
+        **shown,
+    }
+
+
+def _judge(
+    folder: Path,
+    rows: Rows,
+    labels: tuple[str, ...],
+    baselines: Sequence[FittedBaseline],
+    recipe: Recipe,
+    part: Any,
+    times: int,
+) -> tuple[Judgement, dict[str, Any]]:
+    from tunewright.backends.torch.predictor import TorchPredictor
+
+    numbers, texts = label_numbers(rows, labels), joined_texts(rows)
+    probabilities = TorchPredictor(folder / "model").probabilities(rows.texts, rows.pairs)
+    judged = judge(
+        part,
+        probabilities,
+        numbers,
+        texts,
+        baselines,
+        metric=recipe.evaluate.metric,
+        resamples=recipe.evaluate.resamples,
+        seed=recipe.seed,
+        looks=times,
+    )
+    places = [rows.place(row) for row in range(len(rows))]
+    return judged, dict(details(probabilities, numbers, texts, labels, places))
+
+
+def _baselines(prepared: Prepared, recipe: Recipe) -> list[FittedBaseline]:
+    return fit_baselines(
+        joined_texts(prepared.train),
+        label_numbers(prepared.train, prepared.labels),
+        len(prepared.labels),
+        seed=recipe.seed,
+    )
+
+
+def _done(run: str | Path) -> tuple[Path, Recipe]:
+    folder = FinishedRun(find_run(run)).folder
+    state = read_state(folder)
+    if state["state"] != "done" or not (folder / "model").is_dir():
+        raise RunError(
+            f"run {folder.name} has no finished model (it is {state['state']}, "
+            f"stage {state['stage']})",
+            fix=f"tunewright run --resume {folder.name}",
+        )
+    return folder, load_recipe(folder / "recipe.yaml")
+
+
+def _refuse_sealed_rows(folder: Path, rows: Rows, name: str) -> None:
+    with (folder / "data" / "splits.csv").open(encoding="utf-8", newline="") as file:
+        sealed = {row["id"] for row in csv.DictReader(file) if row["part"] == "test"}
+    inside = sum(row_id in sealed for row_id in rows.ids)
+    if inside:
+        raise SealError(
+            f"{inside} of the {len(rows)} rows of {name} are in this run's sealed test part",
+            fix=f"use other rows, or open the seal: tunewright test {folder.name}",
+        )

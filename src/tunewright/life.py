@@ -1,0 +1,464 @@
+"""The life of a run: the stages in order.
+
+choose → prepare → adapt → train → evaluate → test. Each stage is one function; what it needs
+from the ones before is in its arguments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare, split_facts
+from tunewright.durable import make_folder, read_lines, write_json, write_text
+from tunewright.errors import FailedRunError, RecipeError, RunError, TunewrightError
+from tunewright.evaluate import facts as report_facts
+from tunewright.evaluate.baselines import FittedBaseline, fit_baselines
+from tunewright.evaluate.judge import Judgement, details, judge
+from tunewright.evaluate.metrics import HIGHER_IS_BETTER, all_metrics
+from tunewright.evaluate.report import write_report
+from tunewright.export.card import model_card
+from tunewright.models.catalog import ModelSource, resolve_model
+from tunewright.recipe import defaults
+from tunewright.recipe.load import load_recipe
+from tunewright.recipe.schema import Recipe
+from tunewright.recipe.write import as_yaml
+from tunewright.runs.folder import create_run, find_run
+from tunewright.runs.lock import lock_run
+from tunewright.runs.memory import peak_memory_mib
+from tunewright.runs.request import read_request
+from tunewright.runs.result import read_result, write_result
+from tunewright.runs.state import read_state, write_state
+from tunewright.train.checkpoint import Checkpoints
+from tunewright.train.events import Events, Listener
+from tunewright.train.interrupt import Interrupted, StopRequest
+from tunewright.train.loop import Loop, Plan, Progress
+from tunewright.train.phases import plan_phases
+
+Stage = Literal["choose", "prepare", "adapt", "train", "evaluate", "test"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run folder, and what it says."""
+
+    folder: Path
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """result.json."""
+        return read_result(self.folder)
+
+    @property
+    def report(self) -> Path:
+        """The page to read."""
+        return self.folder / "report.html"
+
+    @property
+    def model(self) -> Path:
+        """The folder that `from_pretrained` loads."""
+        return self.folder / "model"
+
+    def predict(self, texts: str | Sequence[str], pairs: Sequence[str] | None = None) -> list[Any]:
+        """One {"label", "confidence"} for each text."""
+        from tunewright.inference import answer
+
+        return answer(self.model, [texts] if isinstance(texts, str) else texts, pairs)
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A model with its head, the recipe with every value chosen, and why."""
+
+    backend: Any
+    recipe: Recipe
+    choices: tuple[defaults.Choice, ...]
+    parameters: int
+    news: str
+
+
+def run(
+    source: str | Path | None = None,
+    *,
+    until: Stage | None = None,
+    test: bool = False,
+    settings: Sequence[str] = (),
+    resume: str | Path | None = None,
+    listeners: tuple[Listener, ...] = (),
+    **keys: Any,
+) -> FinishedRun:
+    """Take a recipe or a data file through the stages; the seal stays closed unless `test`.
+
+    Args:
+        source: a recipe, a data file, a folder with train/validation/test files, a data set id.
+        until: the last stage to run.
+        test: open the seal at the end: this run is the last.
+        settings: recipe settings as `a.b=c`.
+        resume: a run that was interrupted, instead of a source.
+        listeners: called with every event.
+        keys: recipe keys, such as `model="minilm"` or `data="tickets.csv"`.
+    Raises:
+        TunewrightError: bad input, a failed run; with what happened and how to mend it.
+    """
+    if until is not None and until not in STAGES:
+        raise RecipeError(f"there is no stage '{until}'", fix=f"stages: {', '.join(STAGES)}")
+    if resume is not None:
+        if source is not None or keys or settings:
+            raise RecipeError(
+                "a resumed run keeps its recipe", fix="start a new run to change something"
+            )
+        folder, recipe = find_run(resume), None
+        if read_state(folder)["state"] == "done":
+            raise RunError(f"run {folder.name} is done already", fix="start a new run")
+    else:
+        recipe = read_request(source, keys, settings)
+        if recipe.data.train is None:
+            raise RecipeError("no data is named", fix="tunewright run DATA.csv, or give data.train")
+        folder = create_run(recipe.name or Path(recipe.data.train).stem)
+    with _alive(folder, new=recipe is not None) as started:
+        if recipe is None:
+            recipe = load_recipe(folder / "asked.yaml")
+        else:
+            write_text(folder / "asked.yaml", as_yaml(recipe, {}))
+        events = Events(make_folder(folder) / "events.jsonl", listeners)
+        with contextlib.closing(events):
+            _live(folder, recipe, events, until, test or recipe.test.open, started)
+    return FinishedRun(folder)
+
+
+def _live(
+    folder: Path, recipe: Recipe, events: Events, until: Stage | None, test: bool, started: float
+) -> None:
+    last = STAGES.index(until) if until else len(STAGES) - 1
+
+    def begins(stage: Stage) -> bool:
+        if STAGES.index(stage) > last:
+            return False
+        write_state(folder, stage=stage)
+        events.emit("stage", stage=stage)
+        return True
+
+    if not begins("choose"):
+        return
+    source = choose(recipe, events)
+    if not begins("prepare"):
+        return
+    prepared = prepare(recipe.data, recipe.seed, make_folder(folder / "data").parent)
+    _tell_prepared(prepared, events)
+    if not begins("adapt"):
+        return
+    adapted = adapt(recipe, source, prepared)
+    write_text(
+        folder / "recipe.yaml",
+        as_yaml(adapted.recipe, {key: why for key, _, why in adapted.choices}),
+    )
+    write_state(
+        folder,
+        seed=recipe.seed,
+        device=str(adapted.backend.device),
+        versions=report_facts.versions(),
+        data_hash=prepared.data_hash,
+        model_hash=source.sha256,
+    )
+    events.emit("adapted", news=adapted.news, choices=[list(choice) for choice in adapted.choices])
+    if not begins("train"):
+        return
+    progress = train(folder, adapted, source, prepared, events)
+    if not begins("evaluate"):
+        return
+    baselines = fit_baselines(
+        joined_texts(prepared.train),
+        label_numbers(prepared.train, prepared.labels),
+        len(prepared.labels),
+        seed=recipe.seed,
+    )
+    evaluate_validation(folder, adapted, source, prepared, baselines, progress, started, events)
+    if test and begins("test"):
+        from tunewright.judging import test_sealed
+
+        test_sealed(folder, prepared.labels, baselines, command="run --test", events=events)
+
+
+def choose(recipe: Recipe, events: Events) -> ModelSource:
+    """The pre-trained model that the recipe names, fetched if need be."""
+    source = resolve_model(recipe.model, revision=recipe.revision)
+    events.emit("chosen", model=source.name, base=source.base, sha256=source.sha256)
+    return source
+
+
+def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
+    """Resolve every `auto`, then put a new head on the model."""
+    from tunewright.backends.torch.session import TorchSession
+
+    session = TorchSession(source.path)
+    facts = defaults.Facts(
+        lengths=session.lengths(prepared.train),
+        counts=tuple(prepared.counts["train"]),
+        longest_input=session.longest_input,
+        width=session.width,
+    )
+    threads, threads_why = session.choose_threads()
+    precision, precision_why = session.choose_precision()
+    columns = prepared.columns
+    choices: tuple[defaults.Choice, ...] = (
+        ("task", "text-classification", f"a text and {len(prepared.labels)} labels"),
+        *(
+            (f"data.columns.{name}", getattr(columns, name), columns.reasons.get(name, "asked for"))
+            for name in ("text", "text_pair", "label")
+        ),
+        ("data.split.by", prepared.split_by, prepared.split_reason),
+        defaults.choose_max_length(recipe.train, facts),
+        defaults.choose_batch_size(recipe.train, facts),
+        *defaults.choose_rates(recipe.train, facts),
+        defaults.choose_evaluations(recipe.train, facts),
+        _asked_or(recipe, "train.precision", precision, precision_why),
+        _asked_or(recipe, "train.threads", threads, threads_why),
+        defaults.choose_metric(recipe.evaluate, facts),
+    )
+    resolved = defaults.with_choices(recipe, choices)
+    backend, loaded = session.open(
+        resolved,
+        prepared.labels,
+        {
+            "train": (prepared.train, label_numbers(prepared.train, prepared.labels)),
+            "validation": (
+                prepared.validation,
+                label_numbers(prepared.validation, prepared.labels),
+            ),
+        },
+    )
+    parameters = sum(p.numel() for p in loaded.model.parameters())
+    return Adapted(backend, resolved, choices, parameters, loaded.news)
+
+
+def _asked_or(recipe: Recipe, key: str, value: object, why: str) -> defaults.Choice:
+    asked = getattr(recipe.train, key.removeprefix("train."))
+    return (key, value, why) if asked == "auto" else (key, asked, "asked for")
+
+
+def train(
+    folder: Path, adapted: Adapted, source: ModelSource, prepared: Prepared, events: Events
+) -> Progress:
+    """Through the phases, from the newest checkpoint if there is one; then write the model."""
+    recipe, backend = adapted.recipe, adapted.backend
+    settings: Any = recipe.train
+    metric = recipe.evaluate.metric
+    labels = backend.parts["validation"].labels
+    asked = recipe.train
+    if recipe.adapt.method == "head" and asked.phases is None:
+        asked = asked.model_copy(update={"strategy": "head"})
+    plan = Plan(
+        phases=plan_phases(asked, backend.num_blocks),
+        batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
+        warmup=settings.warmup,
+        schedule=settings.schedule,
+        evaluations_per_epoch=settings.evaluations_per_epoch,
+        metric=metric,
+        higher_is_better=HIGHER_IS_BETTER[metric],
+        seed=recipe.seed,
+    )
+    fixed = {
+        "data": prepared.data_hash,
+        "model": source.sha256,
+        "recipe": json.loads(recipe.model_dump_json(exclude={"name", "test", "evaluate"})),
+    }
+    checkpoints = Checkpoints(folder / "checkpoints", fixed)
+    saved = checkpoints.resume()
+    if saved is not None:
+        backend.load_weights(checkpoints.resumed_from())
+        events.emit("resumed", step=saved["step"])
+    with StopRequest() as stop:
+        loop = Loop(
+            backend=backend,
+            plan=plan,
+            lengths=backend.parts["train"].tokens.lengths,
+            measure=lambda probabilities: all_metrics(probabilities, labels),
+            name_rows=lambda rows: ", ".join(prepared.train.place(int(row)) for row in rows[:5]),
+            events=events,
+            checkpoints=checkpoints,
+            stop=stop,
+        )
+        progress = loop.run(
+            Progress() if saved is None else Progress.from_json(saved), resumed=saved is not None
+        )
+    model = folder / "model"
+    staged = make_folder(folder / ".model.tmp")
+    backend.save_model(staged)
+    shutil.rmtree(model, ignore_errors=True)
+    staged.rename(model)
+    checkpoints.remove_all()
+    return progress
+
+
+def evaluate_validation(
+    folder: Path,
+    adapted: Adapted,
+    source: ModelSource,
+    prepared: Prepared,
+    baselines: Sequence[FittedBaseline],
+    progress: Progress,
+    started: float,
+    events: Events,
+) -> None:
+    """Judge the model on validation; write result.json, the model card and the report."""
+    recipe = adapted.recipe
+    probabilities = adapted.backend.probabilities("validation")
+    labels = label_numbers(prepared.validation, prepared.labels)
+    texts = joined_texts(prepared.validation)
+    judged = judge(
+        "validation",
+        probabilities,
+        labels,
+        texts,
+        baselines,
+        metric=recipe.evaluate.metric,
+        resamples=recipe.evaluate.resamples,
+        seed=recipe.seed,
+    )
+    result = {
+        "task": recipe.task,
+        "metric": recipe.evaluate.metric,
+        "validation": judged.scores,
+        "test": None,
+        "baselines": judged.baselines,
+        "verdict": judged.verdict,
+        "train": {
+            "phases": progress.records,
+            "best_step": progress.best.step,
+            "wall_s": round(time.monotonic() - started, 2),
+            "peak_memory_mib": peak_memory_mib(),
+        },
+        "model": {
+            "base": source.base,
+            "path": str(folder / "model"),
+            "parameters": adapted.parameters,
+            "trainable_parameters": max(r["trainable_parameters"] for r in progress.records),
+        },
+    }
+    write_result(folder, result)
+    places = [prepared.validation.place(row) for row in range(len(labels))]
+    shown = {
+        **_report_of_run(folder, adapted, prepared, baselines),
+        "part": "validation",
+        **details(probabilities, labels, texts, prepared.labels, places),
+    }
+    write_json(folder / "data" / "report.json", shown | {"licence": source.licence})
+    publish(folder, judged)
+    events.emit("verdict", part="validation", **judged.verdict)
+
+
+def _report_of_run(
+    folder: Path, adapted: Adapted, prepared: Prepared, baselines: Sequence[FittedBaseline]
+) -> dict[str, Any]:
+    """The parts of the report that do not change when the seal is opened."""
+    return {
+        "title": f"{adapted.recipe.name or Path(str(adapted.recipe.data.train)).stem}",
+        "run_id": folder.name,
+        "created": read_state(folder)["created"],
+        "labels": list(prepared.labels),
+        "baseline_seconds": {b.name: b.seconds for b in baselines},
+        "curves": report_facts.curves(read_lines(folder / "events.jsonl")),
+        "split": split_facts(prepared),
+        "findings": prepared.findings.as_json()["findings"],
+        "choices": [
+            {"key": key, "value": value, "reason": why} for key, value, why in adapted.choices
+        ],
+        "recipe_yaml": (folder / "recipe.yaml").read_text("utf-8"),
+        "commands": report_facts.commands(folder.name),
+        "versions": report_facts.versions(),
+    }
+
+
+def publish(folder: Path, judged: Judgement, changes: Mapping[str, Any] | None = None) -> None:
+    """Write the report and the model card from what the run folder says."""
+    from tunewright.data.seal import looks, read_seal
+
+    shown = json.loads((folder / "data" / "report.json").read_text("utf-8")) | dict(changes or {})
+    result = read_result(folder)
+    seal = read_seal(folder)
+    baselines = {**shown.get("baselines", {}), judged.part: judged.baselines}
+    shown |= {"baselines": baselines}
+    write_json(folder / "data" / "report.json", shown)
+    write_report(
+        folder / "report.html",
+        {
+            **shown,
+            "state": "done",
+            "metric": result["metric"],
+            "verdict": result["verdict"],
+            "scores": {"validation": result["validation"], "test": _without_looks(result["test"])},
+            "sealed": {"rows": seal["rows"], "looks": looks(folder)},
+            "phases": result["train"]["phases"],
+        },
+    )
+    write_text(
+        folder / "model" / "README.md",
+        model_card(
+            title=shown["title"],
+            base=result["model"]["base"],
+            licence=shown["licence"],
+            labels=shown["labels"],
+            counts=shown["split"]["parts"],
+            result=result,
+        ),
+    )
+
+
+def _without_looks(scores: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return {name: score for name, score in scores.items() if name != "looks"} if scores else None
+
+
+def _tell_prepared(prepared: Prepared, events: Events) -> None:
+    events.emit(
+        "prepared",
+        rows={part: int(np.sum(numbers)) for part, numbers in prepared.counts.items()},
+        labels=len(prepared.labels),
+        split_by=prepared.split_by,
+        left_out=prepared.left_out,
+        findings=[
+            {"code": f.code, "severity": f.severity, "message": f.message}
+            for f in prepared.findings.findings
+        ],
+    )
+
+
+@contextlib.contextmanager
+def _alive(folder: Path, *, new: bool) -> Iterator[float]:
+    """Within, this process holds the run, and run.json says truthfully how it ended."""
+    with lock_run(folder):
+        write_state(folder, state="running")
+        try:
+            yield time.monotonic()
+        except (KeyboardInterrupt, Interrupted):
+            _note_end(folder, "interrupted", None)
+            raise
+        except TunewrightError as error:
+            if (
+                new
+                and not isinstance(error, FailedRunError)
+                and not (folder / "recipe.yaml").exists()
+            ):
+                shutil.rmtree(folder, ignore_errors=True)  # nothing was done: leave nothing
+            else:
+                _note_end(folder, "failed", error.what)
+            raise
+        except BaseException as error:
+            _note_end(folder, "failed", f"{type(error).__name__}: {error}")
+            raise
+        write_state(folder, state="done")
+
+
+def _note_end(folder: Path, state: str, error: str | None) -> None:
+    """Write how it ended; on a full disk the dead process says it (`read_state`)."""
+    with contextlib.suppress(TunewrightError, OSError):
+        write_state(folder, state=state, error=error)

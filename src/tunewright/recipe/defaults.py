@@ -1,0 +1,121 @@
+"""What `auto` becomes, and why. Pure functions of a few measured facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tunewright.recipe.schema import Evaluate, Recipe, Train
+
+Choice = tuple[str, object, str]  # key, value, reason
+
+BASE_WIDTH, BASE_RATE = 384, 1e-4
+HEAD_FACTOR = 10.0
+LAYER_DECAY = 0.9
+PATIENCE = 3
+SHORT_ENOUGH = 128
+COVERED = 99.5
+IMBALANCED = 3.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the defaults depend on.
+
+    lengths: int (rows), tokens per training row before any cut; counts: training rows of each
+    label; longest_input: tokens that the model can read; width: of its hidden state.
+    """
+
+    lengths: np.ndarray
+    counts: tuple[int, ...]
+    longest_input: int
+    width: int
+
+
+def choose_max_length(train: Train, facts: Facts) -> Choice:
+    """Long enough for nearly every row, and no longer than the model can read."""
+    key = "train.max_length"
+    if train.max_length != "auto":
+        value = min(train.max_length, facts.longest_input)
+        reason = "asked for" if value == train.max_length else "the most that the model can read"
+        return key, value, reason
+    longest = int(facts.lengths.max())
+    most = longest
+    if longest > SHORT_ENOUGH:
+        most = max(SHORT_ENOUGH, int(np.percentile(facts.lengths, COVERED)))
+    value = min(most, facts.longest_input)
+    cut = int((facts.lengths > value).sum())
+    return (
+        key,
+        value,
+        f"the longest row has {longest} tokens; {cut} of {len(facts.lengths)} are cut",
+    )
+
+
+def choose_metric(evaluate: Evaluate, facts: Facts) -> Choice:
+    """Accuracy, unless one label is so common that accuracy says little."""
+    key = "evaluate.metric"
+    if evaluate.metric != "auto":
+        return key, evaluate.metric, "asked for"
+    most, least = max(facts.counts), max(1, min(facts.counts))
+    share = f"the largest label has {most / least:.1f} times the rows of the smallest"
+    if most / least > IMBALANCED:
+        return key, "macro_f1", f"{share}: every label counts the same"
+    return key, "accuracy", share
+
+
+def choose_batch_size(train: Train, facts: Facts) -> Choice:
+    """32, or less where there would be too few steps."""
+    key = "train.batch_size"
+    if train.batch_size != "auto":
+        return key, train.batch_size, "asked for"
+    rows = len(facts.lengths)
+    value = 32 if rows >= 640 else 16 if rows >= 160 else 8
+    while value % train.accumulate:
+        value += 1
+    return key, value, f"{rows} training rows give {-(-rows // value)} steps an epoch"
+
+
+def choose_evaluations(train: Train, facts: Facts) -> Choice:
+    """Often enough to find the best point, rarely enough to cost little."""
+    key = "train.evaluations_per_epoch"
+    if train.evaluations_per_epoch != "auto":
+        return key, train.evaluations_per_epoch, "asked for"
+    value = 2 if len(facts.lengths) >= 1000 else 1
+    return key, value, "each one costs a look at all validation rows"
+
+
+def choose_rates(train: Train, facts: Facts) -> tuple[Choice, ...]:
+    """Learning rates, epochs and patience; the head's rate follows the blocks' rate."""
+    rows = len(facts.lengths)
+    auto_rate = float(f"{BASE_RATE * BASE_WIDTH / max(1, facts.width):.2g}")
+    rate = auto_rate if train.learning_rate == "auto" else train.learning_rate
+    epochs = 2 if rows >= 1000 else 3 if rows >= 300 else 5
+    auto: tuple[Choice, ...] = (
+        ("learning_rate", auto_rate, f"the model is {facts.width} wide; wider learns slower"),
+        ("head_learning_rate", float(f"{rate * HEAD_FACTOR:.2g}"), "ten times the blocks' rate"),
+        ("layer_decay", LAYER_DECAY, "lower blocks hold what is general and move less"),
+        ("epochs", epochs, f"{rows} training rows; early stopping ends sooner"),
+        ("early_stopping", PATIENCE, "evaluations without gain"),
+    )
+    return tuple(
+        (f"train.{key}", value, why)
+        if getattr(train, key) == "auto"
+        else (f"train.{key}", getattr(train, key), "asked for")
+        for key, value, why in auto
+    )
+
+
+def with_choices(recipe: Recipe, choices: tuple[Choice, ...]) -> Recipe:
+    """The recipe with every chosen value in its place."""
+    content = recipe.model_dump()
+    for key, value, _ in choices:
+        *parents, last = key.split(".")
+        place = content
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    if recipe.train.phases is not None:
+        content["train"].pop("strategy")
+    return Recipe.model_validate(content)

@@ -1,0 +1,37 @@
+"""The resolved recipe as YAML, each chosen value with its reason as a comment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from tunewright.recipe.schema import Recipe
+
+
+def as_yaml(recipe: Recipe, reasons: Mapping[str, str]) -> str:
+    """A complete recipe: loading it again gives the same run.
+
+    Args:
+        reasons: dotted key → why this value was chosen.
+    """
+    content = recipe.model_dump(mode="json")
+    if recipe.train.phases is not None:
+        content["train"].pop("strategy")
+    return "".join(f"{line}\n" for line in _lines(content, reasons, ""))
+
+
+def _lines(content: Mapping[str, Any], reasons: Mapping[str, str], above: str) -> Iterator[str]:
+    indent = "  " * (above.count(".") + 1) if above else ""
+    for key, value in content.items():
+        place = f"{above}.{key}" if above else key
+        if isinstance(value, dict):
+            yield f"{indent}{key}:"
+            yield from _lines(value, reasons, place)
+            continue
+        shown = yaml.safe_dump(
+            value, default_flow_style=True, allow_unicode=True, width=1_000_000
+        ).removesuffix("\n...\n")
+        why = f"  # {reasons[place]}" if place in reasons else ""
+        yield f"{indent}{key}: {shown.strip()}{why}"

@@ -1,0 +1,49 @@
+"""The first Ctrl-C or SIGTERM asks for a clean stop; the second stops at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+
+class Interrupted(BaseException):  # noqa: N818 - it is not an error: the user asked for it
+    """The run was saved and stopped because a signal asked for it."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal.Signals(signal_number).name)
+        self.signal_number = signal_number
+
+    @property
+    def exit_code(self) -> int:
+        """130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.signal_number
+
+
+class StopRequest:
+    """Within, signals set a flag that the loop looks at after every step."""
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self.signal_number is not None:
+            raise Interrupted(number)
+        self.signal_number = number
+
+    def check(self) -> None:
+        """Raise `Interrupted` when a stop was asked for."""
+        if self.signal_number is not None:
+            raise Interrupted(self.signal_number)

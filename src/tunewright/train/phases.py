@@ -1,0 +1,80 @@
+"""Phases: stretches of training, each with its own set of trainable layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from tunewright.errors import RecipeError
+from tunewright.recipe.schema import Phase, Train
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """A phase with every number chosen. `epochs` 0 means that only the head is solved."""
+
+    name: str
+    blocks: int
+    learning_rate: float
+    head_learning_rate: float
+    layer_decay: float
+    epochs: int
+    patience: int
+
+
+def plan_phases(train: Train, num_blocks: int) -> tuple[PhasePlan, ...]:
+    """The phases that a recipe asks for, on a model with this many blocks.
+
+    Args:
+        train: with numbers where it said auto.
+    Raises:
+        RecipeError: a phase wants more blocks than the model has.
+    """
+    if train.phases is not None:
+        return tuple(
+            _by_hand(phase, index, num_blocks, train) for index, phase in enumerate(train.phases)
+        )
+    whole = _plan(train, "all layers", num_blocks)
+    if train.strategy == "full":
+        return (whole,)
+    if train.strategy == "head":
+        return (_plan(train, "head", 0),)
+    top = max(1, num_blocks // 3)
+    probe = _plan(train, "head", 0, epochs=0)
+    if top == num_blocks:
+        return (probe, whole)
+    upper = _plan(train, f"top {top} blocks", top, epochs=min(2, cast("int", train.epochs)))
+    return (probe, upper, whole)
+
+
+def _plan(train: Train, name: str, blocks: int, epochs: int | None = None) -> PhasePlan:
+    return PhasePlan(
+        name=name,
+        blocks=blocks,
+        learning_rate=cast("float", train.learning_rate),
+        head_learning_rate=cast("float", train.head_learning_rate),
+        layer_decay=cast("float", train.layer_decay),
+        epochs=cast("int", train.epochs) if epochs is None else epochs,
+        patience=cast("int", train.early_stopping),
+    )
+
+
+def _by_hand(phase: Phase, index: int, num_blocks: int, train: Train) -> PhasePlan:
+    blocks = num_blocks if phase.blocks == "all" else phase.blocks
+    if blocks > num_blocks:
+        raise RecipeError(
+            f"train.phases.{index} asks for {blocks} blocks, the model has {num_blocks}",
+            fix=f"give blocks from 0 to {num_blocks}, or all",
+        )
+    keys = ("learning_rate", "head_learning_rate", "layer_decay", "epochs", "early_stopping")
+    given = {key: getattr(phase, key) for key in keys if getattr(phase, key) != "auto"}
+    if "learning_rate" in given and "head_learning_rate" not in given:
+        ratio = cast("float", train.head_learning_rate) / cast("float", train.learning_rate)
+        given["head_learning_rate"] = given["learning_rate"] * ratio
+    return _plan(train.model_copy(update=given), phase.name or _name(blocks, num_blocks), blocks)
+
+
+def _name(blocks: int, num_blocks: int) -> str:
+    if blocks == 0:
+        return "head"
+    return "all layers" if blocks == num_blocks else f"top {blocks} blocks"

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare, split_facts
-from tunewright.durable import make_folder, read_lines, write_json, write_text
+from tunewright.durable import disk_errors, make_folder, read_lines, write_json, write_text
 from tunewright.errors import FailedRunError, RecipeError, RunError, TunewrightError
 from tunewright.evaluate import facts as report_facts
 from tunewright.evaluate.baselines import FittedBaseline, fit_baselines
@@ -41,7 +41,7 @@ from tunewright.train.checkpoint import Checkpoints
 from tunewright.train.events import Events, Listener
 from tunewright.train.interrupt import Interrupted, StopRequest
 from tunewright.train.loop import Loop, Plan, Progress
-from tunewright.train.phases import plan_phases
+from tunewright.train.phases import PhasePlan, plan_phases
 
 Stage = Literal["choose", "prepare", "adapt", "train", "evaluate", "test"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -84,6 +84,7 @@ class Adapted:
     choices: tuple[defaults.Choice, ...]
     parameters: int
     news: str
+    phases: tuple[PhasePlan, ...]
 
 
 def run(
@@ -117,7 +118,7 @@ def run(
                 "a resumed run keeps its recipe", fix="start a new run to change something"
             )
         folder, recipe = find_run(resume), None
-        if read_state(folder)["state"] == "done":
+        if read_state(folder)["state"] == "done" and (folder / "result.json").exists():
             raise RunError(f"run {folder.name} is done already", fix="start a new run")
     else:
         recipe = read_request(source, keys, settings)
@@ -126,13 +127,21 @@ def run(
         folder = create_run(recipe.name or Path(recipe.data.train).stem)
     with _alive(folder, new=recipe is not None) as started:
         if recipe is None:
-            recipe = load_recipe(folder / "asked.yaml")
+            recipe = load_recipe(folder / "asked.yaml", _measured_before(folder))
         else:
             write_text(folder / "asked.yaml", as_yaml(recipe, {}))
         events = Events(make_folder(folder) / "events.jsonl", listeners)
         with contextlib.closing(events):
             _live(folder, recipe, events, until, test or recipe.test.open, started)
     return FinishedRun(folder)
+
+
+def _measured_before(folder: Path) -> list[str]:
+    """Settings that keep what was measured when the run began: measured again, it may differ."""
+    if not (folder / "recipe.yaml").exists():
+        return []
+    train = load_recipe(folder / "recipe.yaml").train
+    return [f"train.precision={train.precision}", f"train.threads={train.threads}"]
 
 
 def _live(
@@ -237,7 +246,8 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         },
     )
     parameters = sum(p.numel() for p in loaded.model.parameters())
-    return Adapted(backend, resolved, choices, parameters, loaded.news)
+    phases = plan_phases(resolved.train, backend.num_blocks)
+    return Adapted(backend, resolved, choices, parameters, loaded.news, phases)
 
 
 def _asked_or(recipe: Recipe, key: str, value: object, why: str) -> defaults.Choice:
@@ -253,11 +263,8 @@ def train(
     settings: Any = recipe.train
     metric = recipe.evaluate.metric
     labels = backend.parts["validation"].labels
-    asked = recipe.train
-    if recipe.adapt.method == "head" and asked.phases is None:
-        asked = asked.model_copy(update={"strategy": "head"})
     plan = Plan(
-        phases=plan_phases(asked, backend.num_blocks),
+        phases=adapted.phases,
         batch_size=settings.batch_size,
         accumulate=settings.accumulate,
         warmup=settings.warmup,
@@ -292,10 +299,13 @@ def train(
             Progress() if saved is None else Progress.from_json(saved), resumed=saved is not None
         )
     model = folder / "model"
-    staged = make_folder(folder / ".model.tmp")
-    backend.save_model(staged)
-    shutil.rmtree(model, ignore_errors=True)
-    staged.rename(model)
+    staged = folder / ".model.tmp"
+    shutil.rmtree(staged, ignore_errors=True)
+    with disk_errors(model):
+        staged.mkdir()
+        backend.save_model(staged)
+        shutil.rmtree(model, ignore_errors=True)
+        staged.rename(model)
     checkpoints.remove_all()
     return progress
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import Annotated
+
+from cyclopts import Parameter
 
 
 def predict_command(
     run: str,
-    data: str | None = None,
+    data: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     *,
     text: str | None = None,
     csv: bool = False,

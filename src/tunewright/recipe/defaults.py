@@ -118,4 +118,6 @@ def with_choices(recipe: Recipe, choices: tuple[Choice, ...]) -> Recipe:
         place[last] = value
     if recipe.train.phases is not None:
         content["train"].pop("strategy")
+    elif recipe.adapt.method == "head":
+        content["train"]["strategy"] = "head"
     return Recipe.model_validate(content)

@@ -108,6 +108,11 @@ def _key_lines(node: yaml.Node, file: Path, above: Path_ = ()) -> Iterator[tuple
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise RecipeError(
+                    f"line {key.start_mark.line + 1} of {file} has a key that is not a word",
+                    fix="write keys as words, such as `model: …`",
+                )
             if key.value in seen:
                 raise RecipeError(
                     f"line {key.start_mark.line + 1} of {file} gives '{key.value}' a second time",

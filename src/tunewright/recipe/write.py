@@ -19,6 +19,8 @@ def as_yaml(recipe: Recipe, reasons: Mapping[str, str]) -> str:
     content = recipe.model_dump(mode="json")
     if recipe.train.phases is not None:
         content["train"].pop("strategy")
+    elif recipe.adapt.method == "head":
+        content["train"]["strategy"] = "head"
     return "".join(f"{line}\n" for line in _lines(content, reasons, ""))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def is_recipe(path: Path) -> bool:
         return False
     try:
         content = json.loads(path.read_text("utf-8-sig"))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         return False
     return (
         isinstance(content, dict)
@@ -64,7 +65,7 @@ def _with_whole_paths(recipe: Recipe) -> Recipe:
     }
     model = Path(recipe.model).expanduser()
     update: dict[str, Any] = {"data": recipe.data.model_copy(update=whole)}
-    if len(model.parts) > 1 and model.is_dir():
+    if "/" in recipe.model.replace(os.sep, "/") and model.is_dir():
         update["model"] = str(model.resolve())
     return recipe.model_copy(update=update)
 

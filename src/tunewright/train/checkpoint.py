@@ -96,13 +96,25 @@ class Checkpoints:
         return sorted(path for path in self.folder.glob("step-*") if path.is_dir())
 
     def _refuse_changes(self, before: Mapping[str, Any]) -> None:
-        for key in sorted({*before, *self.fixed}):
-            if before.get(key) != self.fixed.get(key):
+        old, new = _flat(before), _flat(self.fixed)
+        for key in sorted({*old, *new}):
+            if old.get(key) != new.get(key):
                 raise RunError(
-                    f"{key} changed since the run stopped: {before.get(key)} before, "
-                    f"{self.fixed.get(key)} now",
+                    f"{key} changed since the run stopped: {old.get(key)} before, "
+                    f"{new.get(key)} now",
                     fix="undo the change, or start a new run",
                 )
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested keys as one: {"recipe": {"seed": 1}} is {"recipe.seed": 1}."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{above}{key}.")
+        else:
+            flat[f"{above}{key}"] = value
+    return flat
 
 
 def _sha256(path: Path) -> str:

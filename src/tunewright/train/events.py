@@ -9,35 +9,51 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tunewright.durable import disk_errors
+
 Listener = Callable[[dict[str, Any]], None]
 
 
 class Events:
     """Writes events to a file and tells them to listeners.
 
-    A torn last line, left by a kill, is closed before the first event of a resumed run.
+    A torn last line, left by a kill, was never written: it is cut off when the file is opened.
+
+    Raises:
+        FailedRunError: the disk refused; the file holds the events before.
     """
 
     def __init__(self, path: Path, listeners: tuple[Listener, ...] = ()) -> None:
-        torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
-        self._file = path.open("a", encoding="utf-8")
+        self._path = path
         self._listeners = listeners
-        if torn:
-            self._file.write("\n")
+        with disk_errors(path):
+            whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
+            self._file = path.open("ab", buffering=0)
+            self._file.truncate(whole)
 
     def emit(self, kind: str, **values: Any) -> None:
         """Append one event: its kind, the time (seconds since 1970), and its values."""
         event = {"event": kind, "time": round(time.time(), 3), **values}
-        self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
-        self._file.flush()
+        line = json.dumps(event, ensure_ascii=False).encode("utf-8") + b"\n"
+        with disk_errors(self._path):
+            before = os.fstat(self._file.fileno()).st_size
+            try:
+                while line:  # a full disk may take a part first
+                    line = line[self._file.write(line) :]
+            except OSError:
+                self._file.truncate(before)
+                raise
         for listener in self._listeners:
             listener(event)
 
     def sync(self) -> None:
         """Return when everything emitted is on the disk."""
-        os.fsync(self._file.fileno())
+        with disk_errors(self._path):
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Flush, sync and close."""
-        self.sync()
-        self._file.close()
+        """Sync and close."""
+        try:
+            self.sync()
+        finally:
+            self._file.close()

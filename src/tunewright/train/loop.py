@@ -101,7 +101,7 @@ class Loop:
             self._evaluate(progress)
         due = max(1, per_epoch // self.plan.evaluations_per_epoch)
         watch, unread = _Watch(), []
-        while progress.phase_step < steps:
+        while progress.phase_step < steps and not progress.best.exhausted(phase.patience):
             rows = self._rows(progress, per_epoch)
             unread.append((progress.step, rows, *self._step(rows, progress, steps)))
             watch.rows += len(rows)
@@ -116,8 +116,6 @@ class Loop:
                     self._evaluate(progress)
                     self.checkpoints.save_if_due(self.backend, progress)
             self._stop_if_asked(progress)
-            if progress.best.exhausted(phase.patience):
-                break
         self.backend.restore_best()
         record = {
             "name": phase.name,

@@ -17,12 +17,17 @@ from tunewright.errors import ModelError
 
 @dataclass(frozen=True)
 class Layout:
-    """A model cut into parts. The names are those of `named_parameters`."""
+    """A model cut into parts. The names are those of `named_parameters`.
+
+    `each_once` says whether one forward call enters every block exactly once; ALBERT, which
+    repeats its blocks, does not, and cannot be cut between two of them.
+    """
 
     blocks: tuple[nn.Module, ...]
     embeddings: tuple[str, ...]
     in_block: tuple[tuple[str, ...], ...]
     head: tuple[str, ...]
+    each_once: bool = True
 
     @property
     def num_blocks(self) -> int:
@@ -52,13 +57,15 @@ def find_layout(model: nn.Module, example: Mapping[str, torch.Tensor]) -> Layout
         ModelError: there is no list of like modules.
     """
     lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and _alike(m)]
-    lists = [m for m in lists if _is_called_in_turn(model, m, example)]
+    calls = {id(m): _calls(model, m, example) for m in lists}
+    lists = [m for m in lists if list(dict.fromkeys(calls[id(m)])) == list(range(len(m)))]
     if not lists:
         raise ModelError(
             f"no repeated blocks were found in {type(model).__name__}",
             fix="use a Transformers encoder or decoder, or train.strategy full",
         )
-    blocks = tuple(max(lists, key=lambda m: (len(m), _size(m))))
+    chosen = max(lists, key=lambda m: (len(m), _size(m)))
+    blocks, each_once = tuple(chosen), len(calls[id(chosen)]) == len(chosen)
     after = _called_after(model, blocks[-1], example)
     owner = {id(p): index for index, block in enumerate(blocks) for p in block.parameters()}
     embeddings: list[str] = []
@@ -71,7 +78,7 @@ def find_layout(model: nn.Module, example: Mapping[str, torch.Tensor]) -> Layout
             head.append(name)
         else:
             embeddings.append(name)
-    return Layout(blocks, tuple(embeddings), tuple(map(tuple, in_block)), tuple(head))
+    return Layout(blocks, tuple(embeddings), tuple(map(tuple, in_block)), tuple(head), each_once)
 
 
 def _alike(modules: nn.ModuleList) -> bool:
@@ -84,18 +91,17 @@ def _size(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _is_called_in_turn(
+def _calls(
     model: nn.Module, modules: nn.ModuleList, example: Mapping[str, torch.Tensor]
-) -> bool:
-    """Whether each module of the list is called at least once, first to last."""
+) -> list[int]:
+    """Which module of the list is called, in order of the calls."""
     calls: list[int] = []
     hooks = [
         module.register_forward_pre_hook(lambda *_, index=index: calls.append(index))
         for index, module in enumerate(modules)
     ]
     _call(model, example, hooks)
-    first_calls = list(dict.fromkeys(calls))
-    return first_calls == list(range(len(modules)))
+    return calls
 
 
 def _called_after(

@@ -18,7 +18,7 @@ from tunewright.backends.torch import probe, state
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.dropout import Draws, seed_dropout
 from tunewright.backends.torch.embedding import watch_large_tables
-from tunewright.backends.torch.load import Loaded
+from tunewright.backends.torch.load import Loaded, quiet
 from tunewright.backends.torch.optimizer import make_optimizer
 from tunewright.backends.torch.prefix import Batch, Prefix, largest_difference
 from tunewright.backends.torch.tokens import Tokens, collate, sorted_batches
@@ -203,8 +203,9 @@ class TorchClassifier:
 
     def save_model(self, folder: Path) -> None:
         """See `Backend`."""
-        self.model.save_pretrained(folder)  # type: ignore[operator]
-        self.tokenizer.save_pretrained(folder)
+        with quiet(), state.system_errors():
+            self.model.save_pretrained(folder)  # type: ignore[operator]
+            self.tokenizer.save_pretrained(folder)
 
     # ---- how it is done
 
@@ -229,6 +230,8 @@ class TorchClassifier:
             return "nothing is frozen"
         if phase.epochs == 0:
             return "no steps in this phase"
+        if not self.layout.each_once:
+            return "the model calls its blocks more than once"
         width = int(getattr(self.model.config, "hidden_size", 0) or 0)
         size = sum(int(part.tokens.starts[-1]) for part in self.parts.values()) * width * 4 / 2**20
         if size > self.settings.cache_limit_mib:
@@ -238,7 +241,10 @@ class TorchClassifier:
             )
         prefix = Prefix(self.model, self.layout.blocks, cut)
         with self._inference():
-            difference = self._prove(prefix)
+            try:
+                difference = self._prove(prefix)
+            except Exception as error:  # noqa: BLE001 - whatever foreign blocks make of it
+                return f"the model cannot be cut: {type(error).__name__}: {error}"
             bound = EXACT_BF16 if self.settings.bf16 else EXACT_FP32
             if difference > bound:
                 return f"cut and top differ from the whole model by {difference:.2g}"

@@ -16,7 +16,12 @@ from tunewright.backends.torch.device import (
     usable_cores,
 )
 from tunewright.backends.torch.load import load_tokenizer, longest_input, quiet
-from tunewright.backends.torch.tokens import collate, sorted_batches, tokenize
+from tunewright.backends.torch.tokens import (
+    collate,
+    refuse_unknown_tokens,
+    sorted_batches,
+    tokenize,
+)
 from tunewright.errors import ModelError
 
 BATCH_TOKENS = 4096
@@ -36,14 +41,24 @@ class TorchPredictor:
         self.tokenizer = load_tokenizer(folder)
         with quiet():
             try:
-                self.model = AutoModelForSequenceClassification.from_pretrained(
-                    folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+                self.model, report = AutoModelForSequenceClassification.from_pretrained(
+                    folder,
+                    use_safetensors=True,
+                    trust_remote_code=False,
+                    dtype=torch.float32,
+                    output_loading_info=True,
                 )
-            except (OSError, ValueError, RuntimeError, KeyError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
                 raise ModelError(
                     f"{folder} cannot be loaded as a text classifier: {error}".splitlines()[0],
                     fix="pass a run, or a folder that save_pretrained wrote",
                 ) from None
+        missing = sorted(report["missing_keys"])
+        if missing:
+            raise ModelError(
+                f"{folder} is no trained classifier: it has no weights for {', '.join(missing[:4])}",
+                fix="train it first: tunewright run DATA --model FOLDER",
+            )
         self.model.to(self.device).eval()
         names = self.model.config.id2label
         self.labels: tuple[str, ...] = tuple(str(names[index]) for index in sorted(names))
@@ -52,6 +67,7 @@ class TorchPredictor:
         """float64 (texts, labels), in the order of the texts; each row sums to one."""
         limit = longest_input(self.model.config, self.tokenizer)
         tokens = tokenize(self.tokenizer, texts, pairs, limit)
+        refuse_unknown_tokens(tokens, self.model)
         answers = np.zeros((len(tokens), len(self.labels)))
         with torch.inference_mode():
             for rows in sorted_batches(tokens.lengths, BATCH_TOKENS):

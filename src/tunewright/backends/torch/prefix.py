@@ -19,15 +19,18 @@ Batch = dict[str, torch.Tensor]
 MIB = 1 << 20
 
 
-class _PassThrough(nn.Module):
-    """Stands for a frozen block: gives back its input in the shape of the block's answer."""
+def _pass_through(answers: int | None) -> Callable[..., Any]:
+    """Stands for a frozen block's `forward`: its input, in the shape of the block's answer.
 
-    def __init__(self, gives_tuple: bool) -> None:
-        super().__init__()
-        self.gives_tuple = gives_tuple
+    Args:
+        answers: length of the tuple that the block gives, None when it gives a tensor.
+    """
 
-    def forward(self, hidden: torch.Tensor, *_: Any, **__: Any) -> Any:
-        return (hidden,) if self.gives_tuple else hidden
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        hidden = args[0] if args else kwargs["hidden_states"]
+        return hidden if answers is None else (hidden, *[None] * (answers - 1))
+
+    return forward
 
 
 class _ReachedError(Exception):
@@ -47,7 +50,7 @@ class Prefix:
         self.model = model
         self.blocks = blocks
         self.cut = cut
-        self._tuples: list[bool] = []
+        self._answers: list[int | None] = []
         self._kept: dict[str, tuple[torch.Tensor, np.ndarray]] = {}
 
     @property
@@ -99,11 +102,13 @@ class Prefix:
         return part in self._kept
 
     def learn_shapes(self, batch: Batch) -> None:
-        """See whether the frozen blocks answer with a tensor or a tuple."""
-        self._tuples = []
+        """See whether the frozen blocks answer with a tensor or a tuple, and how long it is."""
+        self._answers = []
         hooks = [
             block.register_forward_hook(
-                lambda _, __, out: self._tuples.append(isinstance(out, tuple))
+                lambda _, __, out: self._answers.append(
+                    len(out) if isinstance(out, tuple) else None
+                )
             )
             for block in self.blocks[: self.cut]
         ]
@@ -131,20 +136,16 @@ class Prefix:
                 return (hidden, *args[1:]), kwargs
             return args, {**kwargs, "hidden_states": hidden}
 
-        parent = next(
-            module
-            for module in self.model.modules()
-            if isinstance(module, nn.ModuleList) and len(module) and module[0] is self.blocks[0]
-        )
         hook = self.blocks[self.cut].register_forward_pre_hook(inject, with_kwargs=True)
-        for index, gives_tuple in enumerate(self._tuples):
-            parent[index] = _PassThrough(gives_tuple)
+        frozen = self.blocks[: self.cut]
+        for block, answers in zip(frozen, self._answers, strict=True):
+            block.forward = _pass_through(answers)  # an attribute of this one block
         try:
             yield waiting.append
         finally:
             hook.remove()
-            for index in range(self.cut):
-                parent[index] = self.blocks[index]
+            for block in frozen:
+                vars(block).pop("forward", None)
 
 
 def largest_difference(whole: torch.Tensor, cut_and_top: torch.Tensor) -> float:

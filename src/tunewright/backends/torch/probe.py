@@ -10,9 +10,10 @@ from torch import nn
 
 from tunewright.errors import ModelError
 
-STRENGTHS = (0.003, 0.01, 0.03, 0.1)
+STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03)
+ITERATIONS = 60
 FOLDS = 3
-MOST_ROWS_FOR_CHOICE = 3000
+MOST_ROWS_FOR_CHOICE = 1500
 
 
 def last_linear(model: nn.Module, num_labels: int) -> nn.Linear:
@@ -38,18 +39,18 @@ def solve(
         labels: int (rows), every label at least once or the label keeps a bias far below.
     Returns:
         (weights (labels, width), biases (labels)) that apply to the features as given. The
-        penalty is the best of four by cross-validated log-loss.
+        penalty is the best of five by cross-validated log-loss.
     """
     from sklearn.linear_model import LogisticRegression
 
     centre, spread = features.mean(0), features.std(0) + 1e-6
-    scaled = (features - centre) / spread
+    scaled = ((features - centre) / spread).astype(np.float32)
 
     def fit(rows: np.ndarray, strength: float) -> LogisticRegression:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # not converged is near enough for a start
             return LogisticRegression(
-                C=strength, max_iter=200, class_weight="balanced" if balanced else None
+                C=strength, max_iter=ITERATIONS, class_weight="balanced" if balanced else None
             ).fit(scaled[rows], labels[rows])
 
     strength = _choose(scaled, labels, fit, seed)

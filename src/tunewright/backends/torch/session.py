@@ -24,7 +24,7 @@ from tunewright.backends.torch.load import (
     longest_input,
     read_config,
 )
-from tunewright.backends.torch.tokens import Tokens, tokenize
+from tunewright.backends.torch.tokens import Tokens, refuse_unknown_tokens, tokenize
 from tunewright.data.rows import Rows
 from tunewright.recipe.schema import Recipe
 
@@ -100,6 +100,8 @@ class TorchSession:
             name: Part(self._cut(rows, train.max_length), numbers)
             for name, (rows, numbers) in parts.items()
         }
+        for part in tokens.values():
+            refuse_unknown_tokens(part.tokens, loaded.model)
         dropout = recipe.adapt.dropout
         settings = StepSettings(
             num_labels=len(labels),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,9 +17,24 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     """Write named tensors and return when they are on the disk."""
-    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
+    with system_errors():
+        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+@contextmanager
+def system_errors() -> Iterator[None]:
+    """Raise OSError where the writers in Rust, which know no errno, name an "os error"."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - safetensors and tokenizers have types of their own
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from tunewright.errors import ModelError
+
 CHUNK = 4096
 
 
@@ -62,6 +64,10 @@ def tokenize(
             return_overflowing_tokens=False,
         )
         for index, row in enumerate(coded["input_ids"]):
+            if not row:  # an empty text, and a tokenizer that adds nothing to it
+                row = [tokenizer.pad_token_id]
+                if wants_types:
+                    coded["token_type_ids"][index] = [0]
             ids.append(np.asarray(row, dtype=np.int32))
             lengths.append(len(row))
             if wants_types:
@@ -73,6 +79,17 @@ def tokenize(
         starts=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
         cut=cut,
     )
+
+
+def refuse_unknown_tokens(tokens: Tokens, model: Any) -> None:
+    """Raise ModelError when a token has no row in the model's embedding table."""
+    known = model.get_input_embeddings().num_embeddings
+    highest = int(tokens.ids.max(initial=0))
+    if highest >= known:
+        raise ModelError(
+            f"the tokenizer gives token {highest}, the model knows tokens 0 to {known - 1}",
+            fix="take the tokenizer from the model that the weights belong to",
+        )
 
 
 def _printable(text: str) -> str:

@@ -1,0 +1,156 @@
+"""What `auto` becomes, why, and that it comes back from the file."""
+
+import numpy as np
+import pytest
+
+from tunewright.recipe import defaults
+from tunewright.recipe.load import build_recipe, load_recipe
+from tunewright.recipe.schema import Evaluate, Recipe, Train
+from tunewright.recipe.write import as_yaml
+
+
+def facts(rows: int = 500, longest: int = 40, **changes: object) -> defaults.Facts:
+    lengths = np.linspace(3, longest, rows).astype(np.int64)
+    given = {"lengths": lengths, "counts": (rows // 2, rows // 2), "longest_input": 512}
+    return defaults.Facts(**{**given, "width": 384, **changes})  # type: ignore[arg-type]
+
+
+def resolved(recipe: Recipe) -> Recipe:
+    known = facts()
+    return defaults.with_choices(
+        recipe,
+        (
+            ("task", "text-classification", "two labels"),
+            ("data.columns.text", "text", "its name: it's #1"),
+            ("data.columns.text_pair", None, "there is none"),
+            ("data.columns.label", "no: [yes]", "odd names are quoted"),
+            ("data.split.by", "stratified", "nothing else was said"),
+            defaults.choose_max_length(recipe.train, known),
+            defaults.choose_batch_size(recipe.train, known),
+            *defaults.choose_rates(recipe.train, known),
+            defaults.choose_evaluations(recipe.train, known),
+            ("train.precision", "fp32", "measured"),
+            ("train.threads", 2, "two cores"),
+            defaults.choose_metric(recipe.evaluate, known),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("longest", "limit", "expected"),
+    [(40, 512, 40), (128, 512, 128), (5000, 512, 512), (100, 64, 64)],
+)
+def test_rows_are_cut_at_the_longest_row_or_what_the_model_reads(
+    longest: int, limit: int, expected: int
+) -> None:
+    known = facts(longest=longest, longest_input=limit)
+    assert defaults.choose_max_length(Train(), known)[1] == expected
+
+
+def test_one_very_long_row_does_not_make_every_batch_long() -> None:
+    lengths = np.full(1000, 50)
+    lengths[0] = 5000
+    key, value, why = defaults.choose_max_length(Train(), facts(lengths=lengths))
+    assert (key, value) == ("train.max_length", 128)
+    assert why == "the longest row has 5000 tokens; 1 of 1000 are cut"
+
+
+def test_a_length_that_the_model_cannot_read_is_lowered_and_says_so() -> None:
+    _, value, why = defaults.choose_max_length(Train(max_length=900), facts())
+    assert (value, why) == (512, "the most that the model can read")
+
+
+@pytest.mark.parametrize(("rows", "size"), [(50, 8), (160, 16), (640, 32), (100_000, 32)])
+def test_few_rows_make_small_batches(rows: int, size: int) -> None:
+    assert defaults.choose_batch_size(Train(), facts(rows))[1] == size
+
+
+def test_an_automatic_batch_can_be_divided_by_accumulate() -> None:
+    for parts in range(1, 12):
+        assert defaults.choose_batch_size(Train(accumulate=parts), facts())[1] % parts == 0  # type: ignore[operator]
+
+
+def test_wider_models_learn_slower_and_the_head_faster() -> None:
+    rates = {key: value for key, value, _ in defaults.choose_rates(Train(), facts(width=768))}
+    assert rates["train.learning_rate"] == 5e-5
+    assert rates["train.head_learning_rate"] == 5e-4
+
+
+def test_the_head_follows_a_rate_that_was_asked_for() -> None:
+    choices = defaults.choose_rates(Train(learning_rate=2e-5), facts())
+    chosen = {key: (value, why) for key, value, why in choices}
+    assert chosen["train.learning_rate"] == (2e-5, "asked for")
+    assert chosen["train.head_learning_rate"][0] == 2e-4
+
+
+@pytest.mark.parametrize(
+    ("counts", "metric"), [((50, 50), "accuracy"), ((75, 25), "accuracy"), ((76, 25), "macro_f1")]
+)
+def test_a_common_label_moves_the_metric_to_macro_f1(counts: tuple[int, ...], metric: str) -> None:
+    assert defaults.choose_metric(Evaluate(), facts(counts=counts))[1] == metric
+
+
+def test_what_was_asked_for_is_never_changed() -> None:
+    asked = {
+        "max_length": 16,
+        "batch_size": 7,
+        "epochs": 9,
+        "learning_rate": 0.5,
+        "head_learning_rate": 0.25,
+        "layer_decay": 0.125,
+        "early_stopping": 0,
+        "evaluations_per_epoch": 5,
+    }
+    after = resolved(build_recipe({"train": asked})).train.model_dump()
+    assert {key: after[key] for key in asked} == asked
+
+
+RECIPES = {
+    "defaults": {},
+    "full": {"train": {"strategy": "full"}},
+    "head": {"train": {"strategy": "head"}, "adapt": {"method": "head"}},
+    "head without a strategy": {"adapt": {"method": "head"}},
+    "phases": {
+        "train": {
+            "phases": [
+                {"blocks": 0, "name": "a: b"},
+                {"blocks": "all", "learning_rate": 1e-5, "epochs": 2},
+            ]
+        }
+    },
+    "odd words": {
+        "name": "on",
+        "model": "./my model #2",
+        "data": {"train": "C: d, 'e'.csv", "group": "null", "time": "1e3"},
+    },
+}
+
+
+@pytest.mark.parametrize("content", RECIPES.values(), ids=RECIPES)
+def test_a_recipe_comes_back_from_its_file(content: dict, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path_factory.mktemp("written") / "recipe.yaml"
+    recipe = build_recipe(content)
+    path.write_text(as_yaml(recipe, {}), "utf-8")
+    assert load_recipe(path) == recipe
+
+
+@pytest.mark.parametrize("content", RECIPES.values(), ids=RECIPES)
+def test_a_resolved_recipe_comes_back_and_has_nothing_left_to_choose(
+    content: dict,
+    tmp_path_factory,  # type: ignore[no-untyped-def]
+) -> None:
+    path = tmp_path_factory.mktemp("written") / "recipe.yaml"
+    recipe = resolved(build_recipe(content))
+    path.write_text(as_yaml(recipe, {"data.columns.text": "its name: it's #1"}), "utf-8")
+    assert load_recipe(path) == recipe
+    assert resolved(load_recipe(path)) == recipe
+    left = recipe.model_dump()
+    assert left["adapt"].pop("dropout") == "auto"  # the model's own share; not a number
+    left["train"].pop("phases")
+    assert "auto" not in str(left)
+
+
+def test_each_reason_stands_beside_its_value() -> None:
+    lines = as_yaml(Recipe(), {"seed": "asked for", "train.epochs": "few rows"}).splitlines()
+    assert "seed: 0  # asked for" in lines
+    assert "  epochs: auto  # few rows" in lines

@@ -1,0 +1,253 @@
+"""Checkpoints are complete or absent; events survive a kill; resumed equals never stopped."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training import make_loop, make_plan, open_backend, phase, train, weights
+
+from tunewright.backends.torch.classifier import TorchClassifier
+from tunewright.durable import read_lines
+from tunewright.errors import FailedRunError, RunError
+from tunewright.train.checkpoint import Checkpoints
+from tunewright.train.events import Events
+from tunewright.train.interrupt import Interrupted, StopRequest
+from tunewright.train.loop import Progress
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+FIXED = {"data": "d", "model": "m", "recipe": {"seed": 0, "train": {"learning_rate": 1e-3}}}
+
+
+class OneFile:
+    """A backend whose whole state is one small file."""
+
+    def __init__(self, content: str = "weights") -> None:
+        self.content = content
+
+    def save_state(self, folder: Path) -> None:
+        (folder / "weights.safetensors").write_text(self.content)
+
+
+def save(folder: Path, *steps: int) -> Checkpoints:
+    checkpoints = Checkpoints(folder, FIXED)
+    for step in steps:
+        checkpoints.save(OneFile(f"at {step}"), Progress(step=step, phase_step=step))  # type: ignore[arg-type]
+    return checkpoints
+
+
+def test_the_last_two_checkpoints_are_kept_and_the_newest_is_resumed(tmp_path: Path) -> None:
+    save(tmp_path, 1, 2, 3)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000002", "step-00000003"]
+    again = Checkpoints(tmp_path, FIXED)
+    saved = again.resume()
+    assert saved is not None
+    assert Progress.from_json(saved).step == 3
+    assert again.resumed_from().name == "step-00000003"
+
+
+@pytest.mark.parametrize(
+    "harm",
+    ["flip a byte", "cut", "remove a file", "no manifest", "manifest is not JSON", "progress"],
+)
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, harm: str) -> None:
+    save(tmp_path, 1, 2)
+    newest = tmp_path / "step-00000002"
+    weights_file, manifest = newest / "weights.safetensors", newest / "manifest.json"
+    if harm == "flip a byte":
+        weights_file.write_text("at 3")
+    elif harm == "cut":
+        weights_file.write_text("a")
+    elif harm == "remove a file":
+        weights_file.unlink()
+    elif harm == "no manifest":
+        manifest.unlink()
+    elif harm == "manifest is not JSON":
+        manifest.write_text('{"weights.safetensors": ')
+    else:
+        (newest / "progress.json").write_text("{}")
+    saved = Checkpoints(tmp_path, FIXED).resume()
+    assert saved is not None
+    assert saved["step"] == 1
+
+
+def test_without_a_whole_checkpoint_there_is_nothing_to_resume(tmp_path: Path) -> None:
+    assert Checkpoints(tmp_path / "none", FIXED).resume() is None
+    save(tmp_path, 1)
+    (tmp_path / "step-00000001" / "manifest.json").unlink()
+    (tmp_path / ".step-00000009.tmp").mkdir()
+    assert Checkpoints(tmp_path, FIXED).resume() is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_save_that_fails_leaves_no_half_and_keeps_the_one_before(
+    tmp_path: Path, number: int
+) -> None:
+    checkpoints = save(tmp_path, 1)
+
+    class Full(OneFile):
+        def save_state(self, folder: Path) -> None:
+            super().save_state(folder)
+            raise OSError(number, "no")
+
+    with pytest.raises(FailedRunError, match="step-00000002"):
+        checkpoints.save(Full(), Progress(step=2))  # type: ignore[arg-type]
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000001"]
+    saved = Checkpoints(tmp_path, FIXED).resume()
+    assert saved is not None
+    assert saved["step"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"data": "other"}, "data"),
+        ({"model": "other"}, "model"),
+        ({"recipe": {"seed": 1, "train": {"learning_rate": 1e-3}}}, "recipe.seed"),
+        ({"recipe": {"seed": 0, "train": {"learning_rate": 2e-3}}}, "recipe.train.learning_rate"),
+    ],
+)
+def test_a_change_of_what_decides_the_weights_is_refused_by_name(
+    tmp_path: Path, change: dict[str, object], name: str
+) -> None:
+    save(tmp_path, 1)
+    with pytest.raises(RunError) as caught:
+        Checkpoints(tmp_path, FIXED | change).resume()
+    assert caught.value.what.startswith(f"{name} changed since the run stopped")
+    assert len(caught.value.what) < 200
+
+
+# ---- resumed equals never stopped
+
+
+class StopAt(StopRequest):
+    """Asks for a stop once so many steps are done."""
+
+    def __init__(self, backend: TorchClassifier, steps: int) -> None:
+        super().__init__()
+        done = backend.train_step
+
+        def counted(*args: object, **kwargs: object) -> object:
+            nonlocal steps
+            steps -= 1
+            if steps == 0:
+                self.signal_number = 2
+            return done(*args, **kwargs)  # type: ignore[arg-type]
+
+        backend.train_step = counted  # type: ignore[method-assign,assignment]
+
+
+@pytest.mark.parametrize("stop_at", [1, 5, 6, 7, 11, 17, 18])
+def test_stopped_anywhere_and_resumed_equals_never_stopped(
+    tiny_bert: Path, tmp_path: Path, stop_at: int, never_stopped: dict[str, np.ndarray]
+) -> None:
+    plan = PLAN
+    backend = open_backend(tiny_bert, dropout=0.1)
+    with pytest.raises(Interrupted):
+        train(backend, plan, tmp_path, stop=StopAt(backend, stop_at))
+    fresh = open_backend(tiny_bert, dropout=0.1)
+    loop = make_loop(fresh, plan, tmp_path)
+    saved = loop.checkpoints.resume()
+    assert saved is not None
+    assert saved["step"] == stop_at
+    fresh.load_weights(loop.checkpoints.resumed_from())
+    progress = loop.run(Progress.from_json(saved), resumed=True)
+    loop.events.close()
+    assert progress.step == 18
+    after = weights(fresh)
+    for name, tensor in never_stopped.items():
+        assert np.array_equal(tensor, after[name]), name
+
+
+PLAN = make_plan(phase(0, epochs=0), phase(1, epochs=1), phase(2, epochs=2))
+
+
+@pytest.fixture(scope="module")
+def never_stopped(
+    tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, np.ndarray]:
+    backend = open_backend(tiny_bert, dropout=0.1)
+    train(backend, PLAN, tmp_path_factory.mktemp("never"))
+    return weights(backend)
+
+
+def test_a_run_stopped_when_its_patience_was_at_an_end_takes_no_step_more(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    plan = make_plan(phase(2, epochs=5, patience=1), metric="m", higher_is_better=True)
+    worse = {"measure": lambda _: {"m": 0.0, "accuracy": 0.0}}
+    backend = open_backend(tiny_bert)
+    with pytest.raises(Interrupted):
+        train(backend, plan, tmp_path, stop=StopAt(backend, 6), **worse)
+    loop = make_loop(open_backend(tiny_bert), plan, tmp_path, **worse)
+    saved = loop.checkpoints.resume()
+    assert saved is not None
+    loop.backend.load_weights(loop.checkpoints.resumed_from())
+    assert loop.run(Progress.from_json(saved), resumed=True).step == 6
+    loop.events.close()
+
+
+# ---- events
+
+
+def test_events_survive_a_torn_last_line(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    events = Events(path)
+    events.emit("one", value="ä")
+    events.close()
+    with path.open("a") as file:
+        file.write('{"event": "tor')
+    assert [event["event"] for event in read_lines(path)] == ["one"]
+    events = Events(path)
+    events.emit("two")
+    events.close()
+    assert [event["event"] for event in read_lines(path)] == ["one", "two"]
+    assert all(json.loads(line) for line in path.read_text("utf-8").splitlines())
+
+
+def test_a_file_that_is_one_torn_line_begins_anew(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"ev')
+    events = Events(path)
+    events.emit("one")
+    events.close()
+    assert [event["event"] for event in read_lines(path)] == ["one"]
+
+
+def test_an_event_is_in_the_file_before_the_listeners_hear_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    heard: list[int] = []
+    events = Events(path, (lambda event: heard.append(len(read_lines(path))),))
+    events.emit("one")
+    events.emit("two")
+    events.close()
+    assert heard == [1, 2]
+
+
+def test_a_full_disk_is_a_user_error_and_leaves_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    events = Events(path)
+    events.emit("one")
+
+    class Full:
+        def __init__(self, file: object) -> None:
+            self.file, self.first = file, True
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.file, name)
+
+        def write(self, data: bytes) -> int:
+            if self.first:
+                self.first = False
+                return self.file.write(data[:5])  # type: ignore[attr-defined,no-any-return]
+            raise OSError(errno.ENOSPC, "full")
+
+    events._file = Full(events._file)  # type: ignore[assignment]
+    with pytest.raises(FailedRunError, match="disk is full"):
+        events.emit("two")
+    events.close()
+    assert [event["event"] for event in read_lines(path)] == ["one"]
+    assert path.read_bytes().endswith(b"\n")

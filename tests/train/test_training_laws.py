@@ -1,0 +1,459 @@
+"""What holds for every training: where it starts, what decides it, how it ends."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import text_rows
+from torch import nn
+from training import LABELS, make_loop, make_plan, open_backend, phase, train, weights
+
+from tunewright.backends.torch.classifier import TorchClassifier
+from tunewright.backends.torch.embedding import TouchedRows
+from tunewright.errors import FailedRunError, RecipeError
+from tunewright.recipe.schema import Train
+from tunewright.train.batches import draw_key, epoch_batches, in_parts
+from tunewright.train.loop import Progress
+from tunewright.train.phases import plan_phases
+from tunewright.train.schedule import rate_at_step
+from tunewright.train.stopping import Best
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def same(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> bool:
+    return one.keys() == two.keys() and all(np.array_equal(one[n], two[n]) for n in one)
+
+
+# ---- the first loss
+
+
+def test_an_untrained_model_begins_near_the_loss_of_guessing(tiny_bert: Path) -> None:
+    backend = open_backend(tiny_bert)
+    backend.start_phase(phase(2))
+    loss, _ = backend.train_step([np.arange(48)], rate=0.0, draw=0)
+    assert float(loss) == pytest.approx(math.log(len(LABELS)), abs=0.1)
+
+
+# ---- accumulation
+
+
+@pytest.mark.parametrize("settings", [{}, {"class_weights": "balanced", "label_smoothing": 0.1}])
+def test_one_part_of_eight_rows_equals_eight_parts_of_one(
+    tiny_bert: Path, settings: dict[str, Any]
+) -> None:
+    losses, trained = {}, {}
+    for parts in (1, 8):
+        backend = open_backend(tiny_bert, **settings)
+        backend.start_phase(phase(2))
+        losses[parts] = [
+            [float(x) for x in backend.train_step(in_parts(rows, parts), rate=1.0, draw=at)]
+            for at in range(4)
+            for rows in [np.arange(at * 8, at * 8 + 8)]
+        ]
+        trained[parts] = weights(backend)
+    np.testing.assert_allclose(losses[1], losses[8], rtol=1e-4)
+    for name, tensor in trained[1].items():
+        np.testing.assert_allclose(tensor, trained[8][name], atol=2e-4, err_msg=name)
+
+
+def test_a_last_batch_smaller_than_the_parts_is_split_into_parts_with_rows() -> None:
+    assert [len(part) for part in in_parts(np.arange(3), 8)] == [1, 1, 1]
+    assert np.concatenate(in_parts(np.arange(21), 4)).tolist() == list(range(21))
+
+
+# ---- order and draws
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    lengths = np.random.default_rng(0).integers(3, 40, 1000)
+
+    def order(seed: int, epoch: int) -> list[int]:
+        return np.concatenate(epoch_batches(lengths, 16, seed=seed, epoch=epoch)).tolist()
+
+    np.random.default_rng(1).random(100)
+    first = order(0, 0)
+    np.random.seed(5)
+    assert order(0, 0) == first
+    assert sorted(first) == list(range(1000))
+    assert order(1, 0) != first != order(0, 1)
+    assert order(1, 0) != order(0, 1)
+
+
+def test_a_batch_holds_rows_of_like_length() -> None:
+    lengths = np.random.default_rng(0).integers(3, 200, 2000)
+    batches = epoch_batches(lengths, 16, seed=0, epoch=0)
+    padded = sum(len(rows) * lengths[rows].max() for rows in batches)
+    assert padded < 1.1 * lengths.sum()
+
+
+def test_draws_are_the_same_on_every_machine() -> None:
+    assert draw_key("step", 0, 1) == 3851727178861123200
+    assert draw_key("a", 12) != draw_key("a1", 2) != draw_key("a", 1, 2)
+
+
+def test_dropout_is_decided_by_the_step_alone(tiny_bert: Path) -> None:
+    rows = np.arange(8)
+    backend = open_backend(tiny_bert, dropout=0.3)
+    backend.start_phase(phase(2))
+    first = float(backend.train_step([rows], rate=0.0, draw=7)[0])
+    torch.rand(17)
+    backend.probabilities("validation")
+    other = float(backend.train_step([rows], rate=0.0, draw=8)[0])
+    again = float(backend.train_step([rows], rate=0.0, draw=7)[0])
+    assert first == again != other
+
+
+def test_evaluating_and_saving_more_often_gives_identical_weights(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    monkeypatch.setattr(TorchClassifier, "restore_best", lambda self: None)
+    for often in (1, 6):
+        monkeypatch.setattr("tunewright.train.checkpoint.EVERY_S", 0.0 if often > 1 else 1e9)
+        backend = open_backend(tiny_bert, dropout=0.1)
+        plan = make_plan(phase(1, epochs=1), phase(2, epochs=2), evaluations_per_epoch=often)
+        train(backend, plan, tmp_path / str(often))
+        found.append(weights(backend))
+        kept = sorted(path.name for path in (tmp_path / str(often)).glob("checkpoints/*"))
+        assert kept == (["step-00000017", "step-00000018"] if often > 1 else [])
+    assert same(*found)
+
+
+def test_the_same_seed_trains_the_same_weights_and_another_seed_does_not(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    monkeypatch.setattr(TorchClassifier, "restore_best", lambda self: None)
+    for index, seed in enumerate((0, 0, 1)):
+        backend = open_backend(tiny_bert, dropout=0.1)
+        train(backend, make_plan(phase(2, epochs=1), seed=seed), tmp_path / str(index))
+        found.append(weights(backend))
+    assert same(found[0], found[1])
+    assert not same(found[0], found[2])
+
+
+# ---- stopping, the best point
+
+
+class Scripted:
+    """A backend without a model; validation answers follow a script, one value each."""
+
+    num_blocks = 2
+
+    def __init__(self, values: list[float], rows: int = 16) -> None:
+        self.values, self.rows = list(values), rows
+        self.log: list[tuple[Any, ...]] = []
+        self.losses: dict[int, float] = {}
+        self.steps = 0
+
+    def solve_head(self) -> float:
+        self.log.append(("solve",))
+        return 0.0
+
+    def start_phase(self, phase: Any) -> Any:
+        from tunewright.backends.base import PhaseStart
+
+        self.log.append(("start", phase.name))
+        return PhaseStart(10, False, 0.0, 0.0, "scripted")
+
+    def train_step(self, parts: Any, *, rate: float, draw: int) -> tuple[float, float]:
+        self.log.append(("step", round(rate, 6), [p.tolist() for p in parts], draw))
+        self.steps += 1
+        return self.losses.get(self.steps, 1.0), 1.0
+
+    def probabilities(self, part: str) -> np.ndarray:
+        return np.array([[self.values.pop(0) if self.values else 0.0]])
+
+    def keep_best(self) -> None:
+        self.log.append(("keep", self.steps))
+
+    def restore_best(self) -> None:
+        self.log.append(("restore", self.steps))
+
+    def save_state(self, folder: Path) -> None:
+        (folder / "weights").write_text(str(self.steps))
+
+
+def scripted_loop(backend: Scripted, folder: Path, *phases: Any, **changes: Any) -> Any:
+    plan = make_plan(*phases, metric="m", higher_is_better=True, **changes)
+    backend.parts = {"validation": type("P", (), {"labels": np.zeros(1)})}  # type: ignore[attr-defined]
+    return make_loop(
+        backend,
+        plan,
+        folder,
+        lengths=np.full(backend.rows, 5),
+        measure=lambda p: {"m": float(p[0, 0]), "accuracy": 0.0},
+    )
+
+
+def test_a_phase_ends_after_so_many_evaluations_without_gain(tmp_path: Path) -> None:
+    backend = Scripted([0.1, 0.5, 0.4, 0.5, 0.3, 0.9])
+    loop = scripted_loop(backend, tmp_path, phase(2, epochs=9, patience=3))
+    progress = loop.run(Progress())
+    assert progress.best.value == 0.5
+    assert progress.best.step == 2  # two steps an epoch; the tie at step 6 keeps the earlier
+    assert progress.step == 8
+    assert [entry for entry in backend.log if entry[0] in ("keep", "restore")] == [
+        ("keep", 0),
+        ("keep", 2),
+        ("restore", 8),
+    ]
+    loop.events.close()
+
+
+def test_every_phase_ends_at_the_best_point_and_the_next_begins_there(tmp_path: Path) -> None:
+    backend = Scripted([0.1, 0.6, 0.2, 0.3, 0.7])
+    loop = scripted_loop(backend, tmp_path, phase(1, epochs=2), phase(2, epochs=2))
+    progress = loop.run(Progress())
+    names = [entry[0] for entry in backend.log if entry[0] != "step"]
+    assert names == ["solve", "start", "keep", "keep", "restore", "start", "keep", "restore"]
+    assert [r["best_step"] for r in progress.records] == [2, 8]
+    loop.events.close()
+
+
+def test_a_later_phase_that_never_gains_gives_back_the_earlier_best(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    backend = open_backend(tiny_bert)
+    scores = iter([0.0, 0.9, 0.1, 0.1])
+    kept: list[dict[str, np.ndarray]] = []
+
+    def measure(_: np.ndarray) -> dict[str, float]:
+        value = next(scores)
+        if value == 0.9:
+            kept.append(weights(backend))
+        return {"m": value, "accuracy": 0.0}
+
+    plan = make_plan(
+        phase(1, epochs=1), phase(2, epochs=2), metric="m", higher_is_better=True
+    )
+    train(backend, plan, tmp_path, measure=measure)
+    assert same(weights(backend), kept[0])
+
+
+def test_patience_counts_anew_in_each_phase() -> None:
+    best = Best(0.5, 3, 2)
+    assert best.after(0.5, 4, higher_is_better=True) == Best(0.5, 3, 3)
+    assert best.after(0.4, 4, higher_is_better=False) == Best(0.4, 4, 0)
+    assert not Best(0.5, 3, 99).exhausted(0)
+    assert Best(0.5, 3, 2).exhausted(2)
+
+
+# ---- the schedule
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine", "constant"])
+def test_the_rate_rises_then_falls_and_is_never_zero_or_above_one(shape: str) -> None:
+    for steps in (1, 2, 7, 100):
+        for warmup in (0.0, 0.1, 0.9):
+            rates = [rate_at_step(s, steps, warmup=warmup, shape=shape) for s in range(steps)]
+            assert all(0 < rate <= 1 for rate in rates)
+            assert max(rates) == 1
+            top = rates.index(1)
+            assert rates[:top] == sorted(rates[:top])
+            assert rates[top:] == sorted(rates[top:], reverse=True)
+
+
+def test_the_steps_of_a_phase_follow_its_schedule(tmp_path: Path) -> None:
+    backend = Scripted([], rows=32)
+    loop = scripted_loop(backend, tmp_path, phase(2, epochs=1), phase(2, epochs=2), warmup=0.25)
+    loop.run(Progress())
+    rates = [entry[1] for entry in backend.log if entry[0] == "step"]
+    expected = [
+        round(rate_at_step(s, n, warmup=0.25, shape="linear"), 6) for n in (4, 8) for s in range(n)
+    ]
+    assert rates == expected
+    rows = [row for entry in backend.log[:] if entry[0] == "step" for p in entry[2] for row in p]
+    assert sorted(rows) == sorted(list(range(32)) * 3)
+    loop.events.close()
+
+
+# ---- what stops a training
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_stops_and_names_the_rows(tmp_path: Path, bad: float) -> None:
+    backend = Scripted([], rows=160)
+    backend.losses = {13: bad}
+    loop = scripted_loop(backend, tmp_path, phase(2, epochs=1))
+    with pytest.raises(FailedRunError) as caught:
+        loop.run(Progress())
+    assert caught.value.exit_code == 1
+    rows = [entry for entry in backend.log if entry[0] == "step"][12][2][0]
+    assert f"line {rows[0] + 2} of rows.csv" in caught.value.what
+    assert "step 12" in caught.value.what
+    loop.events.close()
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert events[-1]["event"] == "not_finite"
+    assert events[-1]["rows"] == rows
+
+
+def test_a_real_model_with_a_huge_rate_stops_instead_of_going_on(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    backend = open_backend(tiny_bert, clip=0)
+    wild = phase(2, learning_rate=1e30, head_learning_rate=1e30, epochs=3)
+    with pytest.raises(FailedRunError, match="not a finite number"):
+        train(backend, make_plan(wild), tmp_path)
+
+
+# ---- settings that change the loss
+
+
+def first_step(folder: Path, **settings: Any) -> float:
+    backend = open_backend(folder, rows=text_rows(30) + text_rows(64)[40:], **settings)
+    backend.start_phase(phase(2))
+    return float(backend.train_step([np.arange(24)], rate=1.0, draw=3)[0])
+
+
+def test_label_smoothing_and_dropout_take_effect(tiny_bert: Path) -> None:
+    plain = first_step(tiny_bert)
+    assert first_step(tiny_bert) == plain
+    assert first_step(tiny_bert, label_smoothing=0.2) != plain
+    dropped = first_step(tiny_bert, dropout=0.4)
+    assert dropped != plain
+    assert dropped != first_step(tiny_bert, dropout=0.1)
+    assert first_step(tiny_bert, dropout="model") != plain
+
+
+def test_label_smoothing_is_that_of_the_formula(tiny_bert: Path) -> None:
+    backend = open_backend(tiny_bert, label_smoothing=0.2)
+    backend.start_phase(phase(2))
+    chances = np.log(backend.probabilities("train")[:24])
+    right = chances[np.arange(24), backend.parts["train"].labels[:24]]
+    expected = -(0.8 * right + 0.2 * chances.mean(1)).mean()
+    loss, _ = backend.train_step([np.arange(24)], rate=0.0, draw=0)
+    assert float(loss) == pytest.approx(expected, abs=1e-5)
+
+
+def test_balanced_weights_give_every_label_the_same_say(tiny_bert: Path) -> None:
+    rows = [row for row in text_rows(90) if row[1] == LABELS[0]][:24]
+    rows += [row for row in text_rows(90) if row[1] == LABELS[1]][:6]
+    backend = open_backend(tiny_bert, rows=rows + text_rows(99)[90:], count=30, class_weights="balanced")
+    table = backend.class_weights
+    assert table is not None
+    assert table[:2].tolist() == pytest.approx([30 / (2 * 24), 30 / (2 * 6)])
+    labels = backend.parts["train"].labels
+    assert table[labels].sum() == pytest.approx(30)
+    backend.start_phase(phase(2))
+    chances = backend.probabilities("train")
+    losses = -np.log(chances[np.arange(30), labels])
+    by_label = np.mean([losses[labels == 0].mean(), losses[labels == 1].mean()])
+    loss, _ = backend.train_step([np.arange(30)], rate=0.0, draw=0)
+    assert float(loss) == pytest.approx(by_label, abs=1e-5)
+
+
+def test_each_depth_learns_at_its_own_rate(tiny_bert: Path) -> None:
+    backend = open_backend(tiny_bert)
+    backend.start_phase(phase(2, learning_rate=1e-3, head_learning_rate=1e-2, layer_decay=0.5))
+    assert backend.optimizer is not None
+    rates = {
+        id(p): group["lr"] for group in backend.optimizer.param_groups for p in group["params"]
+    }
+    named = dict(backend.model.named_parameters())
+    assert rates[id(named["classifier.weight"])] == 1e-2
+    assert rates[id(named["bert.encoder.layer.1.output.dense.weight"])] == 1e-3
+    assert rates[id(named["bert.encoder.layer.0.output.dense.weight"])] == 5e-4
+    assert rates[id(named["bert.embeddings.word_embeddings.weight"])] == 2.5e-4
+    decays = {
+        id(p): group["weight_decay"]
+        for group in backend.optimizer.param_groups
+        for p in group["params"]
+    }
+    assert decays[id(named["classifier.weight"])] == 0.01
+    assert decays[id(named["bert.embeddings.LayerNorm.weight"])] == 0.0
+
+
+# ---- phases
+
+
+def chosen(**keys: Any) -> Train:
+    numbers = {
+        "epochs": 4,
+        "learning_rate": 1e-4,
+        "head_learning_rate": 1e-3,
+        "layer_decay": 0.9,
+        "early_stopping": 3,
+    }
+    return Train.model_validate(numbers | keys)
+
+
+def test_strategies_become_phases() -> None:
+    assert [p.blocks for p in plan_phases(chosen(strategy="full"), 6)] == [6]
+    assert [p.blocks for p in plan_phases(chosen(strategy="head"), 6)] == [0]
+    staged = plan_phases(chosen(), 6)
+    assert staged[0].blocks == 0
+    assert staged[-1].blocks == 6
+    assert [p.blocks for p in staged] == sorted(p.blocks for p in staged)
+    assert staged[-1].epochs == 4
+
+
+def test_phases_by_hand_keep_what_was_asked_and_fill_in_the_rest() -> None:
+    asked = [{"blocks": 0, "epochs": 1}, {"blocks": 3, "learning_rate": 2e-4}, {"blocks": "all"}]
+    plan = plan_phases(chosen(phases=asked), 6)
+    assert [(p.blocks, p.epochs) for p in plan] == [(0, 1), (3, 4), (6, 4)]
+    assert plan[1].learning_rate == 2e-4
+    assert plan[1].head_learning_rate == pytest.approx(2e-3)  # the ratio stays
+    with pytest.raises(RecipeError, match=r"train\.phases\.0 asks for 7 blocks, the model has 6"):
+        plan_phases(chosen(phases=[{"blocks": 7}]), 6)
+
+
+# ---- embedding tables
+
+
+def tables() -> tuple[nn.Embedding, nn.Embedding]:
+    torch.manual_seed(0)
+    plain = nn.Embedding(50, 8, padding_idx=0)
+    watched = nn.Embedding(50, 8, padding_idx=0)
+    watched.load_state_dict(plain.state_dict())
+    TouchedRows.take_over(watched)
+    return plain, watched
+
+
+def test_the_gradient_of_touched_rows_is_that_of_an_embedding() -> None:
+    plain, watched = tables()
+    ids = torch.tensor([[3, 0, 3], [7, 49, 3]])
+    scale = torch.randn(2, 3, 8)
+    for table in (plain, watched):
+        (table(ids) * scale).sum().backward()
+        (table(ids[:1]) * scale[:1]).sum().backward()
+        assert table.weight.grad is not None
+    assert torch.allclose(plain.weight.grad, watched.weight.grad, atol=1e-6)
+    assert (watched.weight.grad[0] == 0).all()
+    assert isinstance(watched, TouchedRows)
+    watched.clear_gradient()
+    assert (watched.weight.grad == 0).all()
+
+
+def test_adamw_moves_touched_rows_as_it_moves_an_embedding() -> None:
+    plain, watched = tables()
+    assert isinstance(watched, TouchedRows)
+    draw = torch.Generator().manual_seed(1)
+    optimizers = [
+        torch.optim.AdamW(t.parameters(), lr=0.1, weight_decay=0.01) for t in (plain, watched)
+    ]
+    for _ in range(12):
+        ids = torch.randint(0, 50, (4, 5), generator=draw)
+        target = torch.randn(4, 5, 8, generator=draw)
+        for table, optimizer in zip((plain, watched), optimizers, strict=True):
+            (table(ids) - target).square().sum().backward()
+            optimizer.step()
+        plain.weight.grad = None
+        watched.clear_gradient()
+    # zero gradients move weights through momentum in both: the arrays stay dense
+    assert torch.allclose(plain.weight, watched.weight, atol=1e-6)
+
+
+def test_a_frozen_or_evaluated_table_is_read_as_ever() -> None:
+    plain, watched = tables()
+    ids = torch.tensor([1, 2])
+    watched.weight.requires_grad_(False)
+    assert torch.equal(watched(ids), plain(ids))
+    assert not watched(ids).requires_grad

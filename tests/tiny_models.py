@@ -12,14 +12,41 @@ from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 KEYWORDS = {
-    "billing": "invoice refund charge payment receipt tax".split(),
-    "shipping": "parcel courier delivery tracking late lost".split(),
-    "technical": "crash error login password screen update".split(),
+    "billing": ["invoice", "refund", "charge", "payment", "receipt", "tax"],
+    "shipping": ["parcel", "courier", "delivery", "tracking", "late", "lost"],
+    "technical": ["crash", "error", "login", "password", "screen", "update"],
 }
-FILLER = (
-    "the a my your please help with about since today again still never because when after "
-    "monday morning order account app site number first second new old very quite"
-).split()
+FILLER = [
+    "the",
+    "a",
+    "my",
+    "your",
+    "please",
+    "help",
+    "with",
+    "about",
+    "since",
+    "today",
+    "again",
+    "still",
+    "never",
+    "because",
+    "when",
+    "after",
+    "monday",
+    "morning",
+    "order",
+    "account",
+    "app",
+    "site",
+    "number",
+    "first",
+    "second",
+    "new",
+    "old",
+    "very",
+    "quite",
+]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<|endoftext|>"]
 VOCABULARY = SPECIAL + sorted({*FILLER, *(w for words in KEYWORDS.values() for w in words)})
 SMALL: dict[str, Any] = {

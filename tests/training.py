@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tiny_models import text_rows
 
+from tiny_models import text_rows
 from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.backends.torch.session import TorchSession
 from tunewright.data.rows import Rows

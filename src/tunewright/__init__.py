@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tunewright.checking import check as check
-    from tunewright.doctor import doctor as doctor
     from tunewright.errors import TunewrightError as TunewrightError
     from tunewright.inference import predict as predict
     from tunewright.judging import evaluate as evaluate
     from tunewright.judging import test as test
     from tunewright.life import FinishedRun as FinishedRun
     from tunewright.life import run as run
-    from tunewright.models.listing import list_models as models
     from tunewright.recipe.schema import Recipe as Recipe
-    from tunewright.runs.index import list_runs as runs
 
 _HOMES = {
     "FinishedRun": ("tunewright.life", "FinishedRun"),
@@ -32,7 +29,7 @@ _HOMES = {
     "run": ("tunewright.life", "run"),
     "test": ("tunewright.judging", "test"),
 }
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

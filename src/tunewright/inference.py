@@ -58,9 +58,10 @@ def predict(
     if data is None:
         raise RunError("nothing to predict", fix="give a file, - for a pipe, or --text")
     table = read_table(data)
+    known = str(wanted.get("text", ""))
     columns = find_columns(
         table,
-        text=wanted.get("text") if wanted.get("text") in table.columns else "auto",
+        text=known if known in table.columns else "auto",
         text_pair=wanted.get("text_pair"),
         need_label=False,
     )

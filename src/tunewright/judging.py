@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare
 from tunewright.data.columns import find_columns
+from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare
 from tunewright.data.read import read_table
 from tunewright.data.rows import Rows, build_rows
 from tunewright.data.seal import looks, open_seal
 from tunewright.errors import DataError, RunError, SealError
 from tunewright.evaluate.baselines import FittedBaseline, fit_baselines
 from tunewright.evaluate.judge import Judgement, details, judge
-from tunewright.life import FinishedRun, publish
+from tunewright.publishing import publish
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
 from tunewright.runs.folder import find_run
@@ -25,7 +25,7 @@ from tunewright.runs.state import read_state
 from tunewright.train.events import Events
 
 
-def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:
+def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:  # noqa: PT028
     """Open the seal of a run: final scores and verdict. The look is written down first.
 
     Returns:
@@ -94,7 +94,13 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
     if not len(rows):
         raise DataError(f"{data} has no rows", fix="give a file with rows")
     judged, shown = _judge(
-        folder, rows, prepared.labels, _baselines(prepared, recipe), recipe, "validation", 1
+        folder,
+        rows,
+        prepared.labels,
+        _baselines(prepared, recipe),
+        recipe,
+        "given" if data else "validation",
+        1,
     )
     return {
         "run": folder.name,
@@ -147,7 +153,7 @@ def _baselines(prepared: Prepared, recipe: Recipe) -> list[FittedBaseline]:
 
 
 def _done(run: str | Path) -> tuple[Path, Recipe]:
-    folder = FinishedRun(find_run(run)).folder
+    folder = find_run(run)
     state = read_state(folder)
     if state["state"] != "done" or not (folder / "model").is_dir():
         raise RunError(

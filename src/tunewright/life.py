@@ -10,23 +10,22 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare, split_facts
-from tunewright.durable import disk_errors, make_folder, read_lines, write_json, write_text
+from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare
+from tunewright.durable import disk_errors, make_folder, write_json, write_text
 from tunewright.errors import FailedRunError, RecipeError, RunError, TunewrightError
 from tunewright.evaluate import facts as report_facts
 from tunewright.evaluate.baselines import FittedBaseline, fit_baselines
-from tunewright.evaluate.judge import Judgement, details, judge
+from tunewright.evaluate.judge import details, judge
 from tunewright.evaluate.metrics import HIGHER_IS_BETTER, all_metrics
-from tunewright.evaluate.report import write_report
-from tunewright.export.card import model_card
 from tunewright.models.catalog import ModelSource, resolve_model
+from tunewright.publishing import publish, report_of_run
 from tunewright.recipe import defaults
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
@@ -132,7 +131,8 @@ def run(
             write_text(folder / "asked.yaml", as_yaml(recipe, {}))
         events = Events(make_folder(folder) / "events.jsonl", listeners)
         with contextlib.closing(events):
-            _live(folder, recipe, events, until, test or recipe.test.open, started)
+            done = _live(folder, recipe, events, until, test or recipe.test.open, started)
+        write_state(folder, state="done" if done else "interrupted")
     return FinishedRun(folder)
 
 
@@ -146,7 +146,8 @@ def _measured_before(folder: Path) -> list[str]:
 
 def _live(
     folder: Path, recipe: Recipe, events: Events, until: Stage | None, test: bool, started: float
-) -> None:
+) -> bool:
+    """Go through the stages; whether the run is done, rather than stopped where asked."""
     last = STAGES.index(until) if until else len(STAGES) - 1
 
     def begins(stage: Stage) -> bool:
@@ -157,14 +158,14 @@ def _live(
         return True
 
     if not begins("choose"):
-        return
+        return False
     source = choose(recipe, events)
     if not begins("prepare"):
-        return
+        return False
     prepared = prepare(recipe.data, recipe.seed, make_folder(folder / "data").parent)
     _tell_prepared(prepared, events)
     if not begins("adapt"):
-        return
+        return False
     adapted = adapt(recipe, source, prepared)
     write_text(
         folder / "recipe.yaml",
@@ -180,10 +181,10 @@ def _live(
     )
     events.emit("adapted", news=adapted.news, choices=[list(choice) for choice in adapted.choices])
     if not begins("train"):
-        return
+        return False
     progress = train(folder, adapted, source, prepared, events)
     if not begins("evaluate"):
-        return
+        return False
     baselines = fit_baselines(
         joined_texts(prepared.train),
         label_numbers(prepared.train, prepared.labels),
@@ -195,6 +196,7 @@ def _live(
         from tunewright.judging import test_sealed
 
         test_sealed(folder, prepared.labels, baselines, command="run --test", events=events)
+    return True
 
 
 def choose(recipe: Recipe, events: Events) -> ModelSource:
@@ -221,7 +223,11 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     choices: tuple[defaults.Choice, ...] = (
         ("task", "text-classification", f"a text and {len(prepared.labels)} labels"),
         *(
-            (f"data.columns.{name}", getattr(columns, name), columns.reasons.get(name, "asked for"))
+            (
+                f"data.columns.{name}",
+                getattr(columns, name),
+                columns.reasons.get(name, _no_reason(getattr(columns, name))),
+            )
             for name in ("text", "text_pair", "label")
         ),
         ("data.split.by", prepared.split_by, prepared.split_reason),
@@ -248,6 +254,10 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     parameters = sum(p.numel() for p in loaded.model.parameters())
     phases = plan_phases(resolved.train, backend.num_blocks)
     return Adapted(backend, resolved, choices, parameters, loaded.news, phases)
+
+
+def _no_reason(column: str | None) -> str:
+    return "asked for" if column else "no second text was found"
 
 
 def _asked_or(recipe: Recipe, key: str, value: object, why: str) -> defaults.Choice:
@@ -358,74 +368,13 @@ def evaluate_validation(
     write_result(folder, result)
     places = [prepared.validation.place(row) for row in range(len(labels))]
     shown = {
-        **_report_of_run(folder, adapted, prepared, baselines),
+        **report_of_run(folder, recipe, adapted.choices, prepared, baselines),
         "part": "validation",
         **details(probabilities, labels, texts, prepared.labels, places),
     }
     write_json(folder / "data" / "report.json", shown | {"licence": source.licence})
     publish(folder, judged)
     events.emit("verdict", part="validation", **judged.verdict)
-
-
-def _report_of_run(
-    folder: Path, adapted: Adapted, prepared: Prepared, baselines: Sequence[FittedBaseline]
-) -> dict[str, Any]:
-    """The parts of the report that do not change when the seal is opened."""
-    return {
-        "title": f"{adapted.recipe.name or Path(str(adapted.recipe.data.train)).stem}",
-        "run_id": folder.name,
-        "created": read_state(folder)["created"],
-        "labels": list(prepared.labels),
-        "baseline_seconds": {b.name: b.seconds for b in baselines},
-        "curves": report_facts.curves(read_lines(folder / "events.jsonl")),
-        "split": split_facts(prepared),
-        "findings": prepared.findings.as_json()["findings"],
-        "choices": [
-            {"key": key, "value": value, "reason": why} for key, value, why in adapted.choices
-        ],
-        "recipe_yaml": (folder / "recipe.yaml").read_text("utf-8"),
-        "commands": report_facts.commands(folder.name),
-        "versions": report_facts.versions(),
-    }
-
-
-def publish(folder: Path, judged: Judgement, changes: Mapping[str, Any] | None = None) -> None:
-    """Write the report and the model card from what the run folder says."""
-    from tunewright.data.seal import looks, read_seal
-
-    shown = json.loads((folder / "data" / "report.json").read_text("utf-8")) | dict(changes or {})
-    result = read_result(folder)
-    seal = read_seal(folder)
-    baselines = {**shown.get("baselines", {}), judged.part: judged.baselines}
-    shown |= {"baselines": baselines}
-    write_json(folder / "data" / "report.json", shown)
-    write_report(
-        folder / "report.html",
-        {
-            **shown,
-            "state": "done",
-            "metric": result["metric"],
-            "verdict": result["verdict"],
-            "scores": {"validation": result["validation"], "test": _without_looks(result["test"])},
-            "sealed": {"rows": seal["rows"], "looks": looks(folder)},
-            "phases": result["train"]["phases"],
-        },
-    )
-    write_text(
-        folder / "model" / "README.md",
-        model_card(
-            title=shown["title"],
-            base=result["model"]["base"],
-            licence=shown["licence"],
-            labels=shown["labels"],
-            counts=shown["split"]["parts"],
-            result=result,
-        ),
-    )
-
-
-def _without_looks(scores: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return {name: score for name, score in scores.items() if name != "looks"} if scores else None
 
 
 def _tell_prepared(prepared: Prepared, events: Events) -> None:
@@ -465,7 +414,6 @@ def _alive(folder: Path, *, new: bool) -> Iterator[float]:
         except BaseException as error:
             _note_end(folder, "failed", f"{type(error).__name__}: {error}")
             raise
-        write_state(folder, state="done")
 
 
 def _note_end(folder: Path, state: str, error: str | None) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from tiny_models import ARCHITECTURES, DECODERS, write_model
 from training import make_plan, open_backend, phase, train, weights
-
 from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.backends.torch.predictor import TorchPredictor
 from tunewright.backends.torch.prefix import Prefix
 
-NUM_BLOCKS = {name: 2 for name in ARCHITECTURES} | {"albert": 1}  # ALBERT repeats one block
+NUM_BLOCKS = dict.fromkeys(ARCHITECTURES, 2) | {"albert": 1}  # ALBERT repeats one block
 pytestmark = pytest.mark.usefixtures("one_thread")
 every_architecture = pytest.mark.parametrize("name", ARCHITECTURES)
 

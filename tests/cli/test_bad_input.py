@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tiny_models import text_rows, write_csv, write_model
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "data"))
@@ -314,9 +315,7 @@ def test_a_bad_command(
     refused(cli(*words), expected)
 
 
-def test_labels_only_in_validation_leave_no_run(
-    cli: Cli, tiny_bert: Path, tmp_path: Path
-) -> None:
+def test_labels_only_in_validation_leave_no_run(cli: Cli, tiny_bert: Path, tmp_path: Path) -> None:
     folder = tmp_path / "parts"
     folder.mkdir()
     rows = text_rows(120)

@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="signals of POSIX"),
 ]
 Cli = Callable[..., Any]
-EPOCHS = 60
+EPOCHS = 40
 SETTINGS = [
     *("train.threads=1", "train.precision=fp32", "evaluate.resamples=100"),
     *(f"train.epochs={EPOCHS}", "train.early_stopping=0", "adapt.dropout=0.1"),

@@ -10,12 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tiny_models import KEYWORDS, text_rows, write_csv
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -28,9 +29,7 @@ def run_words(data: Path, model: Path, *settings: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def done(
-    tiny_bert: Path, tickets: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+def done(tiny_bert: Path, tickets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that is done; tests that change it take a copy."""
     import tunewright
 
@@ -38,7 +37,7 @@ def done(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNEWRIGHT_RUNS", str(root / "runs"))
         finished = tunewright.run(tickets, model=str(tiny_bert), settings=QUICK)
-    yield finished.folder
+    return finished.folder
 
 
 @pytest.fixture
@@ -204,7 +203,10 @@ def test_one_text_gets_one_answer(done: Path, cli: Cli) -> None:
 def test_pairs_of_texts_are_trained_and_predicted_as_pairs(
     tiny_bert: Path, cli: Cli, tmp_path: Path
 ) -> None:
-    rows = [(one, two, label) for (one, label), (two, _) in zip(text_rows(120), text_rows(120, seed=1), strict=True)]
+    rows = [
+        (one, two, label)
+        for (one, label), (two, _) in zip(text_rows(120), text_rows(120, seed=1), strict=True)
+    ]
     path = tmp_path / "pairs.csv"
     path.write_text("sentence1,sentence2,label\n" + "\n".join(map(",".join, rows)) + "\n")
     assert cli(*run_words(path, tiny_bert)).code == 0
@@ -218,9 +220,7 @@ def test_pairs_of_texts_are_trained_and_predicted_as_pairs(
     assert evaluated["scores"]["accuracy"]["value"] == result["validation"]["accuracy"]["value"]
 
 
-def test_numbers_as_labels_stay_numbers_in_order(
-    tiny_bert: Path, cli: Cli, tmp_path: Path
-) -> None:
+def test_numbers_as_labels_stay_numbers_in_order(tiny_bert: Path, cli: Cli, tmp_path: Path) -> None:
     names = {"billing": "2", "shipping": "10", "technical": "1"}
     path = write_csv(tmp_path / "n.csv", [(t, names[label]) for t, label in text_rows(120)])
     assert cli(*run_words(path, tiny_bert)).code == 0
@@ -293,9 +293,7 @@ def test_another_seed_seals_other_rows(tickets: Path, tiny_bert: Path, cli: Cli)
     assert looks == [1, 1]
 
 
-def test_a_run_whose_data_changed_is_not_tested(
-    tiny_bert: Path, cli: Cli, tmp_path: Path
-) -> None:
+def test_a_run_whose_data_changed_is_not_tested(tiny_bert: Path, cli: Cli, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", text_rows(120))
     assert cli(*run_words(path, tiny_bert)).code == 0
     write_csv(path, text_rows(120, seed=8))

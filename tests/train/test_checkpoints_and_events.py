@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training import make_loop, make_plan, open_backend, phase, train, weights
 
+from training import make_loop, make_plan, open_backend, phase, train, weights
 from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.durable import read_lines
 from tunewright.errors import FailedRunError, RunError

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import text_rows
 from torch import nn
-from training import LABELS, make_loop, make_plan, open_backend, phase, train, weights
 
+from tiny_models import text_rows
+from training import LABELS, make_loop, make_plan, open_backend, phase, train, weights
 from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.backends.torch.embedding import TouchedRows
 from tunewright.errors import FailedRunError, RecipeError
@@ -231,9 +231,7 @@ def test_a_later_phase_that_never_gains_gives_back_the_earlier_best(
             kept.append(weights(backend))
         return {"m": value, "accuracy": 0.0}
 
-    plan = make_plan(
-        phase(1, epochs=1), phase(2, epochs=2), metric="m", higher_is_better=True
-    )
+    plan = make_plan(phase(1, epochs=1), phase(2, epochs=2), metric="m", higher_is_better=True)
     train(backend, plan, tmp_path, measure=measure)
     assert same(weights(backend), kept[0])
 
@@ -336,7 +334,9 @@ def test_label_smoothing_is_that_of_the_formula(tiny_bert: Path) -> None:
 def test_balanced_weights_give_every_label_the_same_say(tiny_bert: Path) -> None:
     rows = [row for row in text_rows(90) if row[1] == LABELS[0]][:24]
     rows += [row for row in text_rows(90) if row[1] == LABELS[1]][:6]
-    backend = open_backend(tiny_bert, rows=rows + text_rows(99)[90:], count=30, class_weights="balanced")
+    backend = open_backend(
+        tiny_bert, rows=rows + text_rows(99)[90:], count=30, class_weights="balanced"
+    )
     table = backend.class_weights
     assert table is not None
     assert table[:2].tolist() == pytest.approx([30 / (2 * 24), 30 / (2 * 6)])

@@ -22,11 +22,12 @@ def evaluate_command(run: str, *, data: str | None = None, json: bool = False) -
     if json:
         say_json(found)
         return 0
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    out = Console(highlight=False)
+    from tunewright.cli.tables import wide_console
+
+    out = wide_console()
     table = Table("model", *found["scores"], title=f"{found['rows']:,} rows of {found['data']}")
     models = {"this model": found["scores"], **found["baselines"]}
     for name, scores in models.items():

@@ -11,18 +11,18 @@ from cyclopts import App, CycloptsError
 
 from tunewright.errors import TunewrightError
 
-COMMANDS = (
-    "run",
-    "check",
-    "models",
-    "predict",
-    "evaluate",
-    "test",
-    "runs",
-    "doctor",
-    "schema",
-    "example",
-)
+COMMANDS = {
+    "run": "Fine-tune: from a recipe or a data file to a model, a report and a verdict.",
+    "check": "Say what is wrong with data, with place and fix.",
+    "models": "The catalog of pre-trained models.",
+    "predict": "Answer for a file, a pipe or one text.",
+    "evaluate": "Scores with intervals and error analysis.",
+    "test": "Open the seal: final scores and final verdict.",
+    "runs": "What there is: list, show, remove.",
+    "doctor": "What is installed, and what would not work.",
+    "schema": "Every recipe key, as a JSON schema.",
+    "example": "Fetch real example data.",
+}
 
 
 def _version() -> str:
@@ -36,8 +36,8 @@ app = App(
     help="Fine-tune a pre-trained model on your own data, from a file to a number you can believe.",
     version=_version,
 )
-for _name in COMMANDS:
-    app.command(f"tunewright.cli.{_name}:{_name}_command", name=_name)
+for _name, _does in COMMANDS.items():
+    app.command(f"tunewright.cli.{_name}:{_name}_command", name=_name, help=_does)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except BaseException as error:  # noqa: BLE001 - Interrupted, or a mistake of ours
+    except BaseException as error:
         code = getattr(error, "exit_code", None)
         if isinstance(error, SystemExit):
             raise

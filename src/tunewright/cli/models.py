@@ -38,8 +38,9 @@ def models_command(action: str = "list", name: str | None = None, *, json: bool 
 
 
 def _show(found: list[dict[str, object]]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from tunewright.cli.tables import wide_console
 
     table = Table("name", "weights", "licence", "where", "cached", "model", box=None)
     for row in found:
@@ -52,4 +53,4 @@ def _show(found: list[dict[str, object]]) -> None:
             "yes" if row["cached"] else "no",
             str(row["base"]),
         )
-    Console(highlight=False).print(table)
+    wide_console().print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import dumps as as_json
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -54,9 +55,10 @@ def run_command(
     if source is None and resume is None:
         raise RecipeError("nothing to run", fix="tunewright run DATA.csv, or run --resume RUN")
     given = {"model": model, "seed": seed, "name": name}
-    settings = [f"{key}={value}" for key, value in given.items() if value is not None]
+    keys = {key: value for key, value in given.items() if value is not None}
     if group is not None:
-        settings.append(f"data.group={group}")
+        keys["data.group"] = group
+    settings = [f"{key}={as_json(value)}" for key, value in keys.items()]
     with Progress() as progress:
         finished = run(
             source,

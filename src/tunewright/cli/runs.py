@@ -50,10 +50,11 @@ def runs_command(
 
 
 def _show(found: list[dict[str, object]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    out = Console(highlight=False)
+    from tunewright.cli.tables import wide_console
+
+    out = wide_console()
     if not found:
         out.print("no runs yet: tunewright run DATA.csv")
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def test_command(run: str, *, json: bool = False) -> int:
+def test_command(run: str, *, json: bool = False) -> int:  # noqa: PT028
     """Open the seal: final scores and final verdict. Every look is written down and counted.
 
     Parameters

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 SHOWN_PACKAGES = ("tunewright", "torch", "transformers", "scikit-learn", "numpy")
 
 
-def curves(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Loss and scores by step, the best points, and where phases begin and end."""
+def curves(events: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any]:
+    """Loss and scores by step, the best point by the deciding metric, and the phases' borders."""
     train, validation, best, phases = [], [], [], []
     for event in events:
         if event["event"] == "steps":
@@ -22,7 +22,8 @@ def curves(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     by_step = {entry["step"]: entry for entry in validation}
     for event in events:
         if event["event"] == "phase_ended" and event["best_step"] in by_step:
-            best = [{"step": event["best_step"]}]
+            best_step = event["best_step"]
+            best = [{"step": best_step, "value": by_step[best_step][metric]}]
     return {
         "train": _once_per_step(train),
         "validation": _once_per_step(validation),

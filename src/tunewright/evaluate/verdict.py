@@ -13,7 +13,7 @@ from tunewright.evaluate.intervals import Interval, bootstrap, paired_difference
 from tunewright.evaluate.metrics import HIGHER_IS_BETTER, Floats, Ints, score
 from tunewright.evaluate.shown import bounds, in_percent, number, word
 
-Part = Literal["validation", "test"]
+Part = Literal["validation", "test", "given"]
 ALPHA = 0.05
 
 

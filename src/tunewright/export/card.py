@@ -24,12 +24,15 @@ def model_card(
         result: as in result.json.
     """
     metric = result["metric"]
-    head = {
-        "library_name": "transformers",
-        "pipeline_tag": "text-classification",
-        "base_model": base,
-        "tags": ["tunewright", "text-classification"],
-    } | ({"license": licence.lower()} if licence else {})
+    head = (
+        {
+            "library_name": "transformers",
+            "pipeline_tag": "text-classification",
+            "tags": ["tunewright", "text-classification"],
+        }
+        | ({"base_model": base} if _is_hub_id(base) else {})
+        | ({"license": licence.lower()} if licence else {})
+    )
     rows = {part: sum(numbers) for part, numbers in counts.items()}
     lines = [
         "---",
@@ -65,6 +68,11 @@ def model_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _is_hub_id(base: str) -> bool:
+    """Whether a card may name it: a local folder means nothing to other people."""
+    return base.count("/") == 1 and not base.startswith(("/", ".", "~"))
 
 
 def _score(part: str, score: Mapping[str, float]) -> str:

@@ -11,7 +11,6 @@ from tunewright.recipe.schema import Evaluate, Recipe, Train
 Choice = tuple[str, object, str]  # key, value, reason
 
 BASE_WIDTH, BASE_RATE = 384, 1e-4
-HEAD_FACTOR = 10.0
 LAYER_DECAY = 0.9
 PATIENCE = 3
 SHORT_ENOUGH = 128
@@ -91,10 +90,11 @@ def choose_rates(train: Train, facts: Facts) -> tuple[Choice, ...]:
     rows = len(facts.lengths)
     auto_rate = float(f"{BASE_RATE * BASE_WIDTH / max(1, facts.width):.2g}")
     rate = auto_rate if train.learning_rate == "auto" else train.learning_rate
-    epochs = 2 if rows >= 1000 else 3 if rows >= 300 else 5
+    staged = train.strategy == "staged" and train.phases is None
+    epochs = (1 if rows >= 600 else 2 if rows >= 200 else 3) if staged else 3
     auto: tuple[Choice, ...] = (
         ("learning_rate", auto_rate, f"the model is {facts.width} wide; wider learns slower"),
-        ("head_learning_rate", float(f"{rate * HEAD_FACTOR:.2g}"), "ten times the blocks' rate"),
+        ("head_learning_rate", rate, "the head starts from its solution"),
         ("layer_decay", LAYER_DECAY, "lower blocks hold what is general and move less"),
         ("epochs", epochs, f"{rows} training rows; early stopping ends sooner"),
         ("early_stopping", PATIENCE, "evaluations without gain"),

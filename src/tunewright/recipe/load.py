@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from tunewright.errors import RecipeError
+from tunewright.recipe.dialect import Loader
 from tunewright.recipe.schema import Recipe
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
 Path_ = tuple[str | int, ...]
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as people write it: 5e-5 is a number, a key given twice is an error."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)$"),
-    list("-+0123456789."),
-)
 
 
 def load_recipe(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
@@ -45,9 +34,9 @@ def load_recipe(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
             f"{path} cannot be read as a recipe: {error}", fix="a recipe is a UTF-8 YAML file"
         ) from None
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = yaml.compose(text, Loader=Loader)
         lines = dict(_key_lines(node, path)) if node else {}
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        content = yaml.load(text, Loader=Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1} of {path}" if mark else str(path)
@@ -99,7 +88,7 @@ def _lay_over(content: dict[str, Any], setting: str) -> None:
             below = place[parent] = {"train": below} if parent == "data" and below else {}
         place = below
     try:
-        place[last] = yaml.load(value, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        place[last] = yaml.load(value, Loader=Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError:
         place[last] = value
 
@@ -133,7 +122,7 @@ def _explain(error: ValidationError, where: str, lines: Mapping[Path_, int]) -> 
     details = error.errors()
     unknown = [d for d in details if d["type"] == "extra_forbidden"]
     detail = (unknown or details)[0]
-    place = cast("Path_", detail["loc"])
+    place = detail["loc"]
     at = next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
     position = f"line {at} of {where}" if at else where
     key = ".".join(str(part) for part in place if part not in ("auto",)) or "recipe"
@@ -178,7 +167,7 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
             return candidate
         inner = getattr(candidate, "__args__", ())
         if inner and isinstance(inner[0], type) and issubclass(inner[0], BaseModel):
-            return cast("type[BaseModel]", inner[0])
+            return inner[0]
     return None
 
 

@@ -103,8 +103,14 @@ class Train(Section):
     phases: tuple[Phase, ...] | None = Field(
         None, description="phases by hand, instead of a strategy"
     )
-    epochs: Count | Auto = Field("auto", description="passes of the last phase, at most")
-    learning_rate: Positive | Auto = Field("auto", description="of the topmost trainable block")
+    epochs: Count | Auto = Field(
+        "auto",
+        description="passes of the last phase, at most; staged: twice that for the one before",
+    )
+    learning_rate: Positive | Auto = Field(
+        "auto",
+        description="of the topmost block in the last phase; staged: twice that in the one before",
+    )
     head_learning_rate: Positive | Auto = Field("auto", description="of the head")
     layer_decay: Annotated[float, Field(gt=0, le=1)] | Auto = Field("auto")
     batch_size: Count | Auto = Field("auto", description="rows per optimizer step")

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from tunewright.recipe.dialect import Dumper
 from tunewright.recipe.schema import Recipe
 
 
@@ -32,8 +33,8 @@ def _lines(content: Mapping[str, Any], reasons: Mapping[str, str], above: str) -
             yield f"{indent}{key}:"
             yield from _lines(value, reasons, place)
             continue
-        shown = yaml.safe_dump(
-            value, default_flow_style=True, allow_unicode=True, width=1_000_000
+        shown = yaml.dump(
+            value, Dumper=Dumper, default_flow_style=True, allow_unicode=True, width=1_000_000
         ).removesuffix("\n...\n")
         why = f"  # {reasons[place]}" if place in reasons else ""
         yield f"{indent}{key}: {shown.strip()}{why}"

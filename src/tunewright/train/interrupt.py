@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 
-class Interrupted(BaseException):  # noqa: N818 - it is not an error: the user asked for it
+class Interrupted(BaseException):
     """The run was saved and stopped because a signal asked for it."""
 
     def __init__(self, signal_number: int) -> None:

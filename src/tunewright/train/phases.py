@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from tunewright.errors import RecipeError
 from tunewright.recipe.schema import Phase, Train
+
+
+UPPER_FACTOR = 2.0  # while lower blocks are frozen, the upper ones can learn faster
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,17 @@ def plan_phases(train: Train, num_blocks: int) -> tuple[PhasePlan, ...]:
         return (whole,)
     if train.strategy == "head":
         return (_plan(train, "head", 0),)
-    top = max(1, num_blocks // 3)
+    top = num_blocks // 2
     probe = _plan(train, "head", 0, epochs=0)
-    if top == num_blocks:
+    if not top:
         return (probe, whole)
-    upper = _plan(train, f"top {top} blocks", top, epochs=min(2, cast("int", train.epochs)))
-    return (probe, upper, whole)
+    upper = _plan(train, f"top {top} blocks", top, epochs=2 * whole.epochs)
+    faster = replace(
+        upper,
+        learning_rate=upper.learning_rate * UPPER_FACTOR,
+        head_learning_rate=upper.head_learning_rate * UPPER_FACTOR,
+    )
+    return (probe, faster, whole)
 
 
 def _plan(train: Train, name: str, blocks: int, epochs: int | None = None) -> PhasePlan:

@@ -148,7 +148,7 @@ class TorchClassifier:
                 label_smoothing=self.settings.label_smoothing,
                 reduction="sum",
             )
-            (loss / count).backward()  # type: ignore[no-untyped-call]
+            (loss / count).backward()
             total += loss.detach()
         learning = [p for group in self.optimizer.param_groups for p in group["params"]]
         limit = self.settings.clip or float("inf")

@@ -41,7 +41,7 @@ class TouchedRows(nn.Embedding):
     def take_over(cls, embedding: nn.Embedding) -> None:
         """Turn an embedding into this class, in place; its weight stays the same object."""
         embedding.__class__ = cls
-        embedding.touched = []
+        embedding.touched = []  # type: ignore[assignment]  # of the new class, not of the old
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """(…,) ids to (…, width), as `nn.Embedding`."""

@@ -30,7 +30,7 @@ def system_errors() -> Iterator[None]:
         yield
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001 - safetensors and tokenizers have types of their own
+    except Exception as error:
         number = re.search(r"\(os error (\d+)\)", str(error))
         if number is None:
             raise
@@ -39,7 +39,7 @@ def system_errors() -> Iterator[None]:
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Named tensors; shapes and types as written."""
-    return load_file(path)  # type: ignore[no-any-return]
+    return load_file(path)
 
 
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -1,0 +1,102 @@
+"""Runs Tunewright and its peer as whole processes on the same folder of rows."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results"
+DEFAULTS: dict[str, Any] = {}
+BEST: dict[str, Any] = {
+    "per_device_train_batch_size": 32,
+    "train_sampling_strategy": "group_by_length",
+    "num_train_epochs": 3,
+}
+Row = tuple[str, str]
+
+
+def minilm() -> str:
+    """The folder of the embedded model, fetched if need be."""
+    from tunewright.models.catalog import resolve_model
+
+    return str(resolve_model("minilm").path)
+
+
+def write_parts(folder: Path, parts: dict[str, list[Row]]) -> list[str]:
+    """train.csv, validation.csv and test.csv; the labels in order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in parts.items():
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("text", "label"), *rows])
+    return sorted({label for _, label in parts["train"]})
+
+
+def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]:
+    """(text, label) of each row of a CSV."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [(row[text], row[label]) for row in csv.DictReader(file)]
+
+
+def shuffled(rows: list[Row], seed: int) -> list[Row]:
+    """A copy in another order, each text once."""
+    rows = list({text.strip().lower(): (text, label) for text, label in rows}.values())
+    random.Random(seed).shuffle(rows)
+    return rows
+
+
+def run_trainer(folder: Path, labels: list[str], seed: int, **settings: Any) -> dict[str, Any]:
+    """The peer's answer: rows_per_s, wall_s, peak_mib, and probabilities of the test rows."""
+    asked = {"labels": labels, "seed": seed, **settings}
+    return _json_of(
+        [sys.executable, "-m", "bench.trainer_peer", str(folder), minilm(), json.dumps(asked)]
+    )
+
+
+def run_tunewright(folder: Path, runs: Path, seed: int, *settings: str) -> dict[str, Any]:
+    """Our result.json, with `wall_s` of the whole process and `run`."""
+    sets = [word for setting in settings for word in ("--set", setting)]
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "tunewright.cli.main", "run", str(folder), "--json"]
+    result = _json_of([*command, "--seed", str(seed), *sets], TUNEWRIGHT_RUNS=str(runs))
+    wall_s = time.perf_counter() - started
+    return {**result, "wall_s": wall_s, "run": str(Path(result["model"]["path"]).parent)}
+
+
+def test_tunewright(run: str, runs: Path) -> dict[str, Any]:
+    """result.json after the seal was opened."""
+    command = [sys.executable, "-m", "tunewright.cli.main", "test", run, "--json"]
+    return _json_of(command, TUNEWRIGHT_RUNS=str(runs))
+
+
+def _json_of(command: list[str], **environment: str) -> dict[str, Any]:
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[:6])} failed:\n{done.stderr[-3000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    names = ("tunewright", "torch", "transformers", "accelerate")
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "cores": len(os.sched_getaffinity(0)),
+        "versions": {name: version(name) for name in names},
+    }

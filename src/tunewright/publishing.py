@@ -1,0 +1,82 @@
+"""Writes what a run shows to people: the report and the model card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tunewright.data.prepare import Prepared, split_facts
+from tunewright.data.seal import looks, read_seal
+from tunewright.durable import read_lines, write_json, write_text
+from tunewright.evaluate import facts as report_facts
+from tunewright.evaluate.baselines import FittedBaseline
+from tunewright.evaluate.judge import Judgement
+from tunewright.evaluate.report import write_report
+from tunewright.export.card import model_card
+from tunewright.recipe.defaults import Choice
+from tunewright.recipe.schema import Recipe
+from tunewright.runs.result import read_result
+from tunewright.runs.state import read_state
+
+
+def report_of_run(
+    folder: Path,
+    recipe: Recipe,
+    choices: Sequence[Choice],
+    prepared: Prepared,
+    baselines: Sequence[FittedBaseline],
+) -> dict[str, Any]:
+    """The parts of the report that do not change when the seal is opened."""
+    return {
+        "title": f"{recipe.name or Path(str(recipe.data.train)).stem}",
+        "run_id": folder.name,
+        "created": read_state(folder)["created"],
+        "labels": list(prepared.labels),
+        "baseline_seconds": {b.name: b.seconds for b in baselines},
+        "curves": report_facts.curves(read_lines(folder / "events.jsonl"), recipe.evaluate.metric),
+        "split": split_facts(prepared),
+        "findings": prepared.findings.as_json()["findings"],
+        "choices": [{"key": key, "value": value, "reason": why} for key, value, why in choices],
+        "recipe_yaml": (folder / "recipe.yaml").read_text("utf-8"),
+        "commands": report_facts.commands(folder.name),
+        "versions": report_facts.versions(),
+    }
+
+
+def publish(folder: Path, judged: Judgement, changes: Mapping[str, Any] | None = None) -> None:
+    """Write the report and the model card from what the run folder says."""
+    shown = json.loads((folder / "data" / "report.json").read_text("utf-8")) | dict(changes or {})
+    result = read_result(folder)
+    seal = read_seal(folder)
+    baselines = {**shown.get("baselines", {}), judged.part: judged.baselines}
+    shown |= {"baselines": baselines}
+    write_json(folder / "data" / "report.json", shown)
+    write_report(
+        folder / "report.html",
+        {
+            **shown,
+            "state": "done",
+            "metric": result["metric"],
+            "verdict": result["verdict"],
+            "scores": {"validation": result["validation"], "test": _without_looks(result["test"])},
+            "sealed": {"rows": seal["rows"], "looks": looks(folder)},
+            "phases": result["train"]["phases"],
+        },
+    )
+    write_text(
+        folder / "model" / "README.md",
+        model_card(
+            title=shown["title"],
+            base=result["model"]["base"],
+            licence=shown["licence"],
+            labels=shown["labels"],
+            counts=shown["split"]["parts"],
+            result=result,
+        ),
+    )
+
+
+def _without_looks(scores: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return {name: score for name, score in scores.items() if name != "looks"} if scores else None

@@ -24,7 +24,7 @@ FLOORS = (
     {"recipe"},
     {"data", "models", "runs", "tasks"},
     {"train", "evaluate", "export", "backends"},
-    {"life", "publishing", "judging", "inference", "checking", "doctor"},
+    {"life", "finished", "publishing", "judging", "inference", "checking", "doctor"},
     {"cli", "serve", "web"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tunewright.checking import check as check
     from tunewright.errors import TunewrightError as TunewrightError
+    from tunewright.finished import FinishedRun as FinishedRun
     from tunewright.inference import predict as predict
     from tunewright.judging import evaluate as evaluate
     from tunewright.judging import test as test
-    from tunewright.life import FinishedRun as FinishedRun
     from tunewright.life import run as run
     from tunewright.recipe.schema import Recipe as Recipe
 
 _HOMES = {
-    "FinishedRun": ("tunewright.life", "FinishedRun"),
+    "FinishedRun": ("tunewright.finished", "FinishedRun"),
     "Recipe": ("tunewright.recipe.schema", "Recipe"),
     "TunewrightError": ("tunewright.errors", "TunewrightError"),
     "check": ("tunewright.checking", "check"),

@@ -24,6 +24,7 @@ from tunewright.evaluate import facts as report_facts
 from tunewright.evaluate.baselines import FittedBaseline, fit_baselines
 from tunewright.evaluate.judge import details, judge
 from tunewright.evaluate.metrics import HIGHER_IS_BETTER, all_metrics
+from tunewright.finished import FinishedRun
 from tunewright.models.catalog import ModelSource, resolve_model
 from tunewright.publishing import publish, report_of_run
 from tunewright.recipe import defaults
@@ -34,7 +35,7 @@ from tunewright.runs.folder import create_run, find_run
 from tunewright.runs.lock import lock_run
 from tunewright.runs.memory import peak_memory_mib
 from tunewright.runs.request import read_request
-from tunewright.runs.result import read_result, write_result
+from tunewright.runs.result import write_result
 from tunewright.runs.state import read_state, write_state
 from tunewright.train.checkpoint import Checkpoints
 from tunewright.train.events import Events, Listener
@@ -44,34 +45,6 @@ from tunewright.train.phases import PhasePlan, plan_phases
 
 Stage = Literal["choose", "prepare", "adapt", "train", "evaluate", "test"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """A run folder, and what it says."""
-
-    folder: Path
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """result.json."""
-        return read_result(self.folder)
-
-    @property
-    def report(self) -> Path:
-        """The page to read."""
-        return self.folder / "report.html"
-
-    @property
-    def model(self) -> Path:
-        """The folder that `from_pretrained` loads."""
-        return self.folder / "model"
-
-    def predict(self, texts: str | Sequence[str], pairs: Sequence[str] | None = None) -> list[Any]:
-        """One {"label", "confidence"} for each text."""
-        from tunewright.inference import answer
-
-        return answer(self.model, [texts] if isinstance(texts, str) else texts, pairs)
 
 
 @dataclass(frozen=True)

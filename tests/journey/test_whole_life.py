@@ -358,7 +358,7 @@ def test_a_run_stops_after_the_stage_that_was_asked_for_and_can_go_on(
     assert (only_run() / "data" / "seal.json").exists() == (stage != "choose")
     assert (only_run() / "model").exists() == (stage == "train")
     state = json.loads(cli("runs", "--json").out)[0]
-    assert (state["state"], state["stage"]) == ("done", stage)
+    assert (state["state"], state["stage"]) == ("interrupted", stage)
     if stage != "train":
         said = cli("test", "last")
         assert said.code == 2

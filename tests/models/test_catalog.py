@@ -88,6 +88,7 @@ def test_a_folder_that_is_no_model_is_told_so():
 
 
 def test_offline_is_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     with pytest.raises(ModelError, match="cannot be reached"):
         resolve_model("distilbert")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)

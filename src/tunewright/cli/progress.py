@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
-    from tunewright.life import FinishedRun
+    from tunewright.finished import FinishedRun
 
 PLAIN_EVERY_S = 10.0
 SHOWN_FINDINGS = 5

@@ -20,8 +20,8 @@ def as_yaml(recipe: Recipe, reasons: Mapping[str, str]) -> str:
     content = recipe.model_dump(mode="json")
     if recipe.train.phases is not None:
         content["train"].pop("strategy")
-    elif recipe.adapt.method == "head":
-        content["train"]["strategy"] = "head"
+    elif recipe.adapt.method == "head" and recipe.train.strategy != "head":
+        content["train"].pop("strategy")  # a default that nobody asked for
     return "".join(f"{line}\n" for line in _lines(content, reasons, ""))
 
 

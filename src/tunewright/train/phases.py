@@ -8,7 +8,6 @@ from typing import cast
 from tunewright.errors import RecipeError
 from tunewright.recipe.schema import Phase, Train
 
-
 UPPER_FACTOR = 2.0  # while lower blocks are frozen, the upper ones can learn faster
 
 

@@ -18,7 +18,6 @@ RESULTS = ROOT / "bench" / "results"
 DEFAULTS: dict[str, Any] = {}
 BEST: dict[str, Any] = {
     "per_device_train_batch_size": 32,
-    "train_sampling_strategy": "group_by_length",
     "num_train_epochs": 3,
 }
 Row = tuple[str, str]

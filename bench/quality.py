@@ -29,7 +29,7 @@ from bench.beside import (
 
 DATA = ROOT.parent / "shared" / "data"
 SEEDS = (0, 1, 2)
-TRAIN, VALIDATION, TEST = 800, 200, 800
+TRAIN, VALIDATION, TEST = 600, 150, 800
 SETS = {
     "banking77": ("accuracy", "train.csv", "test.csv"),
     "sst5": ("accuracy", "train.csv", "test.csv"),
@@ -47,12 +47,12 @@ def cut(name: str, seed: int) -> dict[str, list[tuple[str, str]]]:
     """The rows of both sides: the same for the peer and for us."""
     _, train, test = SETS[name]
     rows = shuffled(read_rows(DATA / name / train), seed)
-    if name == "banking77":  # 10 of each of 77 classes to learn from, 3 to validate
+    if name == "banking77":  # 8 of each of 77 classes to learn from, 2 to validate
         per: dict[str, list[tuple[str, str]]] = {}
         for row in rows:
             per.setdefault(row[1], []).append(row)
-        learn = [row for some in per.values() for row in some[:10]]
-        validate = [row for some in per.values() for row in some[10:13]]
+        learn = [row for some in per.values() for row in some[:8]]
+        validate = [row for some in per.values() for row in some[8:10]]
     else:
         learn, validate = rows[:TRAIN], rows[TRAIN : TRAIN + VALIDATION]
     seen = {text.strip().lower() for text, _ in (*learn, *validate)}
@@ -71,6 +71,8 @@ def peers(name: str, seed: int, folder: Path, labels: list[str], truth: np.ndarr
     if key not in known["runs"]:
         known["runs"][key] = {}
         for setting, values in PEERS.items():
+            if setting == "defaults" and seed != SEEDS[0]:
+                continue  # the slowest setting of all, on one seed
             found = run_trainer(folder, labels, seed, **values)
             probabilities = np.array(found.pop("probabilities"))
             probabilities /= probabilities.sum(1, keepdims=True)
@@ -90,8 +92,8 @@ def main() -> None:
     if "--again" in sys.argv:
         (RESULTS / "peers.json").unlink(missing_ok=True)
     table: dict[str, Any] = {}
-    for name, (metric, *_) in SETS.items():
-        for seed in SEEDS:
+    for seed in SEEDS:
+        for name, (metric, *_) in SETS.items():
             with tempfile.TemporaryDirectory() as scratch:
                 parts = cut(name, seed)
                 folder, runs = Path(scratch) / "data", Path(scratch) / "runs"
@@ -106,22 +108,22 @@ def main() -> None:
                     "trainer": peers(name, seed, folder, labels, truth),
                     "rows": {part: len(rows) for part, rows in parts.items()},
                 }
-    facts = {"machine": machine(), "runs": table}
-    (RESULTS / "quality.json").write_text(json.dumps(facts, indent=1) + "\n")
+            facts = {"machine": machine(), "runs": table}
+            (RESULTS / "quality.json").write_text(json.dumps(facts, indent=1) + "\n")
     show(table)
 
 
 def show(table: dict[str, Any]) -> None:
     """Means over the seeds; the interval is the mean of the runs' own 95 % intervals."""
     print(
-        "| data | rows to train | metric | Tunewright | Trainer, defaults | Trainer, best of two rates | wall, to best |"
+        "| data | rows to train | metric | Tunewright | Trainer, defaults (seed 0) | Trainer, best of two rates | wall, to best |"
     )
     print("|---|---|---|---|---|---|---|")
     for name, (metric, *_) in SETS.items():
-        runs = [table[f"{name}/{seed}"] for seed in SEEDS]
+        runs = [table[f"{name}/{seed}"] for seed in SEEDS if f"{name}/{seed}" in table]
         ours = {k: np.mean([r["tunewright"][k] for r in runs]) for k in ("value", "low", "high")}
         wall = np.mean([r["tunewright"]["wall_s"] for r in runs])
-        default = np.mean([r["trainer"]["defaults"]["score"] for r in runs])
+        default = runs[0]["trainer"]["defaults"]["score"]
         rates = [s for s in PEERS if s != "defaults"]
         best = max(rates, key=lambda s: np.mean([r["trainer"][s]["score"] for r in runs]))
         top = np.mean([r["trainer"][best]["score"] for r in runs])

@@ -14,7 +14,7 @@ from typing import Any
 from bench.beside import RESULTS, machine, read_rows, run_trainer, run_tunewright, shuffled
 from bench.beside import write_parts as write
 
-ROUNDS = 3
+ROUNDS = 2
 ROWS = 2000
 BATCH_32 = {
     "per_device_train_batch_size": 32,

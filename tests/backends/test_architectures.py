@@ -138,7 +138,7 @@ def texts_of_validation() -> list[str]:
 @pytest.mark.parametrize("name", ["bert", "albert", "gpt2", "qwen2", "modernbert"])
 def test_the_probe_lowers_the_loss_below_chance(name: str, folders: dict[str, Path]) -> None:
     backend = open_backend(folders[name], 48)
-    backend.solve_head()
+    backend.solve_head(1)
     chances = backend.probabilities("train")
     right = chances[np.arange(48), backend.parts["train"].labels]
     assert -np.log(right).mean() < np.log(3) - 0.05

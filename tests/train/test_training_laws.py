@@ -153,7 +153,7 @@ class Scripted:
         self.losses: dict[int, float] = {}
         self.steps = 0
 
-    def solve_head(self) -> float:
+    def solve_head(self, blocks: int) -> float:
         self.log.append(("solve",))
         return 0.0
 

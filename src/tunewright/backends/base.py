@@ -28,8 +28,13 @@ class Backend(Protocol):
 
     num_blocks: int
 
-    def solve_head(self) -> float:
-        """Set the head to the solution of a linear probe; the seconds it took."""
+    def solve_head(self, blocks: int) -> float:
+        """Set the head to the solution of a linear probe; the seconds it took.
+
+        Args:
+            blocks: top blocks that the first phase with steps trains; what lies below may be
+                computed once, for the probe and for that phase.
+        """
 
     def start_phase(self, phase: PhasePlan) -> PhaseStart:
         """Freeze and thaw layers, make an optimizer, cache what stays the same."""

@@ -105,7 +105,7 @@ class Train(Section):
     )
     epochs: Count | Auto = Field(
         "auto",
-        description="passes of the last phase, at most; staged: twice that for the one before",
+        description="passes of each phase, at most; staged solves the head without passes",
     )
     learning_rate: Positive | Auto = Field(
         "auto",

@@ -78,7 +78,8 @@ class Loop:
     def run(self, progress: Progress, *, resumed: bool = False) -> Progress:
         """Train through the phases that are left. Raises Interrupted or FailedRunError."""
         if progress.phase == 0 and progress.phase_step == 0:
-            self.events.emit("head_solved", seconds=round(self.backend.solve_head(), 3))
+            first = next((phase.blocks for phase in self.plan.phases if phase.epochs), 0)
+            self.events.emit("head_solved", seconds=round(self.backend.solve_head(first), 3))
         for index in range(progress.phase, len(self.plan.phases)):
             mid_phase = resumed and index == progress.phase and progress.phase_step > 0
             if not mid_phase:

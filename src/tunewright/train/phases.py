@@ -45,7 +45,7 @@ def plan_phases(train: Train, num_blocks: int) -> tuple[PhasePlan, ...]:
     probe = _plan(train, "head", 0, epochs=0)
     if not top:
         return (probe, whole)
-    upper = _plan(train, f"top {top} blocks", top, epochs=2 * whole.epochs)
+    upper = _plan(train, f"top {top} blocks", top)
     faster = replace(
         upper,
         learning_rate=upper.learning_rate * UPPER_FACTOR,

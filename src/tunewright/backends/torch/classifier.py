@@ -77,13 +77,15 @@ class TorchClassifier:
         self.class_weights = self._class_weights()
         self.optimizer: torch.optim.AdamW | None = None
         self.prefix: Prefix | None = None
+        self.prefix_reason = "no steps in this phase"
         self.best: dict[str, torch.Tensor] = {}
 
     # ---- what the loop asks for
 
-    def solve_head(self) -> float:
+    def solve_head(self, blocks: int) -> float:
         """See `Backend`. The features are whatever enters the last linear layer."""
         started = time.monotonic()
+        self.prefix, self.prefix_reason = self._make_prefix(blocks)
         layer = probe.last_linear(self.model, self.settings.num_labels)
         part = self.parts["train"]
         features = np.zeros((len(part.tokens), layer.in_features), dtype=np.float32)
@@ -92,8 +94,8 @@ class TorchClassifier:
         try:
             with self._inference():
                 for rows in sorted_batches(part.tokens.lengths, EVAL_TOKENS):
+                    self._scores("train", rows)
                     batch = self._batch("train", rows)
-                    self.model(**batch)
                     features[rows] = _one_per_row(caught.pop(), batch).float().cpu().numpy()
         finally:
             hook.remove()
@@ -109,7 +111,6 @@ class TorchClassifier:
 
     def start_phase(self, phase: PhasePlan) -> PhaseStart:
         """See `Backend`."""
-        self.prefix = None
         self.optimizer = make_optimizer(
             self.model,
             self.layout,
@@ -119,13 +120,16 @@ class TorchClassifier:
         )
         trainable = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         started = time.monotonic()
-        reason = self._build_prefix(phase)
+        if self.prefix is None or self.prefix.cut > self.num_blocks - phase.blocks:
+            self.prefix = None  # before the new one is built: there is room for one
+            if phase.epochs:
+                self.prefix, self.prefix_reason = self._make_prefix(phase.blocks)
         return PhaseStart(
             trainable_parameters=trainable,
             cached=self.prefix is not None,
             cache_mib=self.prefix.mib if self.prefix is not None else 0.0,
-            build_s=time.monotonic() - started if self.prefix is not None else 0.0,
-            reason=reason,
+            build_s=time.monotonic() - started,
+            reason=self.prefix_reason,
         )
 
     def train_step(
@@ -223,19 +227,17 @@ class TorchClassifier:
                 give(self.prefix.read(part, rows))
                 return self.model(**batch).logits  # type: ignore[no-any-return]
 
-    def _build_prefix(self, phase: PhasePlan) -> str:
-        """Keep what the frozen blocks answer, when that is worth it; the reason either way."""
-        cut = min(self.num_blocks - phase.blocks, self.num_blocks - 1)
+    def _make_prefix(self, blocks: int) -> tuple[Prefix | None, str]:
+        """What is frozen below the top `blocks`, computed once; None where it cannot be; why."""
+        cut = min(self.num_blocks - blocks, self.num_blocks - 1)
         if cut < 1:
-            return "nothing is frozen"
-        if phase.epochs == 0:
-            return "no steps in this phase"
+            return None, "nothing is frozen"
         if not self.layout.each_once:
-            return "the model calls its blocks more than once"
+            return None, "the model calls its blocks more than once"
         width = int(getattr(self.model.config, "hidden_size", 0) or 0)
         size = sum(int(part.tokens.starts[-1]) for part in self.parts.values()) * width * 4 / 2**20
         if size > self.settings.cache_limit_mib:
-            return (
+            return None, (
                 f"kept activations would take {size:.0f} MiB, "
                 f"the limit is {self.settings.cache_limit_mib:.0f} MiB"
             )
@@ -244,18 +246,18 @@ class TorchClassifier:
             try:
                 difference = self._prove(prefix)
             except Exception as error:  # noqa: BLE001 - whatever foreign blocks make of it
-                return f"the model cannot be cut: {type(error).__name__}: {error}"
+                return None, f"the model cannot be cut: {type(error).__name__}: {error}"
             bound = EXACT_BF16 if self.settings.bf16 else EXACT_FP32
             if difference > bound:
-                return f"cut and top differ from the whole model by {difference:.2g}"
+                return None, f"cut and top differ from the whole model by {difference:.2g}"
             for part in self.parts:
                 lengths = self.parts[part].tokens.lengths
                 batches = (
                     (rows, self._batch(part, rows)) for rows in sorted_batches(lengths, EVAL_TOKENS)
                 )
                 prefix.build(part, lengths, batches)
-        self.prefix = prefix
-        return f"{cut} frozen blocks computed once; cut and top equal the whole within {bound:g}"
+        said = f"{cut} frozen blocks computed once; cut and top equal the whole within {bound:g}"
+        return prefix, said
 
     def _prove(self, prefix: Prefix) -> float:
         """Largest difference between the whole model and cut + top, on the first rows."""

@@ -25,7 +25,7 @@ Row = tuple[str, str]
 
 def minilm() -> str:
     """The folder of the embedded model, fetched if need be."""
-    from tunewright.models.catalog import resolve_model
+    from tunewright.pretrained.catalog import resolve_model
 
     return str(resolve_model("minilm").path)
 

@@ -63,7 +63,7 @@ def cut(name: str, seed: int) -> dict[str, list[tuple[str, str]]]:
 
 def peers(name: str, seed: int, folder: Path, labels: list[str], truth: np.ndarray) -> Any:
     """What each setting of the peer scored, from results/peers.json where it is known."""
-    from tunewright.evaluate.metrics import score
+    from tunewright.evaluation.metrics import score
 
     path = RESULTS / "peers.json"
     known = json.loads(path.read_text()) if path.exists() else {"machine": machine(), "runs": {}}

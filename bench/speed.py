@@ -31,7 +31,7 @@ PEERS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Measure, print the table, keep it in results/speed.json."""
-    from tunewright.models.example_data import fetch_example
+    from tunewright.pretrained.example_data import fetch_example
 
     rows = shuffled(read_rows(fetch_example("reviews")), 0)
     seen: dict[str, list[dict[str, float]]] = {}

@@ -18,7 +18,7 @@ import pytest
 
 from tunewright import life
 from tunewright.cli.main import COMMANDS, main
-from tunewright.models import catalog
+from tunewright.pretrained import catalog
 from tunewright.recipe.load import load_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +28,7 @@ NETWORK = "# needs: network"
 SHELL_SIGNS = set("|<>$&;`*\\")
 STAND_IN = """\
 import os
-import tunewright.models.catalog as catalog
+import tunewright.pretrained.catalog as catalog
 
 _resolve = catalog.resolve_model
 catalog.resolve_model = lambda name, **rest: _resolve(

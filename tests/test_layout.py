@@ -22,9 +22,18 @@ FLOORS = (
     {"errors"},
     {"durable"},
     {"recipe"},
-    {"data", "models", "runs", "tasks"},
-    {"train", "evaluate", "export", "backends"},
-    {"life", "finished", "publishing", "judging", "inference", "checking", "doctor"},
+    {"data", "pretrained", "history", "tasks"},
+    {"train", "evaluation", "export", "backends"},
+    {
+        "life",
+        "finished",
+        "publishing",
+        "judging",
+        "inference",
+        "checking",
+        "diagnosis",
+        "inventory",
+    },
     {"cli", "serve", "web"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -145,7 +154,7 @@ def test_only_a_backend_imports_its_framework() -> None:
         for found in IMPORTS
         if found.what.split(".")[0] in FRAMEWORKS_OF_BACKENDS
         and not found.by.startswith("tunewright.backends.torch.")
-        and not (found.by == "tunewright.doctor" and found.lazily)
+        and not (found.by == "tunewright.diagnosis" and found.lazily)
     ]
     assert wrong == []
 

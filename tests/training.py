@@ -12,7 +12,7 @@ from tiny_models import text_rows
 from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.backends.torch.session import TorchSession
 from tunewright.data.rows import Rows
-from tunewright.evaluate.metrics import all_metrics
+from tunewright.evaluation.metrics import all_metrics
 from tunewright.recipe.schema import Recipe
 from tunewright.train.checkpoint import Checkpoints
 from tunewright.train.events import Events

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tunewright.checking import check as check
+    from tunewright.diagnosis import doctor as doctor
     from tunewright.errors import TunewrightError as TunewrightError
     from tunewright.finished import FinishedRun as FinishedRun
     from tunewright.inference import predict as predict
+    from tunewright.inventory import models as models
+    from tunewright.inventory import runs as runs
     from tunewright.judging import evaluate as evaluate
     from tunewright.judging import test as test
     from tunewright.life import run as run
@@ -24,9 +27,12 @@ _HOMES = {
     "Recipe": ("tunewright.recipe.schema", "Recipe"),
     "TunewrightError": ("tunewright.errors", "TunewrightError"),
     "check": ("tunewright.checking", "check"),
+    "doctor": ("tunewright.diagnosis", "doctor"),
     "evaluate": ("tunewright.judging", "evaluate"),
+    "models": ("tunewright.inventory", "models"),
     "predict": ("tunewright.inference", "predict"),
     "run": ("tunewright.life", "run"),
+    "runs": ("tunewright.inventory", "runs"),
     "test": ("tunewright.judging", "test"),
 }
 __all__ = sorted(_HOMES)

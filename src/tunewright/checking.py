@@ -8,7 +8,7 @@ from typing import Any
 
 from tunewright.data.check import check_rows
 from tunewright.data.prepare import read_parts, rows_of_parts
-from tunewright.runs.request import read_request
+from tunewright.history.request import read_request
 
 
 def check(source: str | Path, *, settings: Sequence[str] = (), **keys: Any) -> dict[str, Any]:

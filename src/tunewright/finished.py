@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunewright.runs.result import read_result
+from tunewright.history.result import read_result
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 from tunewright.data.columns import find_columns
 from tunewright.data.read import read_table
 from tunewright.errors import RunError
+from tunewright.history.folder import find_run
 from tunewright.recipe.load import load_recipe
-from tunewright.runs.folder import find_run
 
 CHUNK_ROWS = 4096
 

@@ -13,15 +13,15 @@ from tunewright.data.read import read_table
 from tunewright.data.rows import Rows, build_rows
 from tunewright.data.seal import looks, open_seal
 from tunewright.errors import DataError, RunError, SealError
-from tunewright.evaluate.baselines import FittedBaseline, fit_baselines
-from tunewright.evaluate.judge import Judgement, details, judge
+from tunewright.evaluation.baselines import FittedBaseline, fit_baselines
+from tunewright.evaluation.judge import Judgement, details, judge
+from tunewright.history.folder import find_run
+from tunewright.history.lock import lock_run
+from tunewright.history.result import read_result, write_result
+from tunewright.history.state import read_state
 from tunewright.publishing import publish
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
-from tunewright.runs.folder import find_run
-from tunewright.runs.lock import lock_run
-from tunewright.runs.result import read_result, write_result
-from tunewright.runs.state import read_state
 from tunewright.train.events import Events
 
 

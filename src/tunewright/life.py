@@ -20,23 +20,23 @@ import numpy as np
 from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare
 from tunewright.durable import disk_errors, make_folder, write_json, write_text
 from tunewright.errors import FailedRunError, RecipeError, RunError, TunewrightError
-from tunewright.evaluate import facts as report_facts
-from tunewright.evaluate.baselines import FittedBaseline, fit_baselines
-from tunewright.evaluate.judge import details, judge
-from tunewright.evaluate.metrics import HIGHER_IS_BETTER, all_metrics
+from tunewright.evaluation import facts as report_facts
+from tunewright.evaluation.baselines import FittedBaseline, fit_baselines
+from tunewright.evaluation.judge import details, judge
+from tunewright.evaluation.metrics import HIGHER_IS_BETTER, all_metrics
 from tunewright.finished import FinishedRun
-from tunewright.models.catalog import ModelSource, resolve_model
+from tunewright.history.folder import create_run, find_run
+from tunewright.history.lock import lock_run
+from tunewright.history.memory import peak_memory_mib
+from tunewright.history.request import read_request
+from tunewright.history.result import write_result
+from tunewright.history.state import read_state, write_state
+from tunewright.pretrained.catalog import ModelSource, resolve_model
 from tunewright.publishing import publish, report_of_run
 from tunewright.recipe import defaults
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
 from tunewright.recipe.write import as_yaml
-from tunewright.runs.folder import create_run, find_run
-from tunewright.runs.lock import lock_run
-from tunewright.runs.memory import peak_memory_mib
-from tunewright.runs.request import read_request
-from tunewright.runs.result import write_result
-from tunewright.runs.state import read_state, write_state
 from tunewright.train.checkpoint import Checkpoints
 from tunewright.train.events import Events, Listener
 from tunewright.train.interrupt import Interrupted, StopRequest

@@ -10,15 +10,15 @@ from typing import Any
 from tunewright.data.prepare import Prepared, split_facts
 from tunewright.data.seal import looks, read_seal
 from tunewright.durable import read_lines, write_json, write_text
-from tunewright.evaluate import facts as report_facts
-from tunewright.evaluate.baselines import FittedBaseline
-from tunewright.evaluate.judge import Judgement
-from tunewright.evaluate.report import write_report
+from tunewright.evaluation import facts as report_facts
+from tunewright.evaluation.baselines import FittedBaseline
+from tunewright.evaluation.judge import Judgement
+from tunewright.evaluation.report import write_report
 from tunewright.export.card import model_card
+from tunewright.history.result import read_result
+from tunewright.history.state import read_state
 from tunewright.recipe.defaults import Choice
 from tunewright.recipe.schema import Recipe
-from tunewright.runs.result import read_result
-from tunewright.runs.state import read_state
 
 
 def report_of_run(

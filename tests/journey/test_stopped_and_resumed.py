@@ -98,7 +98,7 @@ def has_checkpoints() -> bool:
 
 
 def state() -> tuple[str, str]:
-    from tunewright.runs.index import list_runs
+    from tunewright.history.index import list_runs
 
     (row,) = list_runs()
     return row["state"], row["stage"]

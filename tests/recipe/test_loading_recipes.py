@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tunewright.errors import RecipeError
+from tunewright.history.request import read_request
 from tunewright.recipe.load import build_recipe, load_recipe
 from tunewright.recipe.schema import Recipe
-from tunewright.runs.request import read_request
 
 ROOT = Path(__file__).resolve().parents[2]
 

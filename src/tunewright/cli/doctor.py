@@ -12,7 +12,7 @@ def doctor_command(*, json: bool = False) -> int:
         Print one JSON document.
     """
     from tunewright.cli.main import say_json
-    from tunewright.doctor import doctor
+    from tunewright.diagnosis import doctor
 
     facts = doctor()
     if json:

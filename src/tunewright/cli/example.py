@@ -13,7 +13,7 @@ def example_command(name: str = "reviews") -> int:
     """
     import sys
 
-    from tunewright.models.example_data import fetch_example
+    from tunewright.pretrained.example_data import fetch_example
 
     sys.stdout.write(f"{fetch_example(name)}\n")
     return 0

@@ -16,24 +16,13 @@ def models_command(action: str = "list", name: str | None = None, *, json: bool 
         Print one JSON document.
     """
     from tunewright.cli.main import say_json
-    from tunewright.errors import RecipeError
-    from tunewright.models.catalog import pull_model
-    from tunewright.models.listing import list_models, show_model
+    from tunewright.inventory import models
 
-    if action == "list":
-        found = list_models()
-        say_json(found) if json else _show(found)
-        return 0
-    if action not in ("pull", "show") or name is None:
-        raise RecipeError(
-            f"'models {action}' is not a command or names no model",
-            fix="tunewright models [list | pull NAME | show NAME]",
-        )
-    if action == "pull":
-        source = pull_model(name)
-        say_json({"name": source.name, "path": str(source.path), "sha256": source.sha256})
+    found = models(action, name)
+    if action == "list" and not json:
+        _show(found)
     else:
-        say_json(show_model(name))
+        say_json(found)
     return 0
 
 

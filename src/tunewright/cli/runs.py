@@ -20,32 +20,13 @@ def runs_command(
         Print one JSON document.
     """
     from tunewright.cli.main import say_json
-    from tunewright.errors import RecipeError
-    from tunewright.runs.folder import find_run
-    from tunewright.runs.index import list_runs, rebuild_index, remove_run
-    from tunewright.runs.result import read_result
-    from tunewright.runs.state import read_state
+    from tunewright.inventory import runs
 
-    if rebuild:
-        say_json({"indexed": rebuild_index()})
-        return 0
-    if action == "list":
-        found = list_runs()
-        say_json(found) if json else _show(found)
-        return 0
-    if action not in ("show", "remove") or run is None:
-        raise RecipeError(
-            f"'runs {action}' is not a command or names no run",
-            fix="tunewright runs [list | show RUN | remove RUN]",
-        )
-    if action == "remove":
-        say_json({"removed": remove_run(run).name})
-        return 0
-    folder = find_run(run)
-    shown = {"folder": str(folder), **read_state(folder)}
-    if (folder / "result.json").exists():
-        shown["result"] = read_result(folder)
-    say_json(shown)
+    found = runs(action, run, rebuild=rebuild)
+    if action == "list" and not json and not rebuild:
+        _show(found)
+    else:
+        say_json(found)
     return 0
 
 

@@ -14,8 +14,8 @@ def test_command(run: str, *, json: bool = False) -> int:  # noqa: PT028
         Print result.json.
     """
     from tunewright.cli.main import say_json
+    from tunewright.history.folder import find_run
     from tunewright.judging import test
-    from tunewright.runs.folder import find_run
 
     result = test(run)
     if json:

@@ -22,6 +22,7 @@ from tunewright.backends.torch.load import Loaded, quiet
 from tunewright.backends.torch.optimizer import make_optimizer
 from tunewright.backends.torch.prefix import Batch, Prefix, largest_difference
 from tunewright.backends.torch.tokens import Tokens, collate, sorted_batches
+from tunewright.errors import ModelError
 from tunewright.train.phases import PhasePlan
 
 EVAL_TOKENS = 4096
@@ -69,7 +70,12 @@ class TorchClassifier:
         self.settings = settings
         self.device = device
         self.draws = Draws()
-        seed_dropout(self.model, self.draws, settings.dropout)
+        if not seed_dropout(self.model, self.draws, settings.dropout) and settings.dropout:
+            raise ModelError(
+                f"adapt.dropout is {settings.dropout}, but {type(self.model).__name__} has no "
+                "dropout in its hidden layers",
+                fix="leave adapt.dropout on auto",
+            )
         first = np.arange(min(2, len(parts["train"].tokens)))
         self.layout: Layout = find_layout(self.model, self._batch("train", first))
         self.num_blocks = self.layout.num_blocks

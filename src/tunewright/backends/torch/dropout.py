@@ -67,10 +67,11 @@ class SeededDropout(nn.Module):
 
 
 def seed_dropout(model: nn.Module, draws: Draws, share: float | None) -> int:
-    """Put `SeededDropout` in the place of every dropout module; how many there were.
+    """Put `SeededDropout` in the place of every dropout module; how many drop something.
 
     Args:
-        share: of the values to drop, everywhere; None keeps each place's own share.
+        share: of the values to drop, wherever the model drops some; None keeps each place's
+            own share.
     """
     places = [
         (parent, name, child)
@@ -80,5 +81,5 @@ def seed_dropout(model: nn.Module, draws: Draws, share: float | None) -> int:
     ]
     for parent, name, child in places:
         own = float(getattr(child, "p", getattr(child, "drop_prob", 0.0)))
-        setattr(parent, name, SeededDropout(own if share is None else share, draws))
-    return len(places)
+        setattr(parent, name, SeededDropout(share if share is not None and own > 0 else own, draws))
+    return sum(isinstance(m, SeededDropout) and m.p > 0 for m in model.modules())

@@ -1,0 +1,194 @@
+"""What is installed, what this machine can do, and what would not work."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tunewright.history.folder import runs_folder
+from tunewright.pretrained.cache import cache_folder
+from tunewright.pretrained.listing import list_models
+
+PACKAGES = (
+    *("tunewright", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy"),
+    *("scikit-learn", "pyarrow", "datasets", "pydantic", "huggingface_hub", "filelock"),
+)
+Problem = dict[str, str]
+_MATMUL_SIDE = 1024
+_MATMUL_TIME_S = 0.2
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_LEAST_FREE_GIB = 2.0
+_LEAST_MEMORY_GIB = 2.0
+_GIB = 1 << 30
+
+
+def doctor() -> dict[str, Any]:
+    """The facts about this installation and machine, and the problems in them.
+
+    Returns:
+        a JSON-able dict; `problems` is a list of {"what", "fix"}. The network is not asked.
+    """
+    facts: dict[str, Any] = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: installed_version(name) for name in PACKAGES},
+        "cores": usable_cores(),
+        "memory": _memory(),
+        "disk": {"runs": _disk(runs_folder()), "cache": _disk(cache_folder())},
+        "device": _device(),
+        "pip": importlib.util.find_spec("pip") is not None,
+        "hub": {"offline": _is_set("HF_HUB_OFFLINE")},
+        "cache": {"folder": str(cache_folder()), "models": _cached_models()},
+    }
+    return {**facts, "problems": find_problems(facts)}
+
+
+def find_problems(facts: dict[str, Any]) -> list[Problem]:
+    """What in the facts would keep a run from working, and how to mend it."""
+    missing = [name for name, found in facts["versions"].items() if found is None]
+    problems = [_problem(f"{name} is not installed", f"pip install {name}") for name in missing]
+    if facts["device"].get("error") and "torch" not in missing:
+        problems.append(
+            _problem(f"torch does not work: {facts['device']['error']}", "install torch again")
+        )
+    if not facts["pip"] and "minilm" not in facts["cache"]["models"]:
+        problems.append(
+            _problem(
+                "minilm is not cached, and this Python has no pip to fetch it with",
+                "python -m ensurepip (in a uv environment: uv pip install pip)",
+            )
+        )
+    problems += [p for use, disk in facts["disk"].items() for p in _disk_problems(use, disk)]
+    if facts["memory"]["available_gib"] < _LEAST_MEMORY_GIB:
+        problems.append(
+            _problem(
+                f"only {facts['memory']['available_gib']} GiB of memory are free",
+                "close other programs; a small model needs about 2 GiB",
+            )
+        )
+    return problems
+
+
+def installed_version(name: str) -> str | None:
+    """A package's version without importing it; None when it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def usable_cores() -> float:
+    """Cores that this process may use: its affinity, cut down to the container's quota."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(float(cores), _quota_cores(_CGROUP_QUOTA))
+
+
+def _quota_cores(path: Path) -> float:
+    """The quota of a cgroup: its file holds `max 100000` or `150000 100000`."""
+    try:
+        quota, period = path.read_text(encoding="ascii").split()
+        return float("inf") if quota == "max" else float(quota) / float(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return float("inf")
+
+
+def _memory() -> dict[str, float]:
+    memory = psutil.virtual_memory()
+    return {"total_gib": _gib(memory.total), "available_gib": _gib(memory.available)}
+
+
+def _disk(folder: Path) -> dict[str, Any]:
+    """Free space where the folder is or would be made, and whether it can be written to."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    return {
+        "folder": str(folder),
+        "free_gib": _gib(shutil.disk_usage(there).free),
+        "writable": there.is_dir() and os.access(there, os.W_OK),
+    }
+
+
+def _disk_problems(use: str, disk: dict[str, Any]) -> list[Problem]:
+    move = f"choose another folder with TUNEWRIGHT_{use.upper()}"
+    if not disk["writable"]:
+        return [_problem(f"the {use} folder {disk['folder']} cannot be written to", move)]
+    if disk["free_gib"] < _LEAST_FREE_GIB:
+        what = f"only {disk['free_gib']} GiB are free for the {use} folder {disk['folder']}"
+        return [_problem(what, f"free some space, or {move}")]
+    return []
+
+
+def _device() -> dict[str, Any]:
+    """Which device would train, and how fast it multiplies matrices; torch is imported here."""
+    try:
+        import torch
+
+        kind = "cpu"
+        if torch.cuda.is_available():
+            kind = "cuda"
+        elif torch.backends.mps.is_available():
+            kind = "mps"
+        return {
+            "kind": kind,
+            "name": torch.cuda.get_device_name() if kind == "cuda" else platform.processor(),
+            "threads": torch.get_num_threads(),
+            "fp32_gflops": _rate(kind, torch.float32),
+            "bf16_gflops": _rate(kind, torch.bfloat16),
+        }
+    except (ImportError, OSError, RuntimeError) as error:
+        return {"kind": None, "error": str(error).strip().splitlines()[0]}
+
+
+def _rate(device: str, dtype: Any) -> float | None:
+    """GFLOP/s of matrix products; None where the device does not know the type."""
+    try:
+        return _matmul_gflops(device, dtype)
+    except RuntimeError:
+        return None
+
+
+def _matmul_gflops(device: str, dtype: Any) -> float:
+    import torch
+
+    side = _MATMUL_SIDE if device == "cpu" else 4 * _MATMUL_SIDE
+    matrix = torch.ones((side, side), dtype=dtype, device=device)
+    wait: Callable[[], Any] = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(
+        device, lambda: None
+    )
+    torch.mm(matrix, matrix)
+    wait()
+    start, times = time.perf_counter(), 0
+    while (elapsed := time.perf_counter() - start) < _MATMUL_TIME_S:
+        torch.mm(matrix, matrix)
+        wait()
+        times += 1
+    return round(2 * side**3 * times / elapsed / 1e9, 1)
+
+
+def _cached_models() -> list[str]:
+    return [row["name"] for row in list_models() if row["cached"]]
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _problem(what: str, fix: str) -> Problem:
+    return {"what": what, "fix": fix}
+
+
+def _gib(size: int) -> float:
+    return round(size / _GIB, 2)

@@ -1,0 +1,187 @@
+"""Cheap models that a fine-tuned one has to beat.
+
+N rows, C classes. Fitted from the training rows alone, in seconds, and never stored: fitting
+again with the same seed gives the same answers.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tunewright.evaluation.metrics import Floats, Ints
+
+WORD_FEATURES = 20_000
+CHARACTER_FEATURES = 20_000
+CHEAP_WORK = 400_000  # rows x classes up to which character n-grams are added
+CHEAP_CHARACTERS = 4_000_000  # and characters in all texts
+LONGEST_TEXT = 4_000  # characters read of each text
+SMALL_WORK = 20_000  # rows x classes up to which the penalty is chosen by cross-validation
+PENALTIES = (1.0, 10.0, 100.0)  # inverse strength, scikit-learn's C
+USUAL_PENALTY = 10.0
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a baseline answered: probabilities (N, C), and what fitting and answering took."""
+
+    name: str
+    probabilities: Floats
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FittedBaseline:
+    """A baseline that can be asked for any part of the data."""
+
+    name: str
+    seconds: float
+    answer: Callable[[Sequence[str]], Floats]
+
+    def probabilities(self, texts: Sequence[str]) -> Floats:
+        """float64 (len(texts), C); each row sums to one."""
+        return self.answer(texts)
+
+    def on(self, texts: Sequence[str]) -> Baseline:
+        """The answers together with the time of fitting and answering."""
+        start = time.perf_counter()
+        answers = self.answer(texts)
+        return Baseline(self.name, answers, self.seconds + time.perf_counter() - start)
+
+
+def fit_baselines(
+    train_texts: Sequence[str], train_labels: Ints, num_classes: int, *, seed: int
+) -> list[FittedBaseline]:
+    """Fit `majority` and `tfidf`.
+
+    Args:
+        train_texts: N texts; the two texts of a pair joined by " [SEP] ".
+        train_labels: int (N,).
+        num_classes: C; labels may be absent from the training rows.
+        seed: of the folds of cross-validation.
+    """
+    labels = np.asarray(train_labels)
+    return [
+        _timed("majority", lambda: _fit_majority(labels, num_classes)),
+        _timed("tfidf", lambda: _fit_tfidf(train_texts, labels, num_classes, seed)),
+    ]
+
+
+def majority(train_labels: Ints, num_classes: int, n: int) -> Floats:
+    """The classes' frequencies in training, for each of `n` rows: float64 (n, C).
+
+    A class that training never showed gets the share of one row, so that it is not impossible.
+    """
+    counts = np.bincount(train_labels, minlength=num_classes).astype(np.float64)
+    counts[counts == 0] = 1.0
+    return np.tile(counts / counts.sum(), (n, 1))
+
+
+def tfidf(
+    train_texts: Sequence[str],
+    train_labels: Ints,
+    texts: Sequence[str],
+    *,
+    num_classes: int,
+    seed: int,
+) -> Floats:
+    """Logistic regression on tf-idf n-grams: float64 (len(texts), C)."""
+    return _fit_tfidf(train_texts, np.asarray(train_labels), num_classes, seed)(texts)
+
+
+def _timed(name: str, fit: Callable[[], Callable[[Sequence[str]], Floats]]) -> FittedBaseline:
+    start = time.perf_counter()
+    answer = fit()
+    return FittedBaseline(name, time.perf_counter() - start, answer)
+
+
+def _fit_majority(labels: Ints, num_classes: int) -> Callable[[Sequence[str]], Floats]:
+    return lambda texts: majority(labels, num_classes, len(texts))
+
+
+def _fit_tfidf(
+    train_texts: Sequence[str], labels: Ints, num_classes: int, seed: int
+) -> Callable[[Sequence[str]], Floats]:
+    if len(np.unique(labels)) < 2:
+        return _fit_majority(labels, num_classes)
+    cut = _cut(train_texts)
+    cheap = len(cut) * num_classes <= CHEAP_WORK and sum(map(len, cut)) <= CHEAP_CHARACTERS
+    vectorizer = _vectorizer(with_characters=cheap)
+    try:
+        features = vectorizer.fit_transform(cut)
+    except ValueError as error:
+        if "empty vocabulary" not in str(error):
+            raise
+        return _fit_majority(labels, num_classes)  # texts without a single word
+    model = _regression(features, labels, _penalty(features, labels, num_classes, seed))
+    rare = 1.0 / (len(labels) + num_classes)  # probability of a class that training never showed
+
+    def answer(texts: Sequence[str]) -> Floats:
+        if not len(texts):
+            return np.zeros((0, num_classes))
+        full = np.full((len(texts), num_classes), rare)
+        full[:, model.classes_] = model.predict_proba(vectorizer.transform(_cut(texts)))
+        return np.asarray(full / full.sum(axis=1, keepdims=True))
+
+    return answer
+
+
+def _cut(texts: Sequence[str]) -> list[str]:
+    return [text[:LONGEST_TEXT] for text in texts]
+
+
+def _vectorizer(*, with_characters: bool) -> Any:
+    """Words and word pairs, and the character n-grams inside words."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_union
+
+    words = TfidfVectorizer(
+        ngram_range=(1, 2),
+        token_pattern=r"(?u)\w+",  # noqa: S106
+        sublinear_tf=True,
+        max_features=WORD_FEATURES,
+        dtype=np.float32,
+    )
+    characters = TfidfVectorizer(
+        analyzer="char_wb",
+        ngram_range=(2, 5),
+        sublinear_tf=True,
+        max_features=CHARACTER_FEATURES,
+        dtype=np.float32,
+    )
+    return make_union(words, characters) if with_characters else words
+
+
+def _regression(features: Any, labels: Ints, penalty: float) -> Any:
+    """Logistic regression, stopped after 60 steps: what is left would not change an answer."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return LogisticRegression(C=penalty, max_iter=60, tol=1e-3).fit(features, labels)
+
+
+def _penalty(features: Any, labels: Ints, num_classes: int, seed: int) -> float:
+    """The C with the best accuracy over three folds, or the usual one for larger data."""
+    if len(labels) * num_classes > SMALL_WORK or len(labels) < 30:
+        return USUAL_PENALTY
+    folds = np.random.default_rng(seed).permutation(len(labels)) % 3
+    return max(PENALTIES, key=lambda penalty: _folded_accuracy(features, labels, folds, penalty))
+
+
+def _folded_accuracy(features: Any, labels: Ints, folds: Ints, penalty: float) -> float:
+    """Share of rows right when each fold is answered by a model of the other two."""
+    right = 0
+    for fold in range(3):
+        rest, held = folds != fold, folds == fold
+        if len(np.unique(labels[rest])) < 2:
+            continue
+        model = _regression(features[rest], labels[rest], penalty)
+        right += int((model.predict(features[held]) == labels[held]).sum())
+    return right / len(labels)

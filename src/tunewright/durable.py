@@ -141,6 +141,15 @@ def fsync_folder(path: Path | str) -> None:
         os.close(descriptor)
 
 
+def sync_files(folder: Path | str) -> None:
+    """Put the files of a folder, and then its entries, on the disk."""
+    for path in sorted(Path(folder).rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    fsync_folder(folder)
+
+
 def make_folder(path: Path | str) -> Path:
     """Make a folder and its parents if they are missing, and return it."""
     path = Path(path)

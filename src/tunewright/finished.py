@@ -31,8 +31,15 @@ class FinishedRun:
         """The folder that `from_pretrained` loads."""
         return self.folder / "model"
 
-    def predict(self, texts: str | Sequence[str], pairs: Sequence[str] | None = None) -> list[Any]:
+    def predict(
+        self, texts: str | Sequence[str], pairs: str | Sequence[str] | None = None
+    ) -> list[Any]:
         """One {"label", "confidence"} for each text."""
         from tunewright.inference import answer
 
-        return answer(self.model, [texts] if isinstance(texts, str) else texts, pairs)
+        one = isinstance(texts, str)
+        return answer(
+            self.model,
+            [str(texts)] if one else texts,
+            [str(pairs)] if isinstance(pairs, str) else pairs,
+        )

@@ -10,7 +10,7 @@ from typing import Any
 
 from tunewright.data.columns import find_columns
 from tunewright.data.read import read_table
-from tunewright.errors import RunError
+from tunewright.errors import DataError, RecipeError, RunError
 from tunewright.history.folder import find_run
 from tunewright.recipe.load import load_recipe
 
@@ -25,7 +25,7 @@ def answer(
     Args:
         model: a folder that `from_pretrained` loads.
     """
-    predictor = _predictor(model)
+    predictor = _predictor(model.resolve())
     probabilities = predictor.probabilities(texts, pairs)
     return [
         {"label": predictor.labels[int(row.argmax())], "confidence": round(float(row.max()), 6)}
@@ -51,8 +51,15 @@ def predict(
     """
     folder, wanted = find_model(run)
     if text is not None:
+        if data is not None or lines is not None:
+            raise RecipeError("a text and a file are both given", fix="give one of them")
         lines = [text]
     if lines is not None:
+        if wanted.get("text_pair"):
+            raise DataError(
+                "the model reads pairs of texts, and a single text is given",
+                fix=f"give a file with the columns {wanted['text']} and {wanted['text_pair']}",
+            )
         yield from _answers(folder, ((line, None) for line in lines))
         return
     if data is None:
@@ -62,13 +69,13 @@ def predict(
     columns = find_columns(
         table,
         text=known if known in table.columns else "auto",
-        text_pair=wanted.get("text_pair"),
+        text_pair=wanted.get("text_pair", "auto"),
         need_label=False,
     )
     texts = table.arrow[columns.text]
     pairs = table.arrow[columns.text_pair] if columns.text_pair else None
     rows = (
-        (str(one.as_py() or ""), None if two is None else str(two.as_py() or ""))
+        (_text(one.as_py()), None if two is None else _text(two.as_py()))
         for one, two in zip(texts, pairs if pairs is not None else _nothing(), strict=False)
     )
     yield from _answers(folder, rows)
@@ -95,6 +102,11 @@ def _answers(folder: Path, rows: Iterable[tuple[str, str | None]]) -> Iterator[d
         pairs = None if chunk[0][1] is None else [two or "" for _, two in chunk]
         for one, found in zip(texts, answer(folder, texts, pairs), strict=True):
             yield {"text": one, **found}
+
+
+def _text(value: Any) -> str:
+    """A missing value is an empty text."""
+    return "" if value is None else str(value)
 
 
 def _nothing() -> Iterator[None]:

@@ -10,7 +10,7 @@ from typing import Any
 from tunewright.data.columns import find_columns
 from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare
 from tunewright.data.read import read_table
-from tunewright.data.rows import Rows, build_rows
+from tunewright.data.rows import CONTENT_DIGITS, Rows, build_rows
 from tunewright.data.seal import looks, open_seal
 from tunewright.errors import DataError, RunError, SealError
 from tunewright.evaluation.baselines import FittedBaseline, fit_baselines
@@ -35,7 +35,7 @@ def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:  # noqa: 
     """
     folder, recipe = _done(run)
     with lock_run(folder):
-        prepared = prepare(recipe.data, recipe.seed, folder)
+        prepared = _prepared_as_then(folder, recipe)
         baselines = _baselines(prepared, recipe)
         events = Events(folder / "events.jsonl")
         try:
@@ -81,7 +81,8 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
         SealError: the file holds rows of the sealed test part.
     """
     folder, recipe = _done(run)
-    prepared = prepare(recipe.data, recipe.seed, folder)
+    with lock_run(folder):
+        prepared = _prepared_as_then(folder, recipe)
     rows = prepared.validation
     if data is not None:
         table = read_table(data)
@@ -90,7 +91,7 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
             table, text=columns.text, text_pair=columns.text_pair, label=columns.label or "auto"
         )
         rows = build_rows(table, same)
-        _refuse_sealed_rows(folder, rows, str(data))
+        _refuse_known_rows(folder, rows, str(data))
     if not len(rows):
         raise DataError(f"{data} has no rows", fix="give a file with rows")
     judged, shown = _judge(
@@ -164,12 +165,31 @@ def _done(run: str | Path) -> tuple[Path, Recipe]:
     return folder, load_recipe(folder / "recipe.yaml")
 
 
-def _refuse_sealed_rows(folder: Path, rows: Rows, name: str) -> None:
+def _prepared_as_then(folder: Path, recipe: Recipe) -> Prepared:
+    """The parts as they were when the run was trained."""
+    prepared = prepare(recipe.data, recipe.seed, folder)
+    if prepared.data_hash != read_state(folder)["data_hash"]:
+        raise DataError(
+            f"the data of run {folder.name} changed since it was trained",
+            fix="restore the data, or start a new run",
+        )
+    return prepared
+
+
+def _refuse_known_rows(folder: Path, rows: Rows, name: str) -> None:
+    """No sealed row may be looked at; rows that were learned would flatter the model."""
     with (folder / "data" / "splits.csv").open(encoding="utf-8", newline="") as file:
-        sealed = {row["id"] for row in csv.DictReader(file) if row["part"] == "test"}
-    inside = sum(row_id in sealed for row_id in rows.ids)
-    if inside:
+        part_of = {row["id"][:CONTENT_DIGITS]: row["part"] for row in csv.DictReader(file)}
+    found = [part_of.get(row_id[:CONTENT_DIGITS]) for row_id in rows.ids]
+    if "test" in found:
         raise SealError(
-            f"{inside} of the {len(rows)} rows of {name} are in this run's sealed test part",
+            f"{found.count('test')} of the {len(rows)} rows of {name} are in this run's sealed "
+            "test part",
             fix=f"use other rows, or open the seal: tunewright test {folder.name}",
+        )
+    if "train" in found:
+        raise DataError(
+            f"{found.count('train')} of the {len(rows)} rows of {name} are rows that the model "
+            "was trained on",
+            fix="use rows that the model has not seen",
         )

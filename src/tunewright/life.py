@@ -18,7 +18,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare
-from tunewright.durable import disk_errors, make_folder, write_json, write_text
+from tunewright.durable import (
+    disk_errors,
+    fsync_folder,
+    make_folder,
+    sync_files,
+    write_json,
+    write_text,
+)
 from tunewright.errors import FailedRunError, RecipeError, RunError, TunewrightError
 from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.baselines import FittedBaseline, fit_baselines
@@ -84,6 +91,11 @@ def run(
     """
     if until is not None and until not in STAGES:
         raise RecipeError(f"there is no stage '{until}'", fix=f"stages: {', '.join(STAGES)}")
+    if test and until is not None and until != "test":
+        raise RecipeError(
+            f"test is asked for, and the run ends with {until}", fix="leave one of the two out"
+        )
+    test = test or until == "test"
     if resume is not None:
         if source is not None or keys or settings:
             raise RecipeError(
@@ -105,6 +117,8 @@ def run(
         events = Events(make_folder(folder) / "events.jsonl", listeners)
         with contextlib.closing(events):
             done = _live(folder, recipe, events, until, test or recipe.test.open, started)
+        if done:
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         write_state(folder, state="done" if done else "interrupted")
     return FinishedRun(folder)
 
@@ -204,6 +218,7 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
             for name in ("text", "text_pair", "label")
         ),
         ("data.split.by", prepared.split_by, prepared.split_reason),
+        defaults.choose_dropout(recipe.adapt),
         defaults.choose_max_length(recipe.train, facts),
         defaults.choose_batch_size(recipe.train, facts),
         *defaults.choose_rates(recipe.train, facts),
@@ -260,7 +275,9 @@ def train(
     fixed = {
         "data": prepared.data_hash,
         "model": source.sha256,
-        "recipe": json.loads(recipe.model_dump_json(exclude={"name", "test", "evaluate"})),
+        "recipe": json.loads(
+            recipe.model_dump_json(exclude={"name": True, "test": True, "evaluate": {"resamples"}})
+        ),
     }
     checkpoints = Checkpoints(folder / "checkpoints", fixed)
     saved = checkpoints.resume()
@@ -287,9 +304,10 @@ def train(
     with disk_errors(model):
         staged.mkdir()
         backend.save_model(staged)
+        sync_files(staged)
         shutil.rmtree(model, ignore_errors=True)
         staged.rename(model)
-    checkpoints.remove_all()
+        fsync_folder(folder)
     return progress
 
 

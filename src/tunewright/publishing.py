@@ -40,7 +40,7 @@ def report_of_run(
         "findings": prepared.findings.as_json()["findings"],
         "choices": [{"key": key, "value": value, "reason": why} for key, value, why in choices],
         "recipe_yaml": (folder / "recipe.yaml").read_text("utf-8"),
-        "commands": report_facts.commands(folder.name),
+        "commands": report_facts.commands(folder),
         "versions": report_facts.versions(),
     }
 

@@ -100,7 +100,7 @@ def test_training_from_the_kept_prefix_gives_the_same_losses(
     for kept in (True, False):
         backend = open_backend(folders[name], 24)
         if not kept:
-            monkeypatch.setattr(TorchClassifier, "_build_prefix", lambda *_: "not wanted")
+            monkeypatch.setattr(TorchClassifier, "_make_prefix", lambda *_: (None, "not wanted"))
         started = backend.start_phase(phase(top))
         assert started.cached == (kept and NUM_BLOCKS[name] > 1), started.reason
         losses[kept] = [

@@ -69,10 +69,9 @@ def _stdin_texts() -> Iterator[str]:
         except ValueError:
             yield line
             continue
-        texts = [value for key, value in row.items() if isinstance(value, str) and key != "label"]
-        if not texts:
+        if not isinstance(row.get("text"), str):
             raise DataError(
                 f"line {number} of stdin has no text (found: {', '.join(row)})",
                 fix='write {"text": "…"}',
             )
-        yield str(row.get("text", texts[0]))
+        yield row["text"]

@@ -105,6 +105,7 @@ def rows_of_parts(tables: Mapping[str, Table], data: Data) -> tuple[dict[str, Ro
 def prepare(data: Data, seed: int, run_folder: Path) -> Prepared:
     """Three parts from the user's data, the test part sealed in the run folder.
 
+    In a run that has its seal, the same rows are dealt again, or the seal refuses them.
     Writes data/findings.json, data/splits.csv and the seal.
 
     Raises:
@@ -112,23 +113,23 @@ def prepare(data: Data, seed: int, run_folder: Path) -> Prepared:
     """
     rows, columns = rows_of_parts(read_parts(data), data)
     findings = check_rows(rows)
-    write_json(run_folder / "data" / "findings.json", findings.as_json())
-    for finding in findings.findings:
-        if finding.severity == "error":
-            raise DataError(f"{finding.message} [{finding.code}]", fix=finding.fix)
+    findings.refuse_errors()
     out = excluded(rows)
     kept = {
         part: some.take(np.setdiff1d(np.arange(len(some)), np.fromiter(out[part], np.int64)))
         for part, some in rows.items()
     }
     split_by, reason = choose_split(data, kept)
-    parts = deal(kept, data, split_by, seed)
+    parts = without_leaks(deal(kept, data, split_by, seed))
     for part in PARTS:
         if not len(parts[part]):
             raise DataError(f"no rows are left for {part}", fix="give more rows")
-    write_text(run_folder / "data" / "splits.csv", _splits(parts))
+    labels = sorted_labels(list(parts["train"].labels or ()))
+    for part in ("validation", "test"):
+        label_numbers(parts[part], labels)
     seal = seal_part(run_folder, parts["test"])
-    labels = sorted_labels([*(parts["train"].labels or ()), *(parts["validation"].labels or ())])
+    write_json(run_folder / "data" / "findings.json", _without_texts(findings))
+    write_text(run_folder / "data" / "splits.csv", _splits(parts))
     return Prepared(
         train=parts["train"],
         validation=parts["validation"],
@@ -186,6 +187,18 @@ def deal(kept: Mapping[str, Rows], data: Data, by: str, seed: int) -> dict[str, 
     } | {"train": source.take(indices["train"])}
 
 
+def without_leaks(parts: Mapping[str, Rows]) -> dict[str, Rows]:
+    """The parts, less rows of training or validation whose text is in a later part too.
+
+    A split keeps equal texts together, but groups that are chained by common texts cannot.
+    """
+    out = excluded(parts)
+    return {
+        part: rows.take([row for row in range(len(rows)) if row not in out[part]])
+        for part, rows in parts.items()
+    }
+
+
 def sorted_labels(labels: list[str]) -> tuple[str, ...]:
     """Each label once; numbers by size, words by alphabet.
 
@@ -225,6 +238,14 @@ def joined_texts(rows: Rows) -> list[str]:
 def _counts(rows: Rows, labels: tuple[str, ...]) -> list[int]:
     count = Counter(rows.labels or ())
     return [count[label] for label in labels]
+
+
+def _without_texts(findings: Findings) -> dict[str, Any]:
+    """Findings as written into a run: with places but no texts, as some may be sealed."""
+    content = findings.as_json()
+    for finding in content["findings"]:
+        finding["rows"] = [{k: v for k, v in row.items() if k != "text"} for row in finding["rows"]]
+    return content
 
 
 def _splits(parts: Mapping[str, Rows]) -> str:

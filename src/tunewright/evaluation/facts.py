@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 SHOWN_PACKAGES = ("tunewright", "torch", "transformers", "scikit-learn", "numpy")
@@ -48,10 +49,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def commands(run_name: str) -> list[dict[str, str]]:
+def commands(folder: Path) -> list[dict[str, str]]:
     """What to do next, for the reader to copy."""
     return [
-        {"what": "Run it again", "command": f"tunewright run runs/{run_name}/recipe.yaml"},
-        {"what": "Open the sealed test part", "command": f"tunewright test {run_name}"},
-        {"what": "Use the model", "command": f"tunewright predict {run_name} FILE.csv"},
+        {"what": "Run it again", "command": f"tunewright run {folder / 'recipe.yaml'}"},
+        {"what": "Open the sealed test part", "command": f"tunewright test {folder.name}"},
+        {"what": "Use the model", "command": f"tunewright predict {folder.name} FILE.csv"},
     ]

@@ -41,7 +41,7 @@ def model_card(
         "",
         f"# {title}",
         "",
-        f"{base}, fine-tuned to tell {len(labels)} labels apart: {_listed(labels)}.",
+        f"{base if _is_hub_id(base) else 'A local model'}, fine-tuned to tell {len(labels)} labels apart: {_listed(labels)}.",
         "",
         f"Trained on {rows['train']:,} rows, chosen on {rows['validation']:,} validation rows; "
         f"{rows['test']:,} rows were kept sealed for the test.",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tunewright.recipe.schema import Evaluate, Recipe, Train
+from tunewright.recipe.schema import Adapt, Evaluate, Recipe, Train
 
 Choice = tuple[str, object, str]  # key, value, reason
 
@@ -32,24 +32,29 @@ class Facts:
     width: int
 
 
+def choose_dropout(adapt: Adapt) -> Choice:
+    """The model's own dropout, without the part that forbids fast attention."""
+    key = "adapt.dropout"
+    if adapt.dropout != "auto":
+        return key, adapt.dropout, "asked for"
+    return key, "hidden", "attention without dropout is faster"
+
+
 def choose_max_length(train: Train, facts: Facts) -> Choice:
     """Long enough for nearly every row, and no longer than the model can read."""
     key = "train.max_length"
     if train.max_length != "auto":
         value = min(train.max_length, facts.longest_input)
         reason = "asked for" if value == train.max_length else "the most that the model can read"
-        return key, value, reason
+        return key, value, f"{reason}; {_cut(facts, value)}"
     longest = int(facts.lengths.max())
-    most = longest
-    if longest > SHORT_ENOUGH:
-        most = max(SHORT_ENOUGH, int(np.percentile(facts.lengths, COVERED)))
+    most = max(SHORT_ENOUGH, int(np.percentile(facts.lengths, COVERED)))
     value = min(most, facts.longest_input)
-    cut = int((facts.lengths > value).sum())
-    return (
-        key,
-        value,
-        f"the longest row has {longest} tokens; {cut} of {len(facts.lengths)} are cut",
-    )
+    return key, value, f"the longest row has {longest} tokens; {_cut(facts, value)}"
+
+
+def _cut(facts: Facts, limit: int) -> str:
+    return f"{int((facts.lengths > limit).sum())} of {len(facts.lengths)} rows are cut"
 
 
 def choose_metric(evaluate: Evaluate, facts: Facts) -> Choice:

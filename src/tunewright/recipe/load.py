@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -60,9 +61,10 @@ def build_recipe(
     lines: Mapping[Path_, int] | None = None,
 ) -> Recipe:
     """A checked recipe from plain values; every mistake becomes a RecipeError."""
-    merged = _spread_data(dict(content))
+    merged = _spread_data(copy.deepcopy(dict(content)))
     for setting in settings:
         _lay_over(merged, setting)
+        _spread_data(merged)
     try:
         return Recipe.model_validate(merged)
     except ValidationError as error:
@@ -88,9 +90,13 @@ def _lay_over(content: dict[str, Any], setting: str) -> None:
             below = place[parent] = {"train": below} if parent == "data" and below else {}
         place = below
     try:
-        place[last] = yaml.load(value, Loader=Loader)  # noqa: S506 - a SafeLoader
+        new = yaml.load(value, Loader=Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError:
-        place[last] = value
+        new = value
+    if place is content and last == "data" and isinstance(new, str):
+        new = {"train": new}
+    old = place.get(last)
+    place[last] = {**old, **new} if isinstance(old, dict) and isinstance(new, dict) else new
 
 
 def _key_lines(node: yaml.Node, file: Path, above: Path_ = ()) -> Iterator[tuple[Path_, int]]:

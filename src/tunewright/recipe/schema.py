@@ -71,8 +71,10 @@ class Adapt(Section):
     method: Literal["full", "head"] = Field(
         "full", description="full: any layer may be trained; head: only the new head"
     )
-    dropout: Annotated[float, Field(ge=0, lt=1)] | Auto | Literal["model"] = Field(
-        "auto", description="dropout of hidden layers; model: what the model's own config says"
+    dropout: Annotated[float, Field(ge=0, lt=1)] | Auto | Literal["hidden", "model"] = Field(
+        "auto",
+        description="a share for hidden layers; hidden: the model's own share, in hidden layers "
+        "only; model: as its config says, in attention weights too",
     )
 
 
@@ -129,7 +131,7 @@ class Train(Section):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: the faster of the two, measured on the first rows"
+        "auto", description="auto: the faster of the two, by measured matrix products"
     )
     early_stopping: Annotated[int, Field(ge=0)] | Auto = Field(
         "auto", description="evaluations without gain before a phase ends; 0 for never"

@@ -86,10 +86,6 @@ class Checkpoints:
             raise RunError("no checkpoint was resumed", fix="start the run anew")
         return self._resumed
 
-    def remove_all(self) -> None:
-        """Free the space once the run is done."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def _complete(self) -> list[Path]:
         if not self.folder.is_dir():
             return []

@@ -86,6 +86,9 @@ class Loop:
                 progress.phase, progress.phase_step = index, 0
                 progress.best = replace(progress.best, since=0)
             self._phase(self.plan.phases[index], progress, mid_phase)
+        if progress.phase < len(self.plan.phases):
+            progress.phase, progress.phase_step = len(self.plan.phases), 0
+            self.checkpoints.save(self.backend, progress)
         return progress
 
     def _phase(self, phase: PhasePlan, progress: Progress, mid_phase: bool) -> None:
@@ -109,7 +112,8 @@ class Loop:
             progress.phase_step += 1
             progress.step += 1
             last = progress.phase_step == steps
-            if len(unread) == LOOK_EVERY or last or progress.phase_step % due == 0:
+            stopping = self.stop.signal_number is not None
+            if len(unread) == LOOK_EVERY or last or stopping or progress.phase_step % due == 0:
                 self._look(unread, watch, progress, steps)
                 unread.clear()
             if progress.phase_step % due == 0 or last:

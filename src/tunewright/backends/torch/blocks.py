@@ -20,7 +20,8 @@ class Layout:
     """A model cut into parts. The names are those of `named_parameters`.
 
     `each_once` says whether one forward call enters every block exactly once; ALBERT, which
-    repeats its blocks, does not, and cannot be cut between two of them.
+    repeats its blocks, does not, and cannot be cut between two of them. `late` names the modules
+    that are first called once the last block is through.
     """
 
     blocks: tuple[nn.Module, ...]
@@ -28,6 +29,7 @@ class Layout:
     in_block: tuple[tuple[str, ...], ...]
     head: tuple[str, ...]
     each_once: bool = True
+    late: frozenset[str] = frozenset()
 
     @property
     def num_blocks(self) -> int:
@@ -62,7 +64,7 @@ def find_layout(model: nn.Module, example: Mapping[str, torch.Tensor]) -> Layout
     if not lists:
         raise ModelError(
             f"no repeated blocks were found in {type(model).__name__}",
-            fix="use a Transformers encoder or decoder, or train.strategy full",
+            fix="use a Transformers encoder or decoder",
         )
     chosen = max(lists, key=lambda m: (len(m), _size(m)))
     blocks, each_once = tuple(chosen), len(calls[id(chosen)]) == len(chosen)
@@ -78,7 +80,14 @@ def find_layout(model: nn.Module, example: Mapping[str, torch.Tensor]) -> Layout
             head.append(name)
         else:
             embeddings.append(name)
-    return Layout(blocks, tuple(embeddings), tuple(map(tuple, in_block)), tuple(head), each_once)
+    return Layout(
+        blocks,
+        tuple(embeddings),
+        tuple(map(tuple, in_block)),
+        tuple(head),
+        each_once,
+        frozenset(after),
+    )
 
 
 def _alike(modules: nn.ModuleList) -> bool:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.torch import probe, state
 from tunewright.backends.torch.blocks import Layout, find_layout
-from tunewright.backends.torch.dropout import Draws, seed_dropout
+from tunewright.backends.torch.dropout import Draws, SeededDropout, seed_dropout
 from tunewright.backends.torch.embedding import watch_large_tables
 from tunewright.backends.torch.load import Loaded, quiet
 from tunewright.backends.torch.optimizer import make_optimizer
@@ -28,7 +28,6 @@ from tunewright.train.phases import PhasePlan
 EVAL_TOKENS = 4096
 EXACT_FP32 = 1e-4
 EXACT_BF16 = 5e-2
-CACHE_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,7 @@ class TorchClassifier:
         self.class_weights = self._class_weights()
         self.optimizer: torch.optim.AdamW | None = None
         self.prefix: Prefix | None = None
+        self.top = self.num_blocks
         self.prefix_reason = "no steps in this phase"
         self.best: dict[str, torch.Tensor] = {}
 
@@ -126,10 +126,10 @@ class TorchClassifier:
         )
         trainable = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         started = time.monotonic()
-        if self.prefix is None or self.prefix.cut > self.num_blocks - phase.blocks:
+        self.top = phase.blocks
+        if phase.epochs and (self.prefix is None or self.prefix.cut != self._cut(phase.blocks)):
             self.prefix = None  # before the new one is built: there is room for one
-            if phase.epochs:
-                self.prefix, self.prefix_reason = self._make_prefix(phase.blocks)
+            self.prefix, self.prefix_reason = self._make_prefix(phase.blocks)
         return PhaseStart(
             trainable_parameters=trainable,
             cached=self.prefix is not None,
@@ -144,7 +144,7 @@ class TorchClassifier:
         """See `Backend`."""
         if self.optimizer is None:
             raise RuntimeError("train_step before start_phase")
-        self.model.train()
+        self._wake()
         self.draws.start_step(draw)
         torch.manual_seed(draw)
         count = sum(len(rows) for rows in parts)
@@ -175,8 +175,8 @@ class TorchClassifier:
         answers = np.zeros((len(tokens), self.settings.num_labels))
         with self._inference():
             for rows in sorted_batches(tokens.lengths, EVAL_TOKENS):
-                scores = self._scores(part, rows).double()
-                answers[rows] = scores.softmax(-1).cpu().numpy()
+                scores = self._scores(part, rows).cpu().double()
+                answers[rows] = scores.softmax(-1).numpy()
         return answers
 
     def keep_best(self) -> None:
@@ -230,12 +230,30 @@ class TorchClassifier:
             if self.prefix is None or not self.prefix.has(part):
                 return self.model(**batch).logits  # type: ignore[no-any-return]
             with self.prefix.in_place_of_blocks() as give:
-                give(self.prefix.read(part, rows))
+                give(self.prefix.read(part, rows).to(self.device))
                 return self.model(**batch).logits  # type: ignore[no-any-return]
+
+    def _cut(self, blocks: int) -> int:
+        """Blocks below which everything is frozen; one block at least stays above."""
+        return min(self.num_blocks - blocks, self.num_blocks - 1)
+
+    def _wake(self) -> None:
+        """Training mode for what learns; frozen layers drop nothing, cached or not."""
+        self.model.train()
+        if self.top >= self.num_blocks:
+            return
+        first = self.num_blocks - self.top
+        for block in self.layout.blocks[:first]:
+            block.eval()
+        learning = {id(m) for block in self.layout.blocks[first:] for m in block.modules()}
+        for name, module in self.model.named_modules():
+            frozen = id(module) not in learning and name not in self.layout.late
+            if frozen and isinstance(module, SeededDropout):
+                module.eval()
 
     def _make_prefix(self, blocks: int) -> tuple[Prefix | None, str]:
         """What is frozen below the top `blocks`, computed once; None where it cannot be; why."""
-        cut = min(self.num_blocks - blocks, self.num_blocks - 1)
+        cut = self._cut(blocks)
         if cut < 1:
             return None, "nothing is frozen"
         if not self.layout.each_once:

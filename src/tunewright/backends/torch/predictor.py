@@ -73,5 +73,5 @@ class TorchPredictor:
             for rows in sorted_batches(tokens.lengths, BATCH_TOKENS):
                 batch = collate(tokens, rows, self.tokenizer.pad_token_id)
                 scores = self.model(**{k: v.to(self.device) for k, v in batch.items()}).logits
-                answers[rows] = scores.double().softmax(-1).cpu().numpy()
+                answers[rows] = scores.cpu().double().softmax(-1).numpy()
         return answers

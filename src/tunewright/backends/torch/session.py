@@ -73,8 +73,8 @@ class TorchSession:
         while time.perf_counter() - started < MEASURE_S:
             torch.nn.functional.linear(left, right)
             count += 1
-            if self.device.type == "cuda":
-                torch.cuda.synchronize()
+            if self.device.type != "cpu":
+                getattr(torch, self.device.type).synchronize()
         seconds = time.perf_counter() - started
         return count * 2 * left.shape[0] * right.numel() / seconds / 1e9
 

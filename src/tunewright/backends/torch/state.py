@@ -76,5 +76,6 @@ def put_optimizer(
     for name, parameter in model.named_parameters():
         if f"step/{name}" in saved:
             optimizer.state[parameter] = {
-                moment: saved[f"{moment}/{name}"].clone() for moment in MOMENTS
+                moment: saved[f"{moment}/{name}"].to(parameter.device, copy=True)
+                for moment in MOMENTS
             }

@@ -68,19 +68,19 @@ def peers(name: str, seed: int, folder: Path, labels: list[str], truth: np.ndarr
     path = RESULTS / "peers.json"
     known = json.loads(path.read_text()) if path.exists() else {"machine": machine(), "runs": {}}
     key = f"{name}/{seed}"
-    if key not in known["runs"]:
-        known["runs"][key] = {}
-        for setting, values in PEERS.items():
-            if setting == "defaults" and seed != SEEDS[0]:
-                continue  # the slowest setting of all, on one seed
+    seen = known["runs"].setdefault(key, {})
+    for setting, values in PEERS.items():
+        if setting == "defaults" and seed != SEEDS[0]:
+            continue  # the slowest setting of all, on one seed
+        if setting not in seen:
             found = run_trainer(folder, labels, seed, **values)
             probabilities = np.array(found.pop("probabilities"))
             probabilities /= probabilities.sum(1, keepdims=True)
             found["score"] = score(SETS[name][0], probabilities, truth)
-            known["runs"][key][setting] = found
+            seen[setting] = found
+            path.write_text(json.dumps(known, indent=1) + "\n")
             print(f"  Trainer {setting}: {found['score']:.4f} in {found['wall_s']:.0f} s")
-        path.write_text(json.dumps(known, indent=1) + "\n")
-    return known["runs"][key]
+    return seen
 
 
 def main() -> None:

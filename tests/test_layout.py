@@ -26,6 +26,7 @@ FLOORS = (
     {"train", "evaluation", "export", "backends"},
     {
         "life",
+        "adapting",
         "finished",
         "publishing",
         "judging",

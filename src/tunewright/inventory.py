@@ -28,7 +28,7 @@ def models(action: str = "list", name: str | None = None) -> Any:
     if action == "pull" and name is not None:
         return {key: str(value) for key, value in asdict(pull_model(name)).items()}
     raise RecipeError(
-        f"'models {' '.join(filter(None, (action, name)))}' is not a command",
+        f"'models {' '.join(filter(None, (action, name)))}' is not a command or names no model",
         fix="tunewright models [list | pull NAME | show NAME]",
     )
 
@@ -51,6 +51,6 @@ def runs(action: str = "list", run: str | None = None, *, rebuild: bool = False)
         result = read_result(folder) if (folder / RESULT_FILE).exists() else None
         return {"folder": str(folder), **read_state(folder), "result": result}
     raise RecipeError(
-        f"'runs {' '.join(filter(None, (action, run)))}' is not a command",
+        f"'runs {' '.join(filter(None, (action, run)))}' is not a command or names no run",
         fix="tunewright runs [list | show RUN | remove RUN]",
     )

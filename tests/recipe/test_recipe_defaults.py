@@ -38,9 +38,9 @@ def resolved(recipe: Recipe) -> Recipe:
 
 @pytest.mark.parametrize(
     ("longest", "limit", "expected"),
-    [(40, 512, 40), (128, 512, 128), (5000, 512, 512), (100, 64, 64)],
+    [(40, 512, 128), (128, 512, 128), (5000, 512, 512), (100, 64, 64)],
 )
-def test_rows_are_cut_at_the_longest_row_or_what_the_model_reads(
+def test_the_limit_covers_the_rows_and_what_the_model_reads(
     longest: int, limit: int, expected: int
 ) -> None:
     known = facts(longest=longest, longest_input=limit)
@@ -52,12 +52,12 @@ def test_one_very_long_row_does_not_make_every_batch_long() -> None:
     lengths[0] = 5000
     key, value, why = defaults.choose_max_length(Train(), facts(lengths=lengths))
     assert (key, value) == ("train.max_length", 128)
-    assert why == "the longest row has 5000 tokens; 1 of 1000 are cut"
+    assert why == "the longest row has 5000 tokens; 1 of 1000 rows are cut"
 
 
 def test_a_length_that_the_model_cannot_read_is_lowered_and_says_so() -> None:
     _, value, why = defaults.choose_max_length(Train(max_length=900), facts())
-    assert (value, why) == (512, "the most that the model can read")
+    assert (value, why) == (512, "the most that the model can read; 0 of 500 rows are cut")
 
 
 @pytest.mark.parametrize(("rows", "size"), [(50, 8), (160, 16), (640, 32), (100_000, 32)])
@@ -70,17 +70,17 @@ def test_an_automatic_batch_can_be_divided_by_accumulate() -> None:
         assert defaults.choose_batch_size(Train(accumulate=parts), facts())[1] % parts == 0  # type: ignore[operator]
 
 
-def test_wider_models_learn_slower_and_the_head_faster() -> None:
+def test_wider_models_learn_slower_and_the_head_as_fast() -> None:
     rates = {key: value for key, value, _ in defaults.choose_rates(Train(), facts(width=768))}
     assert rates["train.learning_rate"] == 5e-5
-    assert rates["train.head_learning_rate"] == 5e-4
+    assert rates["train.head_learning_rate"] == 5e-5
 
 
 def test_the_head_follows_a_rate_that_was_asked_for() -> None:
     choices = defaults.choose_rates(Train(learning_rate=2e-5), facts())
     chosen = {key: (value, why) for key, value, why in choices}
     assert chosen["train.learning_rate"] == (2e-5, "asked for")
-    assert chosen["train.head_learning_rate"][0] == 2e-4
+    assert chosen["train.head_learning_rate"][0] == 2e-5
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""The stage `adapt`: every `auto` becomes a value with a reason, and the model gets its head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tunewright.data.prepare import Prepared, label_numbers
+from tunewright.pretrained.catalog import ModelSource
+from tunewright.recipe import defaults
+from tunewright.recipe.schema import Recipe
+from tunewright.train.phases import PhasePlan, plan_phases
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A model with its head, the recipe with every value chosen, and why."""
+
+    backend: Any
+    recipe: Recipe
+    choices: tuple[defaults.Choice, ...]
+    parameters: int
+    news: str
+    phases: tuple[PhasePlan, ...]
+
+
+def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
+    """Resolve every `auto`, then put a new head on the model."""
+    from tunewright.backends.torch.session import TorchSession
+
+    session = TorchSession(source.path)
+    facts = defaults.Facts(
+        lengths=session.lengths(prepared.train),
+        counts=tuple(prepared.counts["train"]),
+        longest_input=session.longest_input,
+        width=session.width,
+    )
+    threads, threads_why = session.choose_threads()
+    precision, precision_why = session.choose_precision()
+    columns = prepared.columns
+    choices: tuple[defaults.Choice, ...] = (
+        ("task", "text-classification", f"a text and {len(prepared.labels)} labels"),
+        *(
+            (
+                f"data.columns.{name}",
+                getattr(columns, name),
+                columns.reasons.get(name, _no_reason(getattr(columns, name))),
+            )
+            for name in ("text", "text_pair", "label")
+        ),
+        ("data.split.by", prepared.split_by, prepared.split_reason),
+        defaults.choose_dropout(recipe.adapt),
+        defaults.choose_max_length(recipe.train, facts),
+        defaults.choose_batch_size(recipe.train, facts),
+        *defaults.choose_rates(recipe.train, facts),
+        defaults.choose_evaluations(recipe.train, facts),
+        _asked_or(recipe, "train.precision", precision, precision_why),
+        _asked_or(recipe, "train.threads", threads, threads_why),
+        defaults.choose_metric(recipe.evaluate, facts),
+    )
+    resolved = defaults.with_choices(recipe, choices)
+    backend, loaded = session.open(
+        resolved,
+        prepared.labels,
+        {
+            "train": (prepared.train, label_numbers(prepared.train, prepared.labels)),
+            "validation": (
+                prepared.validation,
+                label_numbers(prepared.validation, prepared.labels),
+            ),
+        },
+    )
+    parameters = sum(p.numel() for p in loaded.model.parameters())
+    phases = plan_phases(resolved.train, backend.num_blocks)
+    return Adapted(backend, resolved, choices, parameters, loaded.news, phases)
+
+
+def _no_reason(column: str | None) -> str:
+    return "asked for" if column else "no second text was found"
+
+
+def _asked_or(recipe: Recipe, key: str, value: object, why: str) -> defaults.Choice:
+    asked = getattr(recipe.train, key.removeprefix("train."))
+    return (key, value, why) if asked == "auto" else (key, asked, "asked for")

@@ -121,6 +121,8 @@ def show(table: dict[str, Any]) -> None:
     print("|---|---|---|---|---|---|---|")
     for name, (metric, *_) in SETS.items():
         runs = [table[f"{name}/{seed}"] for seed in SEEDS if f"{name}/{seed}" in table]
+        if not runs:
+            continue
         ours = {k: np.mean([r["tunewright"][k] for r in runs]) for k in ("value", "low", "high")}
         wall = np.mean([r["tunewright"]["wall_s"] for r in runs])
         default = runs[0]["trainer"]["defaults"]["score"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,9 @@ COMMANDS = {
 }
 
 
+_KEY = re.compile(r"[a-z_]+(\.[a-z_]+)+")
+
+
 def _version() -> str:
     from importlib.metadata import version
 
@@ -44,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 a bad answer, 2 a wrong request, 130/143 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    words = recipe_flags([word for word in words if word != "--debug"])
     try:
         code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except TunewrightError as error:
@@ -76,6 +80,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
             code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def recipe_flags(words: Sequence[str]) -> list[str]:
+    """Recipe keys as flags: `--train.epochs 3` is `--set train.epochs=3`.
+
+    >>> recipe_flags(["run", "a.csv", "--train.epochs", "3", "--data.group=author"])
+    ['run', 'a.csv', '--set', 'train.epochs=3', '--set', 'data.group=author']
+    """
+    out: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        key, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not _KEY.fullmatch(key):
+            out.append(word)
+            continue
+        out += ["--set", f"{key}={value if equals else next(rest, '')}"]
+    return out
 
 
 def _one_line(error: BaseException) -> str:

@@ -33,7 +33,7 @@ def run_command(
     test
         Open the sealed test part at the end: this run is the last.
     set_
-        Any recipe key, as in --set train.epochs=3 (see: tunewright schema).
+        Any recipe key, as in --set train.epochs=3 or --train.epochs 3 (see: tunewright schema).
     model
         Catalog name, local folder or hub id.
     seed

@@ -1,0 +1,25 @@
+"""Every recipe key is a flag too."""
+
+import pytest
+
+from tunewright.cli.main import main, recipe_flags
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--train.epochs", "3"], ["--set", "train.epochs=3"]),
+        (["--data.columns.label=kind"], ["--set", "data.columns.label=kind"]),
+        (["--set", "train.epochs=3", "--json"], ["--set", "train.epochs=3", "--json"]),
+        (["a.csv", "--model", "x.y"], ["a.csv", "--model", "x.y"]),
+    ],
+)
+def test_a_dotted_flag_is_a_setting(words: list[str], meant: list[str]) -> None:
+    assert recipe_flags(words) == meant
+
+
+def test_a_dotted_flag_that_is_no_key_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", "a.csv", "--train.epoch", "3"])
+    assert stopped.value.code == 2
+    assert "did you mean 'epochs'?" in capsys.readouterr().err

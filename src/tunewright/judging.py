@@ -36,7 +36,7 @@ def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:  # noqa: 
     folder, recipe = _done(run)
     with lock_run(folder):
         prepared = _prepared_as_then(folder, recipe)
-        baselines = _baselines(prepared, recipe)
+        baselines = baselines_of(prepared, recipe)
         events = Events(folder / "events.jsonl")
         try:
             test_sealed(folder, prepared.labels, baselines, command=command, events=events)
@@ -98,7 +98,7 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
         folder,
         rows,
         prepared.labels,
-        _baselines(prepared, recipe),
+        baselines_of(prepared, recipe),
         recipe,
         "given" if data else "validation",
         1,
@@ -144,7 +144,8 @@ def _judge(
     return judged, dict(details(probabilities, numbers, texts, labels, places))
 
 
-def _baselines(prepared: Prepared, recipe: Recipe) -> list[FittedBaseline]:
+def baselines_of(prepared: Prepared, recipe: Recipe) -> list[FittedBaseline]:
+    """The baselines, fitted on the rows that the model was trained on."""
     return fit_baselines(
         joined_texts(prepared.train),
         label_numbers(prepared.train, prepared.labels),

@@ -28,7 +28,7 @@ from tunewright.durable import (
 )
 from tunewright.errors import FailedRunError, RecipeError, RunError, TunewrightError
 from tunewright.evaluation import facts as report_facts
-from tunewright.evaluation.baselines import FittedBaseline, fit_baselines
+from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.judge import details, judge
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER, all_metrics
 from tunewright.finished import FinishedRun
@@ -38,6 +38,7 @@ from tunewright.history.memory import peak_memory_mib
 from tunewright.history.request import read_request
 from tunewright.history.result import write_result
 from tunewright.history.state import read_state, write_state
+from tunewright.judging import baselines_of, test_sealed
 from tunewright.pretrained.catalog import ModelSource, resolve_model
 from tunewright.publishing import publish, report_of_run
 from tunewright.recipe.load import load_recipe
@@ -158,16 +159,9 @@ def _live(
     progress = train(folder, adapted, source, prepared, events)
     if not begins("evaluate"):
         return False
-    baselines = fit_baselines(
-        joined_texts(prepared.train),
-        label_numbers(prepared.train, prepared.labels),
-        len(prepared.labels),
-        seed=recipe.seed,
-    )
+    baselines = baselines_of(prepared, recipe)
     evaluate_validation(folder, adapted, source, prepared, baselines, progress, started, events)
     if test and begins("test"):
-        from tunewright.judging import test_sealed
-
         test_sealed(folder, prepared.labels, baselines, command="run --test", events=events)
     return True
 

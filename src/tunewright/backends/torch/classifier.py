@@ -101,8 +101,8 @@ class TorchClassifier:
             with self._inference():
                 for rows in sorted_batches(part.tokens.lengths, EVAL_TOKENS):
                     self._scores("train", rows)
-                    batch = self._batch("train", rows)
-                    features[rows] = _one_per_row(caught.pop(), batch).float().cpu().numpy()
+                    found = _one_per_row(caught.pop(), part.tokens.lengths[rows])
+                    features[rows] = found.float().cpu().numpy()
         finally:
             hook.remove()
         weights, biases = probe.solve(
@@ -323,9 +323,8 @@ class TorchClassifier:
             yield
 
 
-def _one_per_row(features: torch.Tensor, batch: Batch) -> torch.Tensor:
+def _one_per_row(features: torch.Tensor, lengths: np.ndarray) -> torch.Tensor:
     """(rows, width): decoders score every token, and their last one answers for the row."""
     if features.ndim == 2:
         return features
-    last = batch["attention_mask"].sum(-1) - 1
-    return features[torch.arange(len(last)), last]
+    return features[torch.arange(len(lengths)), torch.from_numpy(lengths - 1)]

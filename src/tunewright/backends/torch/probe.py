@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +70,9 @@ def solve(
     return weights / spread, biases - (weights / spread) @ centre
 
 
-def _choose(scaled: np.ndarray, labels: np.ndarray, fit: object, seed: int) -> float:
+def _choose(
+    scaled: np.ndarray, labels: np.ndarray, fit: Callable[[np.ndarray, float], Any], seed: int
+) -> float:
     """The strength with the smallest log-loss on rows that were left out."""
     order = np.random.default_rng(seed).permutation(len(labels))[:MOST_ROWS_FOR_CHOICE]
     folds = np.array_split(order, FOLDS)
@@ -77,7 +81,7 @@ def _choose(scaled: np.ndarray, labels: np.ndarray, fit: object, seed: int) -> f
         left_out, training = folds[0], np.concatenate(folds[1:])
         if len(np.unique(labels[training])) < 2:
             return STRENGTHS[1]
-        model = fit(training, strength)  # type: ignore[operator]
+        model = fit(training, strength)
         known = np.isin(labels[left_out], model.classes_)
         chances = model.predict_proba(scaled[left_out][known])
         at = np.searchsorted(model.classes_, labels[left_out][known])

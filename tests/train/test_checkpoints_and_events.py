@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from training import make_loop, make_plan, open_backend, phase, train, weights
+from tunewright.backends.torch import embedding
 from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.durable import read_lines
 from tunewright.errors import FailedRunError, RunError
@@ -162,14 +164,24 @@ def test_stopped_anywhere_and_resumed_equals_never_stopped(
         assert np.array_equal(tensor, after[name]), name
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tables_are_large() -> Iterator[None]:
+    """The tiny model's table of tokens is trained as a real one is: its used rows alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedding, "SMALLEST", 1)
+        patch.setattr(embedding, "MOST_USED", 1.0)
+        yield
+
+
 PLAN = make_plan(phase(0, epochs=0), phase(1, epochs=1), phase(2, epochs=2))
 
 
 @pytest.fixture(scope="module")
 def never_stopped(
-    tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory
+    tiny_bert: Path, tables_are_large: None, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, np.ndarray]:
     backend = open_backend(tiny_bert, dropout=0.1)
+    assert backend.tables
     train(backend, PLAN, tmp_path_factory.mktemp("never"))
     return weights(backend)
 

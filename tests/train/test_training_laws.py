@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from tiny_models import text_rows
 from training import LABELS, make_loop, make_plan, open_backend, phase, train, weights
+from tunewright.backends.torch import classifier
 from tunewright.backends.torch.classifier import TorchClassifier
-from tunewright.backends.torch.embedding import TouchedRows
+from tunewright.backends.torch.embedding import UsedRows
 from tunewright.errors import FailedRunError, RecipeError
 from tunewright.recipe.schema import Train
 from tunewright.train.batches import draw_key, epoch_batches, in_parts
@@ -61,6 +63,22 @@ def test_one_part_of_eight_rows_equals_eight_parts_of_one(
     np.testing.assert_allclose(losses[1], losses[8], rtol=1e-4)
     for name, tensor in trained[1].items():
         np.testing.assert_allclose(tensor, trained[8][name], atol=2e-4, err_msg=name)
+
+
+def test_a_step_of_many_tokens_goes_through_the_model_in_pieces(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(most: int) -> tuple[float, dict[str, np.ndarray]]:
+        monkeypatch.setattr(classifier, "most_tokens", lambda _: most)
+        backend = open_backend(tiny_bert)
+        backend.start_phase(phase(2))
+        loss, _ = backend.train_step([np.arange(16)], rate=1.0, draw=0)
+        return float(loss), weights(backend)
+
+    whole, pieces = step(1 << 16), step(20)
+    assert pieces[0] == pytest.approx(whole[0], abs=1e-5)
+    for name, weight in whole[1].items():
+        assert np.allclose(weight, pieces[1][name], atol=1e-3), name
 
 
 def test_a_last_batch_smaller_than_the_parts_is_split_into_parts_with_rows() -> None:
@@ -407,53 +425,68 @@ def test_phases_by_hand_keep_what_was_asked_and_fill_in_the_rest() -> None:
 
 # ---- embedding tables
 
+USED = np.array([0, 3, 7, 49])
 
-def tables() -> tuple[nn.Embedding, nn.Embedding]:
+
+def tables() -> tuple[nn.Embedding, UsedRows]:
     torch.manual_seed(0)
     plain = nn.Embedding(50, 8, padding_idx=0)
-    watched = nn.Embedding(50, 8, padding_idx=0)
-    watched.load_state_dict(plain.state_dict())
-    TouchedRows.take_over(watched)
-    return plain, watched
+    table = nn.Embedding(50, 8, padding_idx=0)
+    table.load_state_dict(plain.state_dict())
+    UsedRows.take_over(table, USED)
+    assert isinstance(table, UsedRows)
+    return plain, table
 
 
-def test_the_gradient_of_touched_rows_is_that_of_an_embedding() -> None:
-    plain, watched = tables()
+def test_the_gradient_of_used_rows_is_that_of_an_embedding() -> None:
+    plain, table = tables()
+    compact = table.gather()
     ids = torch.tensor([[3, 0, 3], [7, 49, 3]])
     scale = torch.randn(2, 3, 8)
-    for table in (plain, watched):
-        (table(ids) * scale).sum().backward()
-        (table(ids[:1]) * scale[:1]).sum().backward()
-        assert table.weight.grad is not None
-    assert torch.allclose(plain.weight.grad, watched.weight.grad, atol=1e-6)
-    assert (watched.weight.grad[0] == 0).all()
-    assert isinstance(watched, TouchedRows)
-    watched.clear_gradient()
-    assert (watched.weight.grad == 0).all()
+    for each in (plain, table):
+        (each(ids) * scale).sum().backward()
+        (each(ids[:1]) * scale[:1]).sum().backward()
+    assert plain.weight.grad is not None
+    assert compact.grad is not None
+    assert torch.allclose(plain.weight.grad[USED], compact.grad, atol=1e-6)
+    assert (compact.grad[0] == 0).all()  # padding never learns
+    assert table.weight.grad is None
 
 
-def test_adamw_moves_touched_rows_as_it_moves_an_embedding() -> None:
-    plain, watched = tables()
-    assert isinstance(watched, TouchedRows)
+def test_adamw_moves_used_rows_as_it_moves_an_embedding_and_no_other_row() -> None:
+    plain, table = tables()
+    before = table.weight.detach().clone()
     draw = torch.Generator().manual_seed(1)
+    settings = {"lr": 0.1, "weight_decay": 0.01}
     optimizers = [
-        torch.optim.AdamW(t.parameters(), lr=0.1, weight_decay=0.01) for t in (plain, watched)
+        torch.optim.AdamW([plain.weight], **settings),
+        torch.optim.AdamW([table.gather()], **settings),
     ]
     for _ in range(12):
-        ids = torch.randint(0, 50, (4, 5), generator=draw)
+        ids = torch.from_numpy(USED)[torch.randint(0, 4, (4, 5), generator=draw)]
         target = torch.randn(4, 5, 8, generator=draw)
-        for table, optimizer in zip((plain, watched), optimizers, strict=True):
-            (table(ids) - target).square().sum().backward()
+        for each, optimizer in zip((plain, table), optimizers, strict=True):
+            (each(ids) - target).square().sum().backward()
             optimizer.step()
-        plain.weight.grad = None
-        watched.clear_gradient()
-    # zero gradients move weights through momentum in both: the arrays stay dense
-    assert torch.allclose(plain.weight, watched.weight, atol=1e-6)
+            optimizer.zero_grad()
+        table.write_back()
+    unused = np.setdiff1d(np.arange(50), USED)
+    assert torch.allclose(plain.weight[USED], table.weight[USED], atol=1e-6)
+    assert torch.equal(table.weight[unused], before[unused])
+    table.eval()
+    assert torch.equal(table(ids), functional.embedding(ids, table.weight))
 
 
 def test_a_frozen_or_evaluated_table_is_read_as_ever() -> None:
-    plain, watched = tables()
+    plain, table = tables()
     ids = torch.tensor([1, 2])
-    watched.weight.requires_grad_(False)
-    assert torch.equal(watched(ids), plain(ids))
-    assert not watched(ids).requires_grad
+    table.weight.requires_grad_(False)
+    assert torch.equal(table(ids), plain(ids))
+    assert not table(ids).requires_grad
+
+
+def test_a_token_that_no_training_text_holds_is_an_error_in_training_not_a_wrong_row() -> None:
+    _, table = tables()
+    table.gather()
+    with pytest.raises(IndexError):
+        table(torch.tensor([1]))

@@ -16,13 +16,15 @@ from torch.nn import functional
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.torch import probe, state
 from tunewright.backends.torch.blocks import Layout, find_layout
+from tunewright.backends.torch.device import most_tokens
 from tunewright.backends.torch.dropout import Draws, SeededDropout, seed_dropout
-from tunewright.backends.torch.embedding import watch_large_tables
+from tunewright.backends.torch.embedding import take_over_large_tables
 from tunewright.backends.torch.load import Loaded, quiet
-from tunewright.backends.torch.optimizer import make_optimizer
+from tunewright.backends.torch.optimizer import learning, make_optimizer
 from tunewright.backends.torch.prefix import Batch, Prefix, largest_difference
 from tunewright.backends.torch.tokens import Tokens, collate, sorted_batches
 from tunewright.errors import ModelError
+from tunewright.train.batches import in_parts
 from tunewright.train.phases import PhasePlan
 
 EVAL_TOKENS = 4096
@@ -78,7 +80,8 @@ class TorchClassifier:
         first = np.arange(min(2, len(parts["train"].tokens)))
         self.layout: Layout = find_layout(self.model, self._batch("train", first))
         self.num_blocks = self.layout.num_blocks
-        self.tables = watch_large_tables(self.model) if device.type == "cpu" else []
+        used = np.union1d(parts["train"].tokens.ids, [self.tokenizer.pad_token_id])
+        self.tables = take_over_large_tables(self.model, used)
         self.class_weights = self._class_weights()
         self.optimizer: torch.optim.AdamW | None = None
         self.prefix: Prefix | None = None
@@ -122,7 +125,7 @@ class TorchClassifier:
             self.layout,
             phase,
             weight_decay=self.settings.weight_decay,
-            top=phase.blocks,
+            tables=self.tables,
         )
         trainable = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         started = time.monotonic()
@@ -149,7 +152,7 @@ class TorchClassifier:
         torch.manual_seed(draw)
         count = sum(len(rows) for rows in parts)
         total = torch.zeros((), device=self.device)
-        for rows in parts:
+        for rows in self._pieces(parts):
             labels = torch.from_numpy(self.parts["train"].labels[rows]).to(self.device)
             loss = functional.cross_entropy(
                 self._scores("train", rows).float(),
@@ -160,13 +163,16 @@ class TorchClassifier:
             )
             (loss / count).backward()
             total += loss.detach()
-        learning = [p for group in self.optimizer.param_groups for p in group["params"]]
+        moved = [parameter for _, parameter in learning(self.optimizer)]
         limit = self.settings.clip or float("inf")
-        norm = nn.utils.clip_grad_norm_(learning, limit, foreach=True)
+        norm = nn.utils.clip_grad_norm_(moved, limit, foreach=True)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate
         self.optimizer.step()
-        self._clear_gradients(learning)
+        self.optimizer.zero_grad()
+        for name, _ in learning(self.optimizer):
+            if name in self.tables:
+                self.tables[name].write_back()
         return total / count, norm
 
     def probabilities(self, part: str) -> np.ndarray:
@@ -196,7 +202,7 @@ class TorchClassifier:
         state.write_tensors(folder / "weights.safetensors", state.weights(self.model))
         state.write_tensors(folder / "best.safetensors", self.best)
         if self.optimizer is not None:
-            moments = state.optimizer_tensors(self.model, self.optimizer)
+            moments = state.optimizer_tensors(self.optimizer)
             state.write_tensors(folder / "optimizer.safetensors", moments)
 
     def load_weights(self, folder: Path) -> None:
@@ -209,7 +215,7 @@ class TorchClassifier:
         if self.optimizer is None:
             raise RuntimeError("load_optimizer before start_phase")
         saved = state.read_tensors(folder / "optimizer.safetensors")
-        state.put_optimizer(self.model, self.optimizer, saved)
+        state.put_optimizer(self.optimizer, saved)
 
     def save_model(self, folder: Path) -> None:
         """See `Backend`."""
@@ -222,6 +228,13 @@ class TorchClassifier:
     def _batch(self, part: str, rows: np.ndarray) -> Batch:
         arrays = collate(self.parts[part].tokens, rows, self.tokenizer.pad_token_id)
         return {name: array.to(self.device) for name, array in arrays.items()}
+
+    def _pieces(self, parts: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """The parts of a step, those with many tokens cut once more; the gradients add up."""
+        most = most_tokens(self.device)
+        for rows in parts:
+            tokens = len(rows) * int(self.parts["train"].tokens.lengths[rows].max())
+            yield from in_parts(rows, -(-tokens // most))
 
     def _scores(self, part: str, rows: np.ndarray) -> torch.Tensor:
         """(rows, labels), before softmax; through the prefix where it is kept."""
@@ -293,14 +306,6 @@ class TorchClassifier:
         with prefix.in_place_of_blocks() as give:
             give(hidden)
             return largest_difference(whole, self.model(**batch).logits)
-
-    def _clear_gradients(self, learning: Sequence[nn.Parameter]) -> None:
-        for table in self.tables:
-            table.clear_gradient()
-        kept = {id(table.weight) for table in self.tables}
-        for parameter in learning:
-            if id(parameter) not in kept:
-                parameter.grad = None
 
     def _class_weights(self) -> torch.Tensor | None:
         """(labels): rows / (labels × rows of the label), so that their mean over rows is 1."""

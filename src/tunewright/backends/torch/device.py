@@ -9,6 +9,8 @@ from contextlib import suppress
 
 import torch
 
+CPU_TOKENS = 1024  # products of this many rows run at a processor's full rate
+GPU_TOKENS = 1 << 16
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
@@ -26,6 +28,11 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def most_tokens(device: torch.device) -> int:
+    """Tokens that go through a model at once in training; more would cost memory for nothing."""
+    return CPU_TOKENS if device.type == "cpu" else GPU_TOKENS
 
 
 def set_threads(threads: int) -> None:

@@ -1,88 +1,89 @@
-"""Embedding tables whose gradient touches only the rows that a batch reads.
+"""Embedding tables of which only the rows that the training texts use are trained.
 
-PyTorch fills a gradient as large as the table, twice, for every step; of 30,000 rows a batch
-reads a few hundred. The gradient kept here is the same dense array, so the optimizer's answer is
-the same; only the zeroing and adding of untouched rows is left out.
+Of 30,000 rows a small data set uses a few thousand. The others have no gradient, yet an optimizer
+would keep moments for them and walk over them at every step. Here the used rows are gathered into
+a small table for the length of a phase; the full table stays the model's weight and is brought up
+to date after every step. Rows that no training text uses keep their pre-trained values exactly.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 SMALLEST = 1 << 20  # numbers in a table; smaller ones are not worth it
+MOST_USED = 0.8  # of a table's rows
 
 
-class _Lookup(torch.autograd.Function):
-    """The table reaches `forward` as a constant; `anchor` asks for the backward call."""
+class UsedRows(nn.Embedding):
+    """An `nn.Embedding` whose used rows are trained as a table of their own."""
 
-    @staticmethod
-    def forward(ctx: Any, anchor: torch.Tensor, ids: torch.Tensor, table: Any) -> torch.Tensor:
-        ctx.save_for_backward(ids)
-        ctx.table = table
-        return functional.embedding(ids, table.weight.detach())
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        (ids,) = ctx.saved_tensors
-        ctx.table.add_gradient(ids.reshape(-1), gradients[0].flatten(0, -2))
-        return torch.zeros(1, device=ids.device), None, None
-
-
-class TouchedRows(nn.Embedding):
-    """An `nn.Embedding` that remembers which rows of its gradient are not zero."""
-
-    touched: list[torch.Tensor]
+    used: torch.Tensor
+    place: torch.Tensor
+    compact: torch.Tensor
 
     @classmethod
-    def take_over(cls, embedding: nn.Embedding) -> None:
-        """Turn an embedding into this class, in place; its weight stays the same object."""
+    def take_over(cls, embedding: nn.Embedding, used: np.ndarray) -> None:
+        """Turn an embedding into this class, in place; its weight stays the same object.
+
+        Args:
+            used: int (rows), the ids that training may ask for, each once.
+        """
         embedding.__class__ = cls
-        embedding.touched = []  # type: ignore[assignment]  # of the new class, not of the old
+        rows = torch.from_numpy(used.astype(np.int64)).to(embedding.weight.device)
+        place = torch.full((embedding.num_embeddings,), -1, device=rows.device)
+        place[rows] = torch.arange(len(rows), device=rows.device)
+        vars(embedding).update(used=rows, place=place)  # not buffers: they are not saved
+
+    def gather(self) -> torch.Tensor:
+        """(used rows, width): what to give the optimizer in place of the weight."""
+        with torch.no_grad():
+            compact = self.weight[self.used].clone().requires_grad_(True)
+        vars(self).update(compact=compact)
+        return compact
+
+    def write_back(self) -> None:
+        """Bring the weight up to date."""
+        with torch.no_grad():
+            self.weight.index_copy_(0, self.used, self.compact)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """(…,) ids to (…, width), as `nn.Embedding`."""
         if not (self.training and torch.is_grad_enabled() and self.weight.requires_grad):
             return super().forward(input)
-        anchor = torch.zeros(1, device=input.device, requires_grad=True)
-        return _Lookup.apply(anchor, input, self)  # type: ignore[no-any-return]
-
-    def add_gradient(self, ids: torch.Tensor, gradient: torch.Tensor) -> None:
-        """Add (ids, width) to the rows named; the padding row never learns."""
-        if self.weight.grad is None:
-            self.weight.grad = torch.zeros_like(self.weight)
-        if self.padding_idx is not None:
-            gradient = gradient * (ids != self.padding_idx).unsqueeze(-1)
-        self.weight.grad.index_add_(0, ids, gradient.to(self.weight.dtype))
-        self.touched.append(ids.unique())
-
-    def clear_gradient(self) -> None:
-        """Zero the rows that were touched."""
-        if self.weight.grad is not None and self.touched:
-            self.weight.grad.index_fill_(0, torch.cat(self.touched).unique(), 0.0)
-            self.touched.clear()
+        padding = None if self.padding_idx is None else int(self.place[self.padding_idx])
+        return functional.embedding(self.place[input], self.compact, padding)
 
 
-def watch_large_tables(model: nn.Module) -> list[TouchedRows]:
-    """Take over the model's large embedding tables that no other module shares."""
+def take_over_large_tables(model: nn.Module, used: np.ndarray) -> dict[str, UsedRows]:
+    """Take over the large tables that hold the tokens' vectors and that no other module shares.
+
+    Args:
+        used: int (rows), the token ids of the training part and of padding.
+    Returns:
+        name of the weight, as in `named_parameters`, to table.
+    """
     owners: dict[int, int] = {}
     for module in model.modules():
         for parameter in module._parameters.values():
             if parameter is not None:
                 owners[id(parameter)] = owners.get(id(parameter), 0) + 1
-    tables = [
-        module
-        for module in model.modules()
-        if type(module) is nn.Embedding
+    words = model.get_input_embeddings()  # type: ignore[operator]  # of Transformers' models
+    found = {
+        name: module
+        for name, module in model.named_modules()
+        if module is words
+        and type(module) is nn.Embedding
         and module.weight.numel() >= SMALLEST
+        and len(used) <= MOST_USED * module.num_embeddings
         and owners[id(module.weight)] == 1
         and module.max_norm is None
         and not module.sparse
         and not module.scale_grad_by_freq
-    ]
-    for table in tables:
-        TouchedRows.take_over(table)
-    return [module for module in model.modules() if isinstance(module, TouchedRows)]
+    }
+    for table in found.values():
+        extra = [] if table.padding_idx is None else [table.padding_idx]
+        UsedRows.take_over(table, np.union1d(used, extra))
+    return {f"{name}.weight": table for name, table in found.items()}  # type: ignore[misc]

@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from tunewright.backends.torch.optimizer import learning
+
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
@@ -56,12 +58,10 @@ def put_weights(model: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
                 tensor.copy_(saved[name])
 
 
-def optimizer_tensors(
-    model: nn.Module, optimizer: torch.optim.Optimizer
-) -> dict[str, torch.Tensor]:
-    """AdamW's moments and step counts, keyed by moment and parameter name."""
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """AdamW's moments and step counts, keyed by moment and weight name."""
     tensors: dict[str, torch.Tensor] = {}
-    for name, parameter in model.named_parameters():
+    for name, parameter in learning(optimizer):
         state = optimizer.state.get(parameter)
         if state:
             for moment in MOMENTS:
@@ -69,11 +69,9 @@ def optimizer_tensors(
     return tensors
 
 
-def put_optimizer(
-    model: nn.Module, optimizer: torch.optim.Optimizer, saved: Mapping[str, torch.Tensor]
-) -> None:
+def put_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, torch.Tensor]) -> None:
     """The inverse of `optimizer_tensors`."""
-    for name, parameter in model.named_parameters():
+    for name, parameter in learning(optimizer):
         if f"step/{name}" in saved:
             optimizer.state[parameter] = {
                 moment: saved[f"{moment}/{name}"].to(parameter.device, copy=True)

@@ -29,7 +29,8 @@ from bench.beside import (
 
 DATA = ROOT.parent / "shared" / "data"
 SEEDS = (0, 1, 2)
-TRAIN, VALIDATION, TEST = 600, 150, 800
+TRAIN, VALIDATION, TEST = 1200, 240, 800
+OF_EACH_INTENT = 16, 3  # of banking77, to learn from and to validate
 SETS = {
     "banking77": ("accuracy", "train.csv", "test.csv"),
     "sst5": ("accuracy", "train.csv", "test.csv"),
@@ -47,12 +48,13 @@ def cut(name: str, seed: int) -> dict[str, list[tuple[str, str]]]:
     """The rows of both sides: the same for the peer and for us."""
     _, train, test = SETS[name]
     rows = shuffled(read_rows(DATA / name / train), seed)
-    if name == "banking77":  # 8 of each of 77 classes to learn from, 2 to validate
+    if name == "banking77":
         per: dict[str, list[tuple[str, str]]] = {}
         for row in rows:
             per.setdefault(row[1], []).append(row)
-        learn = [row for some in per.values() for row in some[:8]]
-        validate = [row for some in per.values() for row in some[8:10]]
+        first, more = OF_EACH_INTENT
+        learn = [row for some in per.values() for row in some[:first]]
+        validate = [row for some in per.values() for row in some[first : first + more]]
     else:
         learn, validate = rows[:TRAIN], rows[TRAIN : TRAIN + VALIDATION]
     seen = {text.strip().lower() for text, _ in (*learn, *validate)}

@@ -140,8 +140,9 @@ def test_the_probe_lowers_the_loss_below_chance(name: str, folders: dict[str, Pa
     backend = open_backend(folders[name], 48)
     backend.solve_head(1)
     chances = backend.probabilities("train")
-    right = chances[np.arange(48), backend.parts["train"].labels]
-    assert -np.log(right).mean() < np.log(3) - 0.05
+    labels = backend.parts["train"].labels
+    assert -np.log(chances[np.arange(48), labels]).mean() < np.log(3)
+    assert (chances.argmax(1) == labels).mean() > 0.45  # of three labels, by random features
 
 
 @pytest.mark.parametrize("name", DECODERS)

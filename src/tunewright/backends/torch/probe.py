@@ -16,6 +16,8 @@ STRENGTHS = (0.0003, 0.001, 0.003, 0.01)
 ITERATIONS = 40
 FOLDS = 3
 MOST_ROWS_FOR_CHOICE = 1000
+SMALLEST_SCALE = 0.1  # a head of zeros would hand no gradient down
+HALVINGS = 12
 
 
 def last_linear(model: nn.Module, num_labels: int) -> nn.Linear:
@@ -41,7 +43,9 @@ def solve(
         labels: int (rows), every label at least once or the label keeps a bias far below.
     Returns:
         (weights (labels, width), biases (labels)) that apply to the features as given. The
-        penalty is the best of four by log-loss on a third of the rows that was left out.
+        penalty is the best of four by log-loss on a third of the rows that was left out. The
+        scores are then shrunk until the log-loss on the rows themselves is as large as that: a
+        head that knows its rows by heart has little left to teach the blocks below.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -58,7 +62,7 @@ def solve(
                 class_weight="balanced" if balanced else None,
             ).fit(scaled[rows], labels[rows])
 
-    strength = _choose(scaled, labels, fit, seed)
+    strength, honest_loss = _choose(scaled, labels, fit, seed)
     model = fit(np.arange(len(labels)), strength)
     weights = np.zeros((num_labels, features.shape[1]))
     biases = np.full(num_labels, -10.0)
@@ -67,26 +71,46 @@ def solve(
         biases[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2
     else:
         weights[model.classes_], biases[model.classes_] = model.coef_, model.intercept_
-    return weights / spread, biases - (weights / spread) @ centre
+    weights, biases = weights / spread, biases - (weights / spread) @ centre
+    scale = _shrink(features @ weights.T + biases, labels, honest_loss)
+    return weights * scale, biases * scale
 
 
 def _choose(
     scaled: np.ndarray, labels: np.ndarray, fit: Callable[[np.ndarray, float], Any], seed: int
-) -> float:
-    """The strength with the smallest log-loss on rows that were left out."""
+) -> tuple[float, float]:
+    """The strength with the smallest log-loss on rows that were left out, and that log-loss."""
     order = np.random.default_rng(seed).permutation(len(labels))[:MOST_ROWS_FOR_CHOICE]
     folds = np.array_split(order, FOLDS)
+    left_out, training = folds[0], np.concatenate(folds[1:])
+    if len(np.unique(labels[training])) < 2:
+        return STRENGTHS[1], 0.0
     losses = []
     for strength in STRENGTHS:
-        left_out, training = folds[0], np.concatenate(folds[1:])
-        if len(np.unique(labels[training])) < 2:
-            return STRENGTHS[1]
         model = fit(training, strength)
         known = np.isin(labels[left_out], model.classes_)
-        chances = model.predict_proba(scaled[left_out][known])
+        chances = model.predict_log_proba(scaled[left_out][known])
         at = np.searchsorted(model.classes_, labels[left_out][known])
-        losses.append(-np.log(chances[np.arange(len(at)), at] + 1e-9).mean())
-    return STRENGTHS[int(np.argmin(losses))]
+        losses.append(-chances[np.arange(len(at)), at].mean())
+    best = int(np.argmin(losses))
+    return STRENGTHS[best], float(losses[best])
+
+
+def _shrink(scores: np.ndarray, labels: np.ndarray, honest_loss: float) -> float:
+    """The factor, at most 1 and not too small, at which the mean log-loss of scores (rows, labels) is this large."""
+    from scipy.special import log_softmax
+
+    def missing(scale: float) -> float:
+        chances = log_softmax(scores * scale, axis=1)
+        return honest_loss + float(chances[np.arange(len(labels)), labels].mean())
+
+    if missing(1.0) <= 0:
+        return 1.0
+    low, high = SMALLEST_SCALE, 1.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if missing(middle) > 0 else (middle, high)
+    return high
 
 
 def put(layer: nn.Linear, weights: np.ndarray, biases: np.ndarray) -> None:

@@ -7,6 +7,7 @@ one rename, then the folder's entry on the disk.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -125,6 +126,12 @@ def read_lines(path: Path | str) -> list[dict[str, Any]]:
     """
     lines = Path(path).read_bytes().split(b"\n")[:-1]
     return [_parsed(line, path, number) for number, line in enumerate(lines, start=1) if line]
+
+
+def file_sha256(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fsync_folder(path: Path | str) -> None:

@@ -184,13 +184,12 @@ def test_a_large_file_is_mapped_from_the_cache_and_equal(
         pa.parquet.write_table(pa.Table.from_pylist(rows), path)
     small = read_table(path)
     monkeypatch.setattr(arrow_cache, "LARGE_BYTES", 100)
-    cache = tmp_path / "cache"
     for _ in range(2):
-        large = read_data(path, cache)["all"]
+        large = read_data(path)["all"]
         assert large.arrow.to_pylist() == small.arrow.to_pylist() == rows
         if small.lines is not None:
             assert np.array_equal(np.asarray(large.lines), small.lines)
-    assert len(list(cache.iterdir())) == 1
+    assert len(list((tmp_path / "cache" / "tables").iterdir())) == 1
 
 
 def test_a_broken_large_file_leaves_nothing_in_the_cache(
@@ -200,8 +199,8 @@ def test_a_broken_large_file_leaves_nothing_in_the_cache(
     path = tmp_path / "x.csv"
     path.write_text("text,label\n" + "a,b\n" * 100 + "one,two,three\n")
     with pytest.raises(DataError, match="line 102 of"):
-        read_data(path, tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+        read_data(path)
+    assert list((tmp_path / "cache" / "tables").iterdir()) == []
 
 
 def test_a_folder_gives_its_parts_under_their_names(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tunewright.errors import DataError
 _AGAIN = "write the file again; a copy that was cut short looks like this"
 
 
-def read_parquet(path: Path, *, cache: Path | None = None) -> Table:
+def read_parquet(path: Path) -> Table:
     """The rows of a Parquet file; a class-label column gets its names.
 
     Raises:
@@ -29,7 +29,7 @@ def read_parquet(path: Path, *, cache: Path | None = None) -> Table:
         with pq.ParquetFile(path) as file:
             if not is_large(path):
                 return as_table(name_classes(file.read()), str(path))
-            place = cache_place(cache, file_sha256(path), "parquet")
+            place = cache_place(file_sha256(path), "parquet")
             table = gather(file.schema_arrow, file.iter_batches(), source=str(path), place=place)
             return as_table(name_classes(table.arrow), str(path))
     except (pa.ArrowException, OSError) as error:

@@ -1,4 +1,4 @@
-"""Where fetched models and examples are kept."""
+"""Where fetched models and examples, and tables of large files, are kept."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 import importlib.metadata
 from pathlib import Path
 
-import huggingface_hub
+import huggingface_hub.errors
 import pytest
 from folder_example import model_files, tiny_entry, write_folder
 

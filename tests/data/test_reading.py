@@ -234,14 +234,50 @@ def test_a_saved_data_set_is_read_with_the_names_of_its_classes(tmp_path: Path) 
     assert column(tmp_path / "x.parquet", "label") == ["good", "bad"]
 
 
-def test_a_data_set_of_the_hub_gives_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def put_on_hub(monkeypatch: pytest.MonkeyPatch, **sizes: int) -> None:
+    """owner/name, with splits of so many rows; the texts are the split's name and a number."""
     import datasets
     from huggingface_hub import HfApi
 
-    data = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, 0]})
-    loaded = datasets.DatasetDict(train=data, test=data.select([1]), unsupervised=data)
+    splits = {
+        split: datasets.Dataset.from_dict({"text": [f"{split} {i}" for i in range(size)]})
+        for split, size in sizes.items()
+    }
     monkeypatch.setattr(HfApi, "dataset_info", lambda *_, **__: None)
-    monkeypatch.setattr(datasets, "load_dataset", lambda name: loaded)
+    monkeypatch.setattr(datasets, "load_dataset", lambda name: datasets.DatasetDict(splits))
+
+
+def test_a_data_set_of_the_hub_gives_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_on_hub(monkeypatch, train=2, test=1, unsupervised=3)
     parts = read_data("owner/name")
     assert {part: len(table) for part, table in parts.items()} == {"train": 2, "test": 1}
-    assert parts["test"].arrow["text"].to_pylist() == ["b"]
+    assert parts["test"].arrow["text"].to_pylist() == ["test 0"]
+
+
+@pytest.mark.parametrize("name", ["validation", "valid", "val", "dev", "Dev"])
+def test_every_name_of_the_validation_part_means_it_everywhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    put_on_hub(monkeypatch, **{"train": 2, name: 1})
+    data = datasets.Dataset.from_dict({"text": [f"{name} 0"]})
+    datasets.DatasetDict({"train": data, name: data}).save_to_disk(str(tmp_path / "saved"))
+    (tmp_path / "files").mkdir()
+    for part in ("train", name):
+        (tmp_path / "files" / f"{part}.csv").write_text(f"text\n{name} 0\n")
+    for source in ("owner/name", tmp_path / "saved", tmp_path / "files"):
+        parts = read_data(source)
+        assert list(parts) == ["train", "validation"]
+        assert parts["validation"].arrow["text"].to_pylist() == [f"{name} 0"]
+
+
+def test_a_data_set_of_the_hub_with_two_validation_parts_or_no_training_part_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put_on_hub(monkeypatch, train=2, val=1, validation=1)
+    with pytest.raises(DataError, match="two parts for validation: val and validation"):
+        read_data("owner/name")
+    put_on_hub(monkeypatch, corpus=2)
+    with pytest.raises(DataError, match=r"no training part \(found: corpus\)"):
+        read_data("owner/name")

@@ -16,6 +16,7 @@ import numpy as np
 from tunewright.data.check import check_rows, excluded
 from tunewright.data.columns import Columns, find_columns
 from tunewright.data.findings import Findings
+from tunewright.data.parts import PARTS
 from tunewright.data.read import read_data, read_table
 from tunewright.data.rows import Rows, build_rows
 from tunewright.data.seal import Seal, seal_part
@@ -24,8 +25,6 @@ from tunewright.data.table import Table
 from tunewright.durable import write_json, write_text
 from tunewright.errors import DataError, RecipeError
 from tunewright.recipe.schema import Data
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,6 @@ def read_parts(data: Data) -> dict[str, Table]:
         tables[part] = read_table(path)
     if "all" in tables and len(tables) > 1:
         tables["train"] = tables.pop("all")
-    if "train" not in tables and "all" not in tables:
-        raise DataError(f"{data.train} has no training part", fix="add a train file to the folder")
     return tables
 
 

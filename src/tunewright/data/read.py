@@ -12,21 +12,13 @@ from tunewright.data.delimited import read_delimited
 from tunewright.data.encoding import refuse_binary
 from tunewright.data.hub import read_hub
 from tunewright.data.json_files import read_json, read_json_lines
+from tunewright.data.parts import find_parts, refuse_without_train
 from tunewright.data.seal import refuse_sealed
 from tunewright.data.table import Table
 from tunewright.errors import DataError
 
 __all__ = ["Table", "read_data", "read_table"]
 
-PARTS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-}
 DELIMITED = {".csv", ".tsv", ".tab", ".txt", ".text"}
 JSON_LINES = {".jsonl", ".ndjson", ".jsonlines"}
 ARROW = {".arrow", ".feather", ".ipc"}
@@ -119,43 +111,22 @@ def _read_folder(folder: Path) -> dict[str, Table]:
     files = sorted(
         p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] not in "._"
     )
-    parts: dict[str, Path] = {}
-    for file in files:
-        part = PARTS.get(file.name.split(".")[0].lower())
-        if part is None:
-            continue
-        if not file.is_file():
-            raise DataError(f"{file} is a folder, not a file", fix="rename it, or pass a file")
-        if part in parts:
-            raise DataError(
-                f"{folder} has two files for {part}: {parts[part].name} and {file.name}",
-                fix="keep one of them, or pass a file",
-            )
-        parts[part] = file
+    names = [file.name for file in files]
+    parts = find_parts(names, str(folder))
     if not parts:
         if len(files) == 1:
             return {"all": read_table(files[0])}
         raise _no_parts(folder, files)
-    if "train" not in parts:
-        names = ", ".join(file.name for file in parts.values())
-        raise DataError(
-            f"{folder} has no training file (found: {names})",
-            fix="add a train file, such as train.csv",
-        )
-    order = [part for part in ("train", "validation", "test") if part in parts]
-    return {part: read_table(parts[part]) for part in order}
+    refuse_without_train(parts, names, str(folder))
+    return {part: read_table(folder / name) for part, name in parts.items()}
 
 
 def _saved(folder: Path, saved: dict[str, Path]) -> dict[str, Table]:
     if set(saved) == {"all"}:
         return {"all": read_saved(saved["all"])}
-    tables = {PARTS[name]: read_saved(place) for name, place in saved.items() if name in PARTS}
-    if "train" not in tables:
-        raise DataError(
-            f"{folder} has no part 'train' (found: {', '.join(saved) or 'none'})",
-            fix="save the data set with a split named train",
-        )
-    return tables
+    parts = find_parts(saved, str(folder))
+    refuse_without_train(parts, saved, str(folder))
+    return {part: read_saved(saved[name]) for part, name in parts.items()}
 
 
 def _no_parts(folder: Path, files: list[Path]) -> DataError:

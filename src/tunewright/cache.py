@@ -10,7 +10,7 @@ from pathlib import Path
 def cache_folder() -> Path:
     """TUNEWRIGHT_CACHE, or the platform's cache folder. It may not exist."""
     chosen = os.environ.get("TUNEWRIGHT_CACHE")
-    return Path(chosen).expanduser() if chosen else _platform_cache() / "tunewright"
+    return Path(chosen).expanduser().absolute() if chosen else _platform_cache() / "tunewright"
 
 
 def _platform_cache() -> Path:

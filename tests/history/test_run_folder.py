@@ -38,7 +38,7 @@ def test_runs_are_in_the_working_directory_unless_moved(
 ):
     assert runs_folder() == runs
     monkeypatch.delenv("TUNEWRIGHT_RUNS")
-    assert runs_folder() == Path("runs")
+    assert runs_folder() == Path.cwd() / "runs"
 
 
 def test_a_new_run_is_named_by_moment_name_and_id_and_is_running(runs: Path):

@@ -71,6 +71,25 @@ def test_the_run_folder_is_whole(done: Path) -> None:
     assert model >= {"config.json", "model.safetensors", "tokenizer.json", "README.md"}
 
 
+def test_the_paths_that_a_run_tells_hold_in_another_folder(
+    tickets: Path, tiny_bert: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TUNEWRIGHT_RUNS", "here")
+    said = cli(*run_words(tickets, tiny_bert))
+    assert said.code == 0, said.err
+    run = tmp_path / only_run()
+    assert f"model   {run / 'model'}\n" in said.out
+    assert f"report  {run / 'report.html'}\n" in said.out
+    assert f"report  {run / 'report.html'}\n" in cli("test", f"here/{run.name}").out
+    shown = json.loads(cli("runs", "show", "last").out)
+    assert shown["folder"] == str(run)
+    monkeypatch.chdir("/")
+    path = shown["result"]["model"]["path"]
+    assert path == str(run / "model")
+    assert cli("predict", path, "--text", "a").code == 0
+
+
 def test_the_resolved_recipe_run_again_gives_the_same_weights(done: Path, cli: Cli) -> None:
     said = cli("run", done / "recipe.yaml")
     assert said.code == 0, said.err

@@ -48,7 +48,7 @@ def test_every_catalog_entry_is_complete_and_named_once():
 def test_a_local_folder_is_a_model(alone: Path):
     write_folder(alone / "mine")
     source = resolve_model("mine")
-    assert (source.name, source.base, source.path) == ("mine", "mine", Path("mine"))
+    assert (source.name, source.base, source.path) == ("mine", str(alone / "mine"), alone / "mine")
     assert source.licence == "apache-2.0"
     assert len(source.sha256) == 64
     assert show_model("mine")["intact"] is True

@@ -32,8 +32,11 @@ _LIST_FIX = "see what there is: tunewright runs list"
 
 
 def runs_folder() -> Path:
-    """Where runs live: TUNEWRIGHT_RUNS, or `runs` in the working directory. It may not exist."""
-    return Path(os.environ.get("TUNEWRIGHT_RUNS") or "runs").expanduser()
+    """Where runs live: TUNEWRIGHT_RUNS, or `runs` in the working directory; a whole path.
+
+    The folder may not exist.
+    """
+    return Path(os.environ.get("TUNEWRIGHT_RUNS") or "runs").expanduser().absolute()
 
 
 def create_run(name: str) -> Path:
@@ -65,7 +68,7 @@ def find_run(ref: str | Path) -> Path:
         RunError: none fits (near ones are named), or several do.
     """
     if isinstance(ref, Path) or os.sep in ref or (Path(ref) / STATE_FILE).is_file():
-        return _run_at(Path(ref).expanduser())
+        return _run_at(Path(ref).expanduser().absolute())
     runs = run_folders()
     if not runs:
         raise RunError(

@@ -30,7 +30,7 @@ class ModelSource:
 
     Args:
         name: what the recipe called it.
-        base: the name the model is known by in the field; of a local folder, its path.
+        base: the name the model is known by in the field; of a local folder, its whole path.
         licence: SPDX name as far as it is known.
         sha256: of model.safetensors (of shards: over their hashes).
     """
@@ -88,6 +88,7 @@ def _from_hub(name: str, repo: str, licence: str | None, revision: str | None) -
 
 
 def _local(name: str, path: Path) -> ModelSource:
+    path = path.absolute()
     folder = check_folder(path)
     return ModelSource(name, path, str(path), read_licence(path), weights_sha256(folder.weights))
 

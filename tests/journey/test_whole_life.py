@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -297,6 +298,30 @@ def test_every_kind_of_recipe_runs_to_its_verdict(
     assert result["verdict"]["sentence"]
     if "head" in settings[0]:
         assert result["model"]["trainable_parameters"] < result["model"]["parameters"] / 4
+
+
+def test_the_progress_shows_the_deciding_metric(tickets: Path, tiny_bert: Path, cli: Cli) -> None:
+    said = cli(*run_words(tickets, tiny_bert, "train.epochs=1", "evaluate.metric=mcc"))
+    assert said.code == 0, said.err
+    scores = re.findall(r"step \d+: (.*)", said.err)
+    assert len(scores) >= 3
+    assert all(score.startswith("validation MCC ") for score in scores)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_the_precision_is_measured_only_when_it_is_not_asked_for(
+    precision: str, tickets: Path, tiny_bert: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[object] = []
+
+    def rate(self: object, kind: object) -> float:
+        measured.append(kind)
+        return 1.0
+
+    monkeypatch.setattr("tunewright.backends.torch.session.TorchSession._product_rate", rate)
+    words = run_words(tickets, tiny_bert, f"train.precision={precision}")
+    assert cli(*words, "--until", "adapt").code == 0
+    assert bool(measured) == (precision == "auto")
 
 
 def test_two_labels_and_given_parts(tiny_bert: Path, cli: Cli, tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from folder_example import model_files, tiny_entry, write_folder
 
 from tunewright.errors import FailedRunError, ModelError
 from tunewright.pretrained import named
-from tunewright.pretrained.catalog import list_models, resolve_model, show_model
+from tunewright.pretrained.catalog import resolve_model
 from tunewright.pretrained.entries import ENTRIES, HubSource
 from tunewright.pretrained.hub import is_hub_id
+from tunewright.pretrained.listing import list_models, show_model
 
 
 @pytest.fixture(autouse=True)

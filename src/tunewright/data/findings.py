@@ -41,11 +41,6 @@ class Findings:
 
     findings: tuple[Finding, ...]
 
-    @property
-    def has_errors(self) -> bool:
-        """Whether one of them is an error."""
-        return any(finding.severity == "error" for finding in self.findings)
-
     def refuse_errors(self) -> None:
         """Raise the first error among the findings, with its first place; else do nothing.
 

@@ -17,8 +17,6 @@ from tunewright.data.seal import refuse_sealed
 from tunewright.data.table import Table
 from tunewright.errors import DataError
 
-__all__ = ["Table", "read_data", "read_table"]
-
 DELIMITED = {".csv", ".tsv", ".tab", ".txt", ".text"}
 JSON_LINES = {".jsonl", ".ndjson", ".jsonlines"}
 ARROW = {".arrow", ".feather", ".ipc"}

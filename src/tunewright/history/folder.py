@@ -13,19 +13,7 @@ from pathlib import Path
 
 from tunewright.durable import disk_errors, fsync_folder, make_folder, write_json
 from tunewright.errors import RunError
-from tunewright.history.lock import lock_run
-from tunewright.history.state import STATE_FILE, merged, read_state, utc_now, write_state
-
-__all__ = [
-    "create_run",
-    "find_run",
-    "lock_run",
-    "name_and_id",
-    "read_state",
-    "run_folders",
-    "runs_folder",
-    "write_state",
-]
+from tunewright.history.state import STATE_FILE, merged, utc_now
 
 _NAME = re.compile(r"^(?P<when>\d{8}-\d{6})-(?P<name>.+)-(?P<id>[0-9a-f]{6})$")
 _LIST_FIX = "see what there is: tunewright runs list"

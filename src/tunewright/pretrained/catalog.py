@@ -9,19 +9,8 @@ from tunewright.errors import ModelError
 from tunewright.pretrained.entries import CatalogEntry, HubSource
 from tunewright.pretrained.folder import check_folder, read_licence, weights_sha256
 from tunewright.pretrained.hub import NotOnHubError, fetch_from_hub, is_hub_id
-from tunewright.pretrained.listing import list_models, show_model
 from tunewright.pretrained.named import find_entry, unknown
 from tunewright.pretrained.package import pull_package
-
-__all__ = [
-    "ModelSource",
-    "check_folder",
-    "find_entry",
-    "list_models",
-    "pull_model",
-    "resolve_model",
-    "show_model",
-]
 
 
 @dataclass(frozen=True)

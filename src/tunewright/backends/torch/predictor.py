@@ -34,9 +34,9 @@ class TorchPredictor:
         ModelError: the folder cannot be loaded.
     """
 
-    def __init__(self, folder: Path, threads: int | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         keep_freed_memory()
-        set_threads(threads or usable_cores())
+        set_threads(usable_cores())
         self.device = pick_device()
         self.tokenizer = load_tokenizer(folder)
         with quiet():

@@ -142,7 +142,11 @@ def prepare(data: Data, seed: int, run_folder: Path) -> Prepared:
 
 
 def choose_split(data: Data, parts: Mapping[str, Rows]) -> tuple[str, str]:
-    """What keeps the parts apart, and why."""
+    """What keeps the parts apart, and why.
+
+    Raises:
+        RecipeError: a split is asked for that the data cannot have.
+    """
     asked = data.split.by
     if asked == "given":
         if set(parts) != set(PARTS):
@@ -157,6 +161,7 @@ def choose_split(data: Data, parts: Mapping[str, Rows]) -> tuple[str, str]:
                 f"data.split.by is {kind}, but data.{kind} names no column", fix=f"give data.{kind}"
             )
     if set(parts) == set(PARTS):
+        _refuse_to_split(data)
         return "given", "all three parts are given"
     if asked != "auto":
         return asked, "asked for"
@@ -165,6 +170,22 @@ def choose_split(data: Data, parts: Mapping[str, Rows]) -> tuple[str, str]:
     if data.time is not None:
         return "time", f"the latest rows by {data.time} are the test part"
     return "stratified", "every label has its share in every part"
+
+
+def _refuse_to_split(data: Data) -> None:
+    """Raise when the recipe asks for a split; called where there is nothing left to split."""
+    wishes = {
+        "data.split.by": None if data.split.by == "auto" else data.split.by,
+        "data.group": data.group,
+        "data.time": data.time,
+    }
+    for key, wish in wishes.items():
+        if wish is not None:
+            raise RecipeError(
+                f"{key} is {wish}, but train, validation and test are all given: "
+                "nothing is left to split",
+                fix="take it out, or set data.split.by to given to keep the parts as they are",
+            )
 
 
 def deal(kept: Mapping[str, Rows], data: Data, by: str, seed: int) -> dict[str, Rows]:

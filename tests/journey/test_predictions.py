@@ -19,7 +19,9 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 Cli = Callable[..., Any]
 
 
-def by_transformers(model: Path, texts: list[str], pairs: list[str] | None = None) -> list[Any]:
+def by_transformers(
+    model: Path, texts: list[str], pairs: list[str] | None = None, max_length: int | None = None
+) -> list[Any]:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -28,7 +30,7 @@ def by_transformers(model: Path, texts: list[str], pairs: list[str] | None = Non
     answers = []
     for index, text in enumerate(texts):
         second = None if pairs is None else pairs[index]
-        batch = tokenizer(text, second, truncation=True, return_tensors="pt")
+        batch = tokenizer(text, second, truncation=True, max_length=max_length, return_tensors="pt")
         with torch.no_grad():
             chances = plain(**batch).logits[0].softmax(-1)
         best = int(chances.argmax())
@@ -104,6 +106,23 @@ def test_pairs_of_texts_are_trained_and_predicted_as_pairs(
     evaluated = json.loads(cli("evaluate", only_run(), "--json").out)
     result = json.loads((only_run() / "result.json").read_text())
     assert evaluated["scores"]["accuracy"]["value"] == result["validation"]["accuracy"]["value"]
+
+
+def test_rows_are_cut_as_in_training_and_the_tokenizer_keeps_its_own_length(
+    tickets: Path, tiny_bert: Path, cli: Cli
+) -> None:
+    from transformers import AutoTokenizer
+
+    assert cli(*run_words(tickets, tiny_bert, "train.max_length=6")).code == 0
+    model = only_run() / "model"
+    assert AutoTokenizer.from_pretrained(model).model_max_length == 64
+    found = [cli("predict", target, "--text", TEXTS[2]).out for target in (only_run(), model)]
+    assert found[0] == found[1]
+    assert_same_answers(parsed(found[0]), by_transformers(model, TEXTS[2:3], max_length=6))
+    whole, cut = (by_transformers(model, TEXTS[2:3], max_length=tokens) for tokens in (None, 6))
+    assert whole != cut
+    evaluated = json.loads(cli("evaluate", only_run(), "--json").out)
+    assert evaluated["scores"] == json.loads((only_run() / "result.json").read_text())["validation"]
 
 
 def test_numbers_as_labels_stay_numbers_in_order(tiny_bert: Path, cli: Cli, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 FLOORS = (
     {"errors"},
-    {"durable"},
+    {"durable", "cache"},
     {"recipe"},
     {"data", "pretrained", "history", "tasks"},
     {"train", "evaluation", "export", "backends"},

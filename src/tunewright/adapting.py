@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +36,6 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         longest_input=session.longest_input,
         width=session.width,
     )
-    threads, threads_why = session.choose_threads()
-    precision, precision_why = session.choose_precision()
     columns = prepared.columns
     choices: tuple[defaults.Choice, ...] = (
         ("task", "text-classification", f"a text and {len(prepared.labels)} labels"),
@@ -54,8 +53,8 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         defaults.choose_batch_size(recipe.train, facts),
         *defaults.choose_rates(recipe.train, facts),
         defaults.choose_evaluations(recipe.train, facts),
-        _asked_or(recipe, "train.precision", precision, precision_why),
-        _asked_or(recipe, "train.threads", threads, threads_why),
+        _asked_or(recipe, "train.precision", session.choose_precision),
+        _asked_or(recipe, "train.threads", session.choose_threads),
         defaults.choose_metric(recipe.evaluate, facts),
     )
     resolved = defaults.with_choices(recipe, choices)
@@ -79,6 +78,9 @@ def _no_reason(column: str | None) -> str:
     return "asked for" if column else "no second text was found"
 
 
-def _asked_or(recipe: Recipe, key: str, value: object, why: str) -> defaults.Choice:
+def _asked_or(
+    recipe: Recipe, key: str, choose: Callable[[], tuple[object, str]]
+) -> defaults.Choice:
+    """What the recipe asks for; only where it says auto, what is chosen on this machine."""
     asked = getattr(recipe.train, key.removeprefix("train."))
-    return (key, value, why) if asked == "auto" else (key, asked, "asked for")
+    return (key, *choose()) if asked == "auto" else (key, asked, "asked for")

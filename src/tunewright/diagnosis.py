@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
+from tunewright.cache import cache_folder
 from tunewright.history.folder import runs_folder
-from tunewright.pretrained.cache import cache_folder
 from tunewright.pretrained.listing import list_models
 
 PACKAGES = (

@@ -7,6 +7,7 @@ one rename, then the folder's entry on the disk.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tunewright.errors import FailedRunError, RunError
 
@@ -55,8 +56,11 @@ def disk_errors(path: Path | str) -> Iterator[None]:
         raise FailedRunError(f"cannot write {path}: {reason}", fix=fix) from error
 
 
-def write_bytes(path: Path | str, data: bytes) -> None:
-    """Replace a file's content in one step; its folder must exist.
+@contextmanager
+def replacing(path: Path | str) -> Iterator[BinaryIO]:
+    """A new file, which takes the place of `path` in one step when the block ends well.
+
+    Its folder must exist.
 
     Raises:
         FailedRunError: the disk refused; the old content stays and no temporary file is left.
@@ -66,7 +70,7 @@ def write_bytes(path: Path | str, data: bytes) -> None:
     with disk_errors(path):
         try:
             with temporary.open("xb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -74,6 +78,16 @@ def write_bytes(path: Path | str, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
         fsync_folder(path.parent)
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Replace a file's content in one step; its folder must exist.
+
+    Raises:
+        FailedRunError: the disk refused; the old content stays.
+    """
+    with replacing(path) as file:
+        file.write(data)
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -125,6 +139,12 @@ def read_lines(path: Path | str) -> list[dict[str, Any]]:
     """
     lines = Path(path).read_bytes().split(b"\n")[:-1]
     return [_parsed(line, path, number) for number, line in enumerate(lines, start=1) if line]
+
+
+def file_sha256(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fsync_folder(path: Path | str) -> None:

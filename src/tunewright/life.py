@@ -22,6 +22,7 @@ from tunewright.durable import (
     disk_errors,
     fsync_folder,
     make_folder,
+    read_lines,
     sync_files,
     write_json,
     write_text,
@@ -96,14 +97,14 @@ def run(
         if recipe.data.train is None:
             raise RecipeError("no data is named", fix="tunewright run DATA.csv, or give data.train")
         folder = create_run(recipe.name or Path(recipe.data.train).stem)
-    with _alive(folder, new=recipe is not None) as started:
+    with _alive(folder, new=recipe is not None):
         if recipe is None:
             recipe = load_recipe(folder / "asked.yaml", _measured_before(folder))
         else:
             write_text(folder / "asked.yaml", as_yaml(recipe, {}))
         events = Events(make_folder(folder) / "events.jsonl", listeners)
         with contextlib.closing(events):
-            done = _live(folder, recipe, events, until, test or recipe.test.open, started)
+            done = _live(folder, recipe, events, until, test or recipe.test.open)
         if done:
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         write_state(folder, state="done" if done else "interrupted")
@@ -118,9 +119,7 @@ def _measured_before(folder: Path) -> list[str]:
     return [f"train.precision={train.precision}", f"train.threads={train.threads}"]
 
 
-def _live(
-    folder: Path, recipe: Recipe, events: Events, until: Stage | None, test: bool, started: float
-) -> bool:
+def _live(folder: Path, recipe: Recipe, events: Events, until: Stage | None, test: bool) -> bool:
     """Go through the stages; whether the run is done, rather than stopped where asked."""
     last = STAGES.index(until) if until else len(STAGES) - 1
 
@@ -160,7 +159,7 @@ def _live(
     if not begins("evaluate"):
         return False
     baselines = baselines_of(prepared, recipe)
-    evaluate_validation(folder, adapted, source, prepared, baselines, progress, started, events)
+    evaluate_validation(folder, adapted, source, prepared, baselines, progress, events)
     if test and begins("test"):
         test_sealed(folder, prepared.labels, baselines, command="run --test", events=events)
     return True
@@ -238,7 +237,6 @@ def evaluate_validation(
     prepared: Prepared,
     baselines: Sequence[FittedBaseline],
     progress: Progress,
-    started: float,
     events: Events,
 ) -> None:
     """Judge the model on validation; write result.json, the model card and the report."""
@@ -266,7 +264,7 @@ def evaluate_validation(
         "train": {
             "phases": progress.records,
             "best_step": progress.best.step,
-            "wall_s": round(time.monotonic() - started, 2),
+            "wall_s": report_facts.wall_s(read_lines(folder / "events.jsonl"), time.time()),
             "peak_memory_mib": peak_memory_mib(),
         },
         "model": {
@@ -303,12 +301,12 @@ def _tell_prepared(prepared: Prepared, events: Events) -> None:
 
 
 @contextlib.contextmanager
-def _alive(folder: Path, *, new: bool) -> Iterator[float]:
+def _alive(folder: Path, *, new: bool) -> Iterator[None]:
     """Within, this process holds the run, and run.json says truthfully how it ended."""
     with lock_run(folder):
         write_state(folder, state="running")
         try:
-            yield time.monotonic()
+            yield
         except (KeyboardInterrupt, Interrupted):
             _note_end(folder, "interrupted", None)
             raise

@@ -327,6 +327,33 @@ def test_labels_only_in_validation_leave_no_run(cli: Cli, tiny_bert: Path, tmp_p
     assert no_runs()
 
 
+@pytest.mark.parametrize(
+    ("settings", "wish", "split"),
+    [
+        (["data.split.by=group", "data.group=customer"], "data.split.by is group", "group"),
+        (["data.split.by=time", "data.time=day"], "data.split.by is time", "time"),
+        (["data.split.by=stratified"], "data.split.by is stratified", "stratified"),
+        (["data.group=customer"], "data.group is customer", "group"),
+        (["data.time=day"], "data.time is day", "time"),
+    ],
+)
+def test_a_split_is_refused_only_where_nothing_is_left_to_split(
+    settings: list[str], wish: str, split: str, cli: Cli, tiny_bert: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    rows = [(text, f"{label},c{i},{i}") for i, (text, label) in enumerate(text_rows(150))]
+    for name, part in (("train", rows[:90]), ("validation", rows[90:120]), ("test", rows[120:])):
+        write_csv(folder / f"{name}.csv", part, header="text,label,customer,day")
+    words = ["run", folder, "--model", tiny_bert, "--until", "prepare", "--set", *settings]
+    refused(cli(*words), f"{wish}, but train, validation and test are all given")
+    assert cli(*words, "data.split.by=given").code == 0
+    (folder / "validation.csv").unlink()
+    said = cli(*words)
+    assert said.code == 0, said.err
+    assert f"split: {split}" in said.err
+
+
 def test_debug_shows_the_traceback(cli: Cli) -> None:
     from tunewright.cli.main import main
     from tunewright.errors import RecipeError

@@ -270,7 +270,7 @@ CASES: list[Case] = [
         folder_of(raw("test.csv", CSV), raw("dev.csv", CSV)),
         "no training",
     ),
-    ("folder with two train files", folder_of(GOOD, raw("train.tsv", CSV)), "two files"),
+    ("folder with two train files", folder_of(GOOD, raw("train.tsv", CSV)), "two parts for train"),
     ("folder with unnamed parts", folder_of(raw("a.csv", CSV), raw("b.csv", CSV)), "several data"),
     ("folder of images", _images, "pictures"),
     ("train is a folder", _train_is_folder, "is a folder"),

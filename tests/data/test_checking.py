@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from tunewright.data.check import check_rows, excluded
@@ -34,7 +39,7 @@ def with_rows(*more: tuple[str, str]) -> Rows:
 def test_clean_rows_give_no_findings() -> None:
     findings = check_rows({"all": with_rows()})
     assert findings.as_json() == {"schema_version": 1, "findings": []}
-    assert not findings.has_errors
+    findings.refuse_errors()
 
 
 @pytest.mark.parametrize(
@@ -68,6 +73,22 @@ def test_a_finding_shows_at_most_20_rows_with_file_line_and_text() -> None:
     assert finding.rows[0]["line"] == 42
     assert finding.rows[0]["text"] == "some text 0"
     json.dumps(check_rows({"all": with_rows()}).as_json())
+
+
+def test_a_text_file_has_lines_and_a_table_has_rows(
+    tmp_path: Path, tiny_bert: Path, cli: Callable[..., Any]
+) -> None:
+    texts, labels = clean()
+    texts, labels = [*texts, "lonely text"], [*labels, "rare"]
+    pa.parquet.write_table(pa.table({"text": texts, "label": labels}), tmp_path / "x.parquet")
+    rows = [f"{text},{label}" for text, label in zip(texts, labels, strict=True)]
+    (tmp_path / "x.csv").write_text("\n".join(["text,label", *rows]))
+    for name, unit, number in (("x.csv", "line", 42), ("x.parquet", "row", 41)):
+        place = f"{unit} {number} of {tmp_path / name}"
+        assert f"{place}: lonely text" in cli("check", tmp_path / name).out
+        (found,) = json.loads(cli("check", tmp_path / name, "--json").out)["findings"]
+        assert (found["rows"][0]["place"], found["rows"][0][unit]) == (place, number)
+        assert f"(first: {place})" in cli("run", tmp_path / name, "--model", tiny_bert).err
 
 
 def test_rows_that_leak_are_left_out_and_the_test_part_stays_whole() -> None:

@@ -184,13 +184,12 @@ def test_a_large_file_is_mapped_from_the_cache_and_equal(
         pa.parquet.write_table(pa.Table.from_pylist(rows), path)
     small = read_table(path)
     monkeypatch.setattr(arrow_cache, "LARGE_BYTES", 100)
-    cache = tmp_path / "cache"
     for _ in range(2):
-        large = read_data(path, cache)["all"]
+        large = read_data(path)["all"]
         assert large.arrow.to_pylist() == small.arrow.to_pylist() == rows
         if small.lines is not None:
             assert np.array_equal(np.asarray(large.lines), small.lines)
-    assert len(list(cache.iterdir())) == 1
+    assert len(list((tmp_path / "cache" / "tables").iterdir())) == 1
 
 
 def test_a_broken_large_file_leaves_nothing_in_the_cache(
@@ -200,8 +199,8 @@ def test_a_broken_large_file_leaves_nothing_in_the_cache(
     path = tmp_path / "x.csv"
     path.write_text("text,label\n" + "a,b\n" * 100 + "one,two,three\n")
     with pytest.raises(DataError, match="line 102 of"):
-        read_data(path, tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+        read_data(path)
+    assert list((tmp_path / "cache" / "tables").iterdir()) == []
 
 
 def test_a_folder_gives_its_parts_under_their_names(tmp_path: Path) -> None:
@@ -235,14 +234,50 @@ def test_a_saved_data_set_is_read_with_the_names_of_its_classes(tmp_path: Path) 
     assert column(tmp_path / "x.parquet", "label") == ["good", "bad"]
 
 
-def test_a_data_set_of_the_hub_gives_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def put_on_hub(monkeypatch: pytest.MonkeyPatch, **sizes: int) -> None:
+    """owner/name, with splits of so many rows; the texts are the split's name and a number."""
     import datasets
     from huggingface_hub import HfApi
 
-    data = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, 0]})
-    loaded = datasets.DatasetDict(train=data, test=data.select([1]), unsupervised=data)
+    splits = {
+        split: datasets.Dataset.from_dict({"text": [f"{split} {i}" for i in range(size)]})
+        for split, size in sizes.items()
+    }
     monkeypatch.setattr(HfApi, "dataset_info", lambda *_, **__: None)
-    monkeypatch.setattr(datasets, "load_dataset", lambda name: loaded)
+    monkeypatch.setattr(datasets, "load_dataset", lambda name: datasets.DatasetDict(splits))
+
+
+def test_a_data_set_of_the_hub_gives_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_on_hub(monkeypatch, train=2, test=1, unsupervised=3)
     parts = read_data("owner/name")
     assert {part: len(table) for part, table in parts.items()} == {"train": 2, "test": 1}
-    assert parts["test"].arrow["text"].to_pylist() == ["b"]
+    assert parts["test"].arrow["text"].to_pylist() == ["test 0"]
+
+
+@pytest.mark.parametrize("name", ["validation", "valid", "val", "dev", "Dev"])
+def test_every_name_of_the_validation_part_means_it_everywhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    put_on_hub(monkeypatch, **{"train": 2, name: 1})
+    data = datasets.Dataset.from_dict({"text": [f"{name} 0"]})
+    datasets.DatasetDict({"train": data, name: data}).save_to_disk(str(tmp_path / "saved"))
+    (tmp_path / "files").mkdir()
+    for part in ("train", name):
+        (tmp_path / "files" / f"{part}.csv").write_text(f"text\n{name} 0\n")
+    for source in ("owner/name", tmp_path / "saved", tmp_path / "files"):
+        parts = read_data(source)
+        assert list(parts) == ["train", "validation"]
+        assert parts["validation"].arrow["text"].to_pylist() == [f"{name} 0"]
+
+
+def test_a_data_set_of_the_hub_with_two_validation_parts_or_no_training_part_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put_on_hub(monkeypatch, train=2, val=1, validation=1)
+    with pytest.raises(DataError, match="two parts for validation: val and validation"):
+        read_data("owner/name")
+    put_on_hub(monkeypatch, corpus=2)
+    with pytest.raises(DataError, match=r"no training part \(found: corpus\)"):
+        read_data("owner/name")

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from tunewright.data.duplicates import normalise
+from tunewright.data.parts import PARTS
 from tunewright.data.rows import Rows, content_digits
-from tunewright.data.split import PARTS, By, split_rows
+from tunewright.data.split import By, split_rows
 from tunewright.errors import DataError
 
 

@@ -18,17 +18,17 @@ from tunewright.evaluation.intervals import bootstrap
 def test_every_metric_equals_that_of_scikit_learn(num_rows: int, num_classes: int) -> None:
     probabilities, labels = answers(num_rows, num_classes)
     predicted = probabilities.argmax(axis=1)
-    assert metrics.accuracy(probabilities, labels) == pytest.approx(
+    assert metrics.score("accuracy", probabilities, labels) == pytest.approx(
         sk.accuracy_score(labels, predicted)
     )
-    assert metrics.macro_f1(probabilities, labels) == pytest.approx(
+    assert metrics.score("macro_f1", probabilities, labels) == pytest.approx(
         sk.f1_score(labels, predicted, average="macro")
     )
-    assert metrics.log_loss(probabilities, labels) == pytest.approx(
+    assert metrics.score("log_loss", probabilities, labels) == pytest.approx(
         sk.log_loss(labels, probabilities, labels=range(num_classes))
     )
     if num_rows > 1:  # scikit-learn warns about a single label
-        assert metrics.mcc(probabilities, labels) == pytest.approx(
+        assert metrics.score("mcc", probabilities, labels) == pytest.approx(
             sk.matthews_corrcoef(labels, predicted)
         )
     np.testing.assert_array_equal(
@@ -57,7 +57,7 @@ def test_calibration_error_is_the_weighted_gap_of_fifteen_bins() -> None:
         inside = (confidence > low) & (confidence <= low + 1 / 15)
         if inside.any():
             expected += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
-    assert metrics.calibration_error(probabilities, labels) == pytest.approx(expected)
+    assert metrics.score("calibration_error", probabilities, labels) == pytest.approx(expected)
     bins = metrics.calibration(probabilities, labels)
     gaps = [b["count"] * abs(b["confidence"] - b["accuracy"]) for b in bins]
     assert sum(gaps) / 300 == pytest.approx(expected)
@@ -66,12 +66,12 @@ def test_calibration_error_is_the_weighted_gap_of_fifteen_bins() -> None:
 
 def test_mcc_is_zero_when_one_class_is_always_predicted() -> None:
     probabilities = np.tile([0.9, 0.1], (4, 1))
-    assert metrics.mcc(probabilities, np.array([0, 0, 1, 1])) == 0.0
+    assert metrics.score("mcc", probabilities, np.array([0, 0, 1, 1])) == 0.0
 
 
 def test_an_impossible_label_costs_a_finite_loss_at_the_precision_of_the_answers() -> None:
     certain = np.array([[1.0, 0.0]], dtype=np.float32)
-    loss = metrics.log_loss(certain, np.array([1]))
+    loss = metrics.score("log_loss", certain, np.array([1]))
     assert loss == pytest.approx(-np.log(np.finfo(np.float32).eps))
 
 
@@ -95,7 +95,7 @@ def test_input_that_cannot_be_scored_is_refused(
     probabilities: np.ndarray, labels: np.ndarray, said: str
 ) -> None:
     with pytest.raises(DataError, match=said):
-        metrics.accuracy(probabilities, labels)
+        metrics.score("accuracy", probabilities, labels)
 
 
 def test_an_unknown_metric_is_refused_with_the_known_ones() -> None:

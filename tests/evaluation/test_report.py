@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tunewright.evaluation import report
+from tunewright.evaluation.facts import wall_s
 
 EVIL = "<script>alert(1)</script><img src=https://evil.example/x onerror=alert(2)>"
 VOID = {"meta", "br", "img", "input", "link", "hr"}
@@ -225,3 +226,10 @@ def test_the_tone_follows_the_verdict(verdict: dict[str, Any] | None, tone: str)
 )
 def test_a_duration_reads_like_one(value: float | None, said: str) -> None:
     assert report.seconds(value) == said
+
+
+def test_the_seconds_of_a_run_are_those_of_all_its_processes_without_the_pauses() -> None:
+    killed = [{"event": "stage", "stage": "choose", "time": 10.0}, {"event": "steps", "time": 14.0}]
+    resumed = [{"event": "stage", "stage": "choose", "time": 90.0}, {"event": "x", "time": 91.0}]
+    assert wall_s(killed, 15.5) == 5.5
+    assert wall_s([*killed, *resumed], 92.25) == 4.0 + 2.25

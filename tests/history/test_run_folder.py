@@ -12,13 +12,12 @@ from tunewright.errors import RunError
 from tunewright.history.folder import (
     create_run,
     find_run,
-    lock_run,
     name_and_id,
-    read_state,
     run_folders,
     runs_folder,
-    write_state,
 )
+from tunewright.history.lock import lock_run
+from tunewright.history.state import read_state, write_state
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +37,7 @@ def test_runs_are_in_the_working_directory_unless_moved(
 ):
     assert runs_folder() == runs
     monkeypatch.delenv("TUNEWRIGHT_RUNS")
-    assert runs_folder() == Path("runs")
+    assert runs_folder() == Path.cwd() / "runs"
 
 
 def test_a_new_run_is_named_by_moment_name_and_id_and_is_running(runs: Path):
@@ -153,7 +152,7 @@ def test_a_held_run_names_its_holder():
 def test_another_process_is_kept_out_and_let_in_when_the_holder_dies():
     run = create_run("a")
     code = (
-        "import sys, pathlib; from tunewright.history.folder import lock_run\n"
+        "import sys, pathlib; from tunewright.history.lock import lock_run\n"
         "with lock_run(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

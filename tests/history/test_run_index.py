@@ -8,9 +8,11 @@ from result_example import a_result
 
 from tunewright.errors import RunError
 from tunewright.history import index
-from tunewright.history.folder import create_run, lock_run, write_state
+from tunewright.history.folder import create_run
 from tunewright.history.index import list_runs, rebuild_index, remove_run
+from tunewright.history.lock import lock_run
 from tunewright.history.result import write_result
+from tunewright.history.state import write_state
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tunewright.durable import read_lines
+
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
     pytest.mark.skipif(os.name == "nt", reason="signals of POSIX"),
@@ -125,9 +127,13 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
     assert state() == ("interrupted", "train")
     assert not (the_run() / "model").exists()
     assert list((the_run() / "checkpoints").glob("step-*"))
+    events = read_lines(the_run() / "events.jsonl")
+    took = events[-1]["time"] - events[0]["time"]
+    begun = time.monotonic()
     said = cli("run", "--resume", "last", "--json")
     assert said.code == 0, said.err
     assert "goes on at step" in said.err
+    assert took < json.loads(said.out)["train"]["wall_s"] < took + time.monotonic() - begun
     assert answers(the_run()) == never_stopped
     assert state() == ("done", "evaluate")
     assert not (the_run() / "checkpoints").exists()

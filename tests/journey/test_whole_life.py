@@ -3,57 +3,22 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
-import os
-import shutil
+import re
 import subprocess
 import sys
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from quick_run import only_run, run_words, weights_hash
 
 from tiny_models import KEYWORDS, text_rows, write_csv
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Cli = Callable[..., Any]
-QUICK = ["train.threads=1", "train.precision=fp32", "train.epochs=2", "evaluate.resamples=100"]
-
-
-def run_words(data: Path, model: Path, *settings: str) -> list[str]:
-    return ["run", str(data), "--model", str(model), "--set", *QUICK, *settings]
-
-
-@pytest.fixture(scope="module")
-def done(tiny_bert: Path, tickets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that is done; tests that change it take a copy."""
-    import tunewright
-
-    root = tmp_path_factory.mktemp("journey")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TUNEWRIGHT_RUNS", str(root / "runs"))
-        finished = tunewright.run(tickets, model=str(tiny_bert), settings=QUICK)
-    return finished.folder
-
-
-@pytest.fixture
-def copied(done: Path) -> Path:
-    root = Path(os.environ["TUNEWRIGHT_RUNS"])
-    return Path(shutil.copytree(done, root / done.name))
-
-
-def weights_hash(run: Path) -> str:
-    return sha256((run / "model" / "model.safetensors").read_bytes()).hexdigest()
-
-
-def only_run() -> Path:
-    runs = [p for p in Path(os.environ["TUNEWRIGHT_RUNS"]).iterdir() if (p / "run.json").exists()]
-    assert len(runs) == 1
-    return runs[0]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -107,6 +72,25 @@ def test_the_run_folder_is_whole(done: Path) -> None:
     assert model >= {"config.json", "model.safetensors", "tokenizer.json", "README.md"}
 
 
+def test_the_paths_that_a_run_tells_hold_in_another_folder(
+    tickets: Path, tiny_bert: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TUNEWRIGHT_RUNS", "here")
+    said = cli(*run_words(tickets, tiny_bert))
+    assert said.code == 0, said.err
+    run = tmp_path / only_run()
+    assert f"model   {run / 'model'}\n" in said.out
+    assert f"report  {run / 'report.html'}\n" in said.out
+    assert f"report  {run / 'report.html'}\n" in cli("test", f"here/{run.name}").out
+    shown = json.loads(cli("runs", "show", "last").out)
+    assert shown["folder"] == str(run)
+    monkeypatch.chdir("/")
+    path = shown["result"]["model"]["path"]
+    assert path == str(run / "model")
+    assert cli("predict", path, "--text", "a").code == 0
+
+
 def test_the_resolved_recipe_run_again_gives_the_same_weights(done: Path, cli: Cli) -> None:
     said = cli("run", done / "recipe.yaml")
     assert said.code == 0, said.err
@@ -124,110 +108,6 @@ def test_no_text_of_the_sealed_part_is_in_the_clear(done: Path, tickets: Path) -
         if path.is_file() and path.suffix != ".safetensors":
             content = path.read_bytes().decode("utf-8", "replace")
             assert not [text for text in sealed if text in content], path
-
-
-# ---- the model answers
-
-
-def by_transformers(model: Path, texts: list[str], pairs: list[str] | None = None) -> list[Any]:
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model)
-    plain = AutoModelForSequenceClassification.from_pretrained(model).eval()
-    answers = []
-    for index, text in enumerate(texts):
-        second = None if pairs is None else pairs[index]
-        batch = tokenizer(text, second, truncation=True, return_tensors="pt")
-        with torch.no_grad():
-            chances = plain(**batch).logits[0].softmax(-1)
-        best = int(chances.argmax())
-        answers.append((plain.config.id2label[best], float(chances[best])))
-    return answers
-
-
-def assert_same_answers(found: list[dict[str, Any]], expected: list[Any]) -> None:
-    assert [answer["label"] for answer in found] == [label for label, _ in expected]
-    confidences = [answer["confidence"] for answer in found]
-    assert confidences == pytest.approx([c for _, c in expected], abs=1e-5)
-
-
-def parsed(out: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in out.splitlines()]
-
-
-TEXTS = [
-    "please help with my invoice refund",
-    "a",
-    "the parcel is late because courier lost tracking again and again and never delivery since monday",
-    "ünknown wörds only 🎉",
-    "screen crash",
-]
-
-
-def test_predictions_of_a_file_equal_those_of_plain_transformers(
-    done: Path, cli: Cli, tmp_path: Path
-) -> None:
-    expected = by_transformers(done / "model", TEXTS)
-    path = tmp_path / "new.csv"
-    path.write_text("text\n" + "\n".join(TEXTS) + "\n")
-    for target in (done, done / "model"):
-        said = cli("predict", target, path)
-        assert said.code == 0, said.err
-        found = parsed(said.out)
-        assert [answer["text"] for answer in found] == TEXTS
-        assert_same_answers(found, expected)
-    table = list(csv.DictReader(io.StringIO(cli("predict", done, path, "--csv").out)))
-    assert [row["label"] for row in table] == [label for label, _ in expected]
-
-
-def test_predictions_of_a_pipe_come_in_its_order(
-    done: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines = [TEXTS[0], json.dumps({"text": TEXTS[2], "id": 5}), TEXTS[1], "", TEXTS[4]]
-    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
-    said = cli("predict", done, "-")
-    assert said.code == 0, said.err
-    texts = [TEXTS[0], TEXTS[2], TEXTS[1], "", TEXTS[4]]
-    assert [answer["text"] for answer in parsed(said.out)] == texts
-    assert_same_answers(parsed(said.out), by_transformers(done / "model", texts))
-
-
-def test_one_text_gets_one_answer(done: Path, cli: Cli) -> None:
-    said = cli("predict", done, "--text", TEXTS[0])
-    assert_same_answers(parsed(said.out), by_transformers(done / "model", TEXTS[:1]))
-    assert len(said.out.splitlines()) == 1
-    assert cli("predict", done).code == 2
-
-
-def test_pairs_of_texts_are_trained_and_predicted_as_pairs(
-    tiny_bert: Path, cli: Cli, tmp_path: Path
-) -> None:
-    rows = [
-        (one, two, label)
-        for (one, label), (two, _) in zip(text_rows(120), text_rows(120, seed=1), strict=True)
-    ]
-    path = tmp_path / "pairs.csv"
-    path.write_text("sentence1,sentence2,label\n" + "\n".join(map(",".join, rows)) + "\n")
-    assert cli(*run_words(path, tiny_bert)).code == 0
-    found = parsed(cli("predict", only_run(), path).out)
-    ones, twos = [row[0] for row in rows], [row[1] for row in rows]
-    assert_same_answers(found, by_transformers(only_run() / "model", ones, twos))
-    alone = by_transformers(only_run() / "model", ones)
-    assert [c for _, c in alone] != pytest.approx([f["confidence"] for f in found], abs=1e-4)
-    evaluated = json.loads(cli("evaluate", only_run(), "--json").out)
-    result = json.loads((only_run() / "result.json").read_text())
-    assert evaluated["scores"]["accuracy"]["value"] == result["validation"]["accuracy"]["value"]
-
-
-def test_numbers_as_labels_stay_numbers_in_order(tiny_bert: Path, cli: Cli, tmp_path: Path) -> None:
-    names = {"billing": "2", "shipping": "10", "technical": "1"}
-    path = write_csv(tmp_path / "n.csv", [(t, names[label]) for t, label in text_rows(120)])
-    assert cli(*run_words(path, tiny_bert)).code == 0
-    config = json.loads((only_run() / "model" / "config.json").read_text())
-    assert config["id2label"] == {"0": "1", "1": "2", "2": "10"}
-    found = parsed(cli("predict", only_run(), path).out)
-    assert {answer["label"] for answer in found} <= {"1", "2", "10"}
 
 
 # ---- evaluate and test
@@ -418,6 +298,30 @@ def test_every_kind_of_recipe_runs_to_its_verdict(
     assert result["verdict"]["sentence"]
     if "head" in settings[0]:
         assert result["model"]["trainable_parameters"] < result["model"]["parameters"] / 4
+
+
+def test_the_progress_shows_the_deciding_metric(tickets: Path, tiny_bert: Path, cli: Cli) -> None:
+    said = cli(*run_words(tickets, tiny_bert, "train.epochs=1", "evaluate.metric=mcc"))
+    assert said.code == 0, said.err
+    scores = re.findall(r"step \d+: (.*)", said.err)
+    assert len(scores) >= 3
+    assert all(score.startswith("validation MCC ") for score in scores)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_the_precision_is_measured_only_when_it_is_not_asked_for(
+    precision: str, tickets: Path, tiny_bert: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[object] = []
+
+    def rate(self: object, kind: object) -> float:
+        measured.append(kind)
+        return 1.0
+
+    monkeypatch.setattr("tunewright.backends.torch.session.TorchSession._product_rate", rate)
+    words = run_words(tickets, tiny_bert, f"train.precision={precision}")
+    assert cli(*words, "--until", "adapt").code == 0
+    assert bool(measured) == (precision == "auto")
 
 
 def test_two_labels_and_given_parts(tiny_bert: Path, cli: Cli, tmp_path: Path) -> None:

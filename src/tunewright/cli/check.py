@@ -49,7 +49,5 @@ def _show(findings: list[dict[str, object]]) -> None:
         out.print(f"{head}: {escape(str(finding['message']))}")
         rows = finding["rows"]
         for row in rows[:3] if isinstance(rows, list | tuple) else ():
-            out.print(
-                f"         line {row['line']} of {escape(row['file'])}: {escape(row['text'])}"
-            )
+            out.print(f"         {escape(row['place'])}: {escape(row['text'])}")
         out.print(f"         fix: {escape(str(finding['fix']))}")

@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from tunewright.evaluation.shown import word
+
 if TYPE_CHECKING:
     from tunewright.finished import FinishedRun
 
@@ -32,6 +34,7 @@ class Progress:
             disable=not self.console.is_terminal,
         )
         self.bar: Any = None
+        self.metric = ""
         self.validation = ""
         self.last_plain = 0.0
 
@@ -82,6 +85,7 @@ class Progress:
     def _on_adapted(self, event: dict[str, Any]) -> None:
         self._line("adapt", event["news"])
         chosen = {key: value for key, value, _ in event["choices"]}
+        self.metric = chosen["evaluate.metric"]
         shown = ("max_length", "batch_size", "learning_rate", "epochs", "precision")
         self._line("", ", ".join(f"{key} {chosen[f'train.{key}']}" for key in shown))
 
@@ -115,14 +119,10 @@ class Progress:
             self._line("", f"{event['phase']}: {done}, {facts}, {event['left_s']:.0f} s left")
 
     def _on_evaluated(self, event: dict[str, Any]) -> None:
-        scores = event["scores"]
-        self.validation = f"  validation {scores['accuracy']:.3f}"
+        score = f"validation {word(self.metric)} {event['scores'][self.metric]:.4f}"
+        self.validation = f"  {score}"
         mark = "  (best so far)" if event["best"] else ""
-        self._line(
-            "",
-            f"step {event['step']}: validation accuracy {scores['accuracy']:.4f}, "
-            f"macro-F1 {scores['macro_f1']:.4f}, log-loss {scores['log_loss']:.4f}{mark}",
-        )
+        self._line("", f"step {event['step']}: {score}{mark}")
 
     def _on_phase_ended(self, event: dict[str, Any]) -> None:
         if self.bar is not None:

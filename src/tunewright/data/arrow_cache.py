@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from tunewright.cache import cache_folder
 from tunewright.data.table import Table
-from tunewright.durable import disk_errors, fsync_folder, make_folder
+from tunewright.durable import make_folder, replacing
 from tunewright.errors import DataError
 
 LARGE_BYTES = 64 << 20
@@ -25,17 +24,9 @@ def is_large(path: Path) -> bool:
     return path.stat().st_size > LARGE_BYTES
 
 
-def cache_folder(cache: Path | None) -> Path:
-    """Where tables are kept: the one given, else TUNEWRIGHT_CACHE, else the user's cache."""
-    if cache is not None:
-        return cache
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("TUNEWRIGHT_CACHE") or Path(home) / "tunewright") / "tables"
-
-
-def cache_place(cache: Path | None, sha256: str, kind: str) -> Path:
+def cache_place(sha256: str, kind: str) -> Path:
     """The file that holds the table of this content, read by this reader."""
-    return cache_folder(cache) / f"{sha256[:40]}-{kind}-v{FORMAT_VERSION}.arrow"
+    return cache_folder() / "tables" / f"{sha256[:40]}-{kind}-v{FORMAT_VERSION}.arrow"
 
 
 def gather(
@@ -49,27 +40,11 @@ def gather(
     if place is None:
         return as_table(pa.Table.from_batches(list(batches), schema=schema), source)
     if not place.exists():
-        with disk_errors(place):
-            _write(place, schema, batches)
+        make_folder(place.parent)
+        with replacing(place) as file, pa.ipc.new_file(file, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
     return as_table(mapped(place), source)
-
-
-def _write(place: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Stream the batches to a temporary name, and rename it when all of them are on the disk."""
-    make_folder(place.parent)
-    temporary = place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            with pa.ipc.new_file(file, schema) as writer:
-                for batch in batches:
-                    writer.write_batch(batch)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, place)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    fsync_folder(place.parent)
 
 
 def mapped(place: Path) -> pa.Table:

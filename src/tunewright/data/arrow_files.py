@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +11,13 @@ import pyarrow as pa
 
 from tunewright.data.arrow_cache import as_table, cache_place, gather, is_large
 from tunewright.data.table import Table
+from tunewright.durable import file_sha256
 from tunewright.errors import DataError
 
 _AGAIN = "write the file again; a copy that was cut short looks like this"
 
 
-def read_parquet(path: Path, *, cache: Path | None = None) -> Table:
+def read_parquet(path: Path) -> Table:
     """The rows of a Parquet file; a class-label column gets its names.
 
     Raises:
@@ -29,11 +29,7 @@ def read_parquet(path: Path, *, cache: Path | None = None) -> Table:
         with pq.ParquetFile(path) as file:
             if not is_large(path):
                 return as_table(name_classes(file.read()), str(path))
-            digest = hashlib.sha256()
-            with path.open("rb") as content:
-                while chunk := content.read(1 << 20):
-                    digest.update(chunk)
-            place = cache_place(cache, digest.hexdigest(), "parquet")
+            place = cache_place(file_sha256(path), "parquet")
             table = gather(file.schema_arrow, file.iter_batches(), source=str(path), place=place)
             return as_table(name_classes(table.arrow), str(path))
     except (pa.ArrowException, OSError) as error:

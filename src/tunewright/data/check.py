@@ -11,8 +11,6 @@ from tunewright.data.findings import Finding, Findings, Place, show
 from tunewright.data.rows import Rows
 from tunewright.errors import DataError
 
-__all__ = ["Finding", "Findings", "check_rows", "excluded"]
-
 MIN_ROWS = 20
 IMBALANCE = 20
 SHORT_CHARACTERS = 3

@@ -50,7 +50,7 @@ class _BrokenError(Exception):
         self.line, self.reason = line, reason
 
 
-def read_delimited(path: Path, *, cache: Path | None = None) -> Table:
+def read_delimited(path: Path) -> Table:
     """The rows of a CSV, TSV or TXT file; every value stays the text that it is.
 
     Raises:
@@ -62,7 +62,7 @@ def read_delimited(path: Path, *, cache: Path | None = None) -> Table:
     fields = [pa.field(name, pa.large_string()) for name in names]
     schema = pa.schema([*fields, pa.field(LINE, pa.int64())])
     kind = path.suffix.lower().strip(".") or "txt"
-    place = cache_place(cache, probe.sha256, kind) if is_large(path) else None
+    place = cache_place(probe.sha256, kind) if is_large(path) else None
     rows = _checked(path, probe.encoding, layout, len(names))
     return gather(schema, _batches(rows, schema), source=str(path), place=place)
 

@@ -24,7 +24,7 @@ class Finding:
         code: stable name, such as 'leak'.
         severity: an error must be mended before training; a warning and a note need not be.
         count: how many rows, or labels, it is about.
-        rows: at most 20 of them, {"file", "line", "text"}.
+        rows: at most 20 of them, {"place", "file", "line" or "row", "text"}.
     """
 
     code: str
@@ -41,11 +41,6 @@ class Findings:
 
     findings: tuple[Finding, ...]
 
-    @property
-    def has_errors(self) -> bool:
-        """Whether one of them is an error."""
-        return any(finding.severity == "error" for finding in self.findings)
-
     def refuse_errors(self) -> None:
         """Raise the first error among the findings, with its first place; else do nothing.
 
@@ -54,8 +49,7 @@ class Findings:
         """
         for finding in self.findings:
             if finding.severity == "error":
-                first = finding.rows[0] if finding.rows else None
-                place = f" (first: line {first['line']} of {first['file']})" if first else ""
+                place = f" (first: {finding.rows[0]['place']})" if finding.rows else ""
                 raise DataError(f"{finding.code}: {finding.message}{place}", fix=finding.fix)
 
     def as_json(self) -> dict[str, Any]:
@@ -69,14 +63,19 @@ class Findings:
 
 
 def show(places: Iterable[Place]) -> tuple[dict[str, Any], ...]:
-    """Up to 20 rows with their file, line and the beginning of their text."""
+    """Up to 20 rows with their place and the beginning of their text."""
     shown: list[dict[str, Any]] = []
     for rows, index in places:
         if len(shown) == SHOWN_ROWS:
             break
         text = rows.texts[index]
         cut = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
-        row: dict[str, Any] = {"file": rows.source, "line": int(rows.numbers[index]), "text": cut}
+        row: dict[str, Any] = {
+            "place": rows.place(index),
+            "file": rows.source,
+            rows.unit: int(rows.numbers[index]),
+            "text": cut,
+        }
         if rows.labels is not None:
             row["label"] = rows.labels[index]
         shown.append(row)

@@ -7,11 +7,11 @@ from typing import Any
 
 from tunewright.data.arrow_cache import as_table
 from tunewright.data.arrow_files import name_classes
+from tunewright.data.parts import find_parts, refuse_without_train
 from tunewright.data.table import Table
 from tunewright.errors import DataError
 
 ANSWER_TIMEOUT_S = 10.0
-_PARTS = {"train": "train", "validation": "validation", "dev": "validation", "test": "test"}
 
 
 def read_hub(name: str, near: str) -> dict[str, Table]:
@@ -41,18 +41,13 @@ def read_hub(name: str, near: str) -> dict[str, Table]:
             f"from the Hugging Face hub: {reason}",
             fix=near,
         ) from None
-    found = dict(loaded.items()) if isinstance(loaded, dict) else {"train": loaded}
-    parts = {
-        _PARTS[part]: _table(data, name, part) for part, data in found.items() if part in _PARTS
-    }
-    if "train" not in parts:
-        raise DataError(
-            f"the data set {name} has no part 'train' (found: {', '.join(map(str, found))})",
-            fix="pass another data set, or a file",
-        )
-    return {"all": parts["train"]} if len(parts) == 1 else parts
+    splits = {str(split): data for split, data in loaded.items()}
+    parts = find_parts(splits, f"the data set {name}")
+    refuse_without_train(parts, splits, f"the data set {name}")
+    tables = {part: _table(splits[split], name, split) for part, split in parts.items()}
+    return {"all": tables["train"]} if len(tables) == 1 else tables
 
 
-def _table(data: Any, name: str, part: str) -> Table:
+def _table(data: Any, name: str, split: str) -> Table:
     flat = data.flatten_indices() if data._indices is not None else data
-    return as_table(name_classes(flat.data.table, flat.features.to_dict()), f"{name} ({part})")
+    return as_table(name_classes(flat.data.table, flat.features.to_dict()), f"{name} ({split})")

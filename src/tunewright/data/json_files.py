@@ -23,7 +23,7 @@ Row = dict[str, Any]
 Numbered = tuple[int | None, Row]
 
 
-def read_json_lines(path: Path, *, cache: Path | None = None) -> Table:
+def read_json_lines(path: Path) -> Table:
     """The rows of a JSONL (NDJSON) file.
 
     Raises:
@@ -37,11 +37,11 @@ def read_json_lines(path: Path, *, cache: Path | None = None) -> Table:
     kinds = _kinds(_parsed_lines(path, probe.encoding), path)
     again = _parsed_lines(path, probe.encoding)
     schema, batches = _batches(again, kinds, in_lines=True, stream=True)
-    place = cache_place(cache, probe.sha256, "jsonl")
+    place = cache_place(probe.sha256, "jsonl")
     return gather(schema, batches, source=str(path), place=place)
 
 
-def read_json(path: Path, *, cache: Path | None = None) -> Table:
+def read_json(path: Path) -> Table:
     """The rows of a JSON file: a list of objects, {"data": [...]}, or one list per column.
 
     Raises:
@@ -55,7 +55,7 @@ def read_json(path: Path, *, cache: Path | None = None) -> Table:
         content = _loads(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and text.lstrip().startswith("{"):
-            return read_json_lines(path, cache=cache)
+            return read_json_lines(path)
         raise DataError(
             f"line {error.lineno} of {path} is not JSON: {error.msg} (column {error.colno})",
             fix="mend that line; a file cut short in a copy ends like this",

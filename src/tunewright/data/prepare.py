@@ -16,6 +16,7 @@ import numpy as np
 from tunewright.data.check import check_rows, excluded
 from tunewright.data.columns import Columns, find_columns
 from tunewright.data.findings import Findings
+from tunewright.data.parts import PARTS
 from tunewright.data.read import read_data, read_table
 from tunewright.data.rows import Rows, build_rows
 from tunewright.data.seal import Seal, seal_part
@@ -24,8 +25,6 @@ from tunewright.data.table import Table
 from tunewright.durable import write_json, write_text
 from tunewright.errors import DataError, RecipeError
 from tunewright.recipe.schema import Data
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,6 @@ def read_parts(data: Data) -> dict[str, Table]:
         tables[part] = read_table(path)
     if "all" in tables and len(tables) > 1:
         tables["train"] = tables.pop("all")
-    if "train" not in tables and "all" not in tables:
-        raise DataError(f"{data.train} has no training part", fix="add a train file to the folder")
     return tables
 
 
@@ -145,7 +142,11 @@ def prepare(data: Data, seed: int, run_folder: Path) -> Prepared:
 
 
 def choose_split(data: Data, parts: Mapping[str, Rows]) -> tuple[str, str]:
-    """What keeps the parts apart, and why."""
+    """What keeps the parts apart, and why.
+
+    Raises:
+        RecipeError: a split is asked for that the data cannot have.
+    """
     asked = data.split.by
     if asked == "given":
         if set(parts) != set(PARTS):
@@ -160,6 +161,7 @@ def choose_split(data: Data, parts: Mapping[str, Rows]) -> tuple[str, str]:
                 f"data.split.by is {kind}, but data.{kind} names no column", fix=f"give data.{kind}"
             )
     if set(parts) == set(PARTS):
+        _refuse_to_split(data)
         return "given", "all three parts are given"
     if asked != "auto":
         return asked, "asked for"
@@ -168,6 +170,22 @@ def choose_split(data: Data, parts: Mapping[str, Rows]) -> tuple[str, str]:
     if data.time is not None:
         return "time", f"the latest rows by {data.time} are the test part"
     return "stratified", "every label has its share in every part"
+
+
+def _refuse_to_split(data: Data) -> None:
+    """Raise when the recipe asks for a split; called where there is nothing left to split."""
+    wishes = {
+        "data.split.by": None if data.split.by == "auto" else data.split.by,
+        "data.group": data.group,
+        "data.time": data.time,
+    }
+    for key, wish in wishes.items():
+        if wish is not None:
+            raise RecipeError(
+                f"{key} is {wish}, but train, validation and test are all given: "
+                "nothing is left to split",
+                fix="take it out, or set data.split.by to given to keep the parts as they are",
+            )
 
 
 def deal(kept: Mapping[str, Rows], data: Data, by: str, seed: int) -> dict[str, Rows]:

@@ -12,21 +12,11 @@ from tunewright.data.delimited import read_delimited
 from tunewright.data.encoding import refuse_binary
 from tunewright.data.hub import read_hub
 from tunewright.data.json_files import read_json, read_json_lines
+from tunewright.data.parts import find_parts, refuse_without_train
 from tunewright.data.seal import refuse_sealed
 from tunewright.data.table import Table
 from tunewright.errors import DataError
 
-__all__ = ["Table", "read_data", "read_table"]
-
-PARTS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-}
 DELIMITED = {".csv", ".tsv", ".tab", ".txt", ".text"}
 JSON_LINES = {".jsonl", ".ndjson", ".jsonlines"}
 ARROW = {".arrow", ".feather", ".ipc"}
@@ -36,12 +26,11 @@ _KNOWN = "pass a CSV, TSV, TXT, JSON, JSONL, Parquet or Arrow file"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
-def read_data(source: str | Path, cache: Path | None = None) -> dict[str, Table]:
+def read_data(source: str | Path) -> dict[str, Table]:
     """The tables behind a file, a folder, or a Hugging Face data set id.
 
     Args:
         source: what the user wrote.
-        cache: folder for tables of sources above 64 MiB; None for the user's cache.
     Returns:
         {"all": table}, or the given parts under "train", "validation" and "test".
     Raises:
@@ -54,9 +43,9 @@ def read_data(source: str | Path, cache: Path | None = None) -> dict[str, Table]
     try:
         if path.is_dir():
             refuse_sealed(path)
-            return _read_folder(path, cache)
+            return _read_folder(path)
         if path.exists():
-            return {"all": read_table(path, cache)}
+            return {"all": read_table(path)}
     except PermissionError:
         raise _forbidden(path) from None
     except (OSError, ValueError) as error:
@@ -68,7 +57,7 @@ def read_data(source: str | Path, cache: Path | None = None) -> dict[str, Table]
     return read_hub(str(source), near)
 
 
-def read_table(path: str | Path, cache: Path | None = None) -> Table:
+def read_table(path: str | Path) -> Table:
     """The rows of one file; its format is told by its first bytes, then by its suffix.
 
     Raises:
@@ -84,7 +73,7 @@ def read_table(path: str | Path, cache: Path | None = None) -> Table:
             raise DataError(f"there is no file {path}", fix=_near(path))
         if not path.is_file():
             raise DataError(f"{path} is a device or pipe, not a file", fix=_KNOWN)
-        return _read_by_format(path, cache)
+        return _read_by_format(path)
     except PermissionError:
         raise _forbidden(path) from None
     except OSError as error:
@@ -92,71 +81,50 @@ def read_table(path: str | Path, cache: Path | None = None) -> Table:
         raise DataError(f"{path} cannot be read: {reason}", fix="check the disk") from None
 
 
-def _read_by_format(path: Path, cache: Path | None) -> Table:
+def _read_by_format(path: Path) -> Table:
     with path.open("rb") as file:
         head = file.read(64)
     suffix = path.suffix.lower()
     if not head:
         raise DataError(f"{path} is empty", fix="pass a file with rows")
     if head.startswith(b"PAR1") or suffix in (".parquet", ".pq"):
-        return read_parquet(path, cache=cache)
+        return read_parquet(path)
     if head.startswith(b"ARROW1") or suffix in ARROW:
         return read_arrow(path)
     refuse_binary(path, head)
     if suffix in JSON_LINES:
-        return read_json_lines(path, cache=cache)
+        return read_json_lines(path)
     if suffix == ".json":
-        return read_json(path, cache=cache)
+        return read_json(path)
     if suffix in DELIMITED:
-        return read_delimited(path, cache=cache)
+        return read_delimited(path)
     kind = f"the unknown suffix {suffix!r}" if suffix else "no suffix"
     raise DataError(f"{path} has {kind}, so its format is not known", fix=_KNOWN)
 
 
-def _read_folder(folder: Path, cache: Path | None) -> dict[str, Table]:
+def _read_folder(folder: Path) -> dict[str, Table]:
     saved = saved_parts(folder)
     if saved is not None:
         return _saved(folder, saved)
     files = sorted(
         p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] not in "._"
     )
-    parts: dict[str, Path] = {}
-    for file in files:
-        part = PARTS.get(file.name.split(".")[0].lower())
-        if part is None:
-            continue
-        if not file.is_file():
-            raise DataError(f"{file} is a folder, not a file", fix="rename it, or pass a file")
-        if part in parts:
-            raise DataError(
-                f"{folder} has two files for {part}: {parts[part].name} and {file.name}",
-                fix="keep one of them, or pass a file",
-            )
-        parts[part] = file
+    names = [file.name for file in files]
+    parts = find_parts(names, str(folder))
     if not parts:
         if len(files) == 1:
-            return {"all": read_table(files[0], cache)}
+            return {"all": read_table(files[0])}
         raise _no_parts(folder, files)
-    if "train" not in parts:
-        names = ", ".join(file.name for file in parts.values())
-        raise DataError(
-            f"{folder} has no training file (found: {names})",
-            fix="add a train file, such as train.csv",
-        )
-    order = [part for part in ("train", "validation", "test") if part in parts]
-    return {part: read_table(parts[part], cache) for part in order}
+    refuse_without_train(parts, names, str(folder))
+    return {part: read_table(folder / name) for part, name in parts.items()}
 
 
 def _saved(folder: Path, saved: dict[str, Path]) -> dict[str, Table]:
     if set(saved) == {"all"}:
         return {"all": read_saved(saved["all"])}
-    tables = {PARTS[name]: read_saved(place) for name, place in saved.items() if name in PARTS}
-    if "train" not in tables:
-        raise DataError(
-            f"{folder} has no part 'train' (found: {', '.join(saved) or 'none'})",
-            fix="save the data set with a split named train",
-        )
-    return tables
+    parts = find_parts(saved, str(folder))
+    refuse_without_train(parts, saved, str(folder))
+    return {part: read_saved(saved[name]) for part, name in parts.items()}
 
 
 def _no_parts(folder: Path, files: list[Path]) -> DataError:

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.data.duplicates import text_keys
+from tunewright.data.parts import PARTS
 from tunewright.data.rows import Rows
 from tunewright.errors import DataError
 
 By = Literal["stratified", "group", "time"]
-PARTS = ("train", "validation", "test")
 TIME_FORMATS = ("%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y", "%d.%m.%Y %H:%M")
 
 

@@ -27,37 +27,23 @@ USUAL_PENALTY = 10.0
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """What a baseline answered: probabilities (N, C), and what fitting and answering took."""
-
-    name: str
-    probabilities: Floats
-    seconds: float
-
-
-@dataclass(frozen=True)
 class FittedBaseline:
-    """A baseline that can be asked for any part of the data."""
+    """A baseline that can be asked for any part of the data.
+
+    Args:
+        seconds: what fitting took.
+        probabilities: texts → float64 (len(texts), C); each row sums to one.
+    """
 
     name: str
     seconds: float
-    answer: Callable[[Sequence[str]], Floats]
-
-    def probabilities(self, texts: Sequence[str]) -> Floats:
-        """float64 (len(texts), C); each row sums to one."""
-        return self.answer(texts)
-
-    def on(self, texts: Sequence[str]) -> Baseline:
-        """The answers together with the time of fitting and answering."""
-        start = time.perf_counter()
-        answers = self.answer(texts)
-        return Baseline(self.name, answers, self.seconds + time.perf_counter() - start)
+    probabilities: Callable[[Sequence[str]], Floats]
 
 
 def fit_baselines(
     train_texts: Sequence[str], train_labels: Ints, num_classes: int, *, seed: int
 ) -> list[FittedBaseline]:
-    """Fit `majority` and `tfidf`.
+    """Fit `majority`, and `tfidf`: logistic regression on tf-idf n-grams.
 
     Args:
         train_texts: N texts; the two texts of a pair joined by " [SEP] ".
@@ -80,18 +66,6 @@ def majority(train_labels: Ints, num_classes: int, n: int) -> Floats:
     counts = np.bincount(train_labels, minlength=num_classes).astype(np.float64)
     counts[counts == 0] = 1.0
     return np.tile(counts / counts.sum(), (n, 1))
-
-
-def tfidf(
-    train_texts: Sequence[str],
-    train_labels: Ints,
-    texts: Sequence[str],
-    *,
-    num_classes: int,
-    seed: int,
-) -> Floats:
-    """Logistic regression on tf-idf n-grams: float64 (len(texts), C)."""
-    return _fit_tfidf(train_texts, np.asarray(train_labels), num_classes, seed)(texts)
 
 
 def _timed(name: str, fit: Callable[[], Callable[[Sequence[str]], Floats]]) -> FittedBaseline:

@@ -38,6 +38,18 @@ def _once_per_step(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [entry for _, entry in sorted({entry["step"]: entry for entry in entries}.items())]
 
 
+def wall_s(events: Sequence[Mapping[str, Any]], now: float) -> float:
+    """Seconds that all processes of a run took, each from its first event to its last.
+
+    Args:
+        now: seconds since 1970; the newest process counts up to it.
+    """
+    first = [at for at, event in enumerate(events) if event.get("stage") == "choose"]
+    ends = [events[at - 1]["time"] for at in first[1:]] + [now]
+    spans = (end - events[at]["time"] for at, end in zip(first, ends, strict=True))
+    return round(float(sum(spans)), 2)
+
+
 def versions() -> dict[str, str]:
     """Name → version of the packages that decide the numbers."""
     found = {}

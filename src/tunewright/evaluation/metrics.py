@@ -131,15 +131,21 @@ def _ratio(above: Floats, below: Floats) -> Floats:
 
 
 def _accuracy(tallies: Tallies) -> Floats:
+    """Share of rows whose most probable class is right."""
     return np.asarray(tallies.hits.sum(axis=1) / tallies.num_rows)
 
 
 def _macro_f1(tallies: Tallies) -> Floats:
+    """Mean F1 over the classes that are labelled or predicted at least once."""
     seen = tallies.labelled + tallies.predicted
     return np.asarray(_ratio(2 * tallies.hits, seen).sum(axis=1) / (seen > 0).sum(axis=1))
 
 
 def _mcc(tallies: Tallies) -> Floats:
+    """Matthews correlation for C classes; zero when it is undefined.
+
+    Source: Gorodkin 2004, Comparing two K-category assignments by a K-category correlation.
+    """
     total, true, predicted = tallies.num_rows, tallies.labelled, tallies.predicted
     together = tallies.hits.sum(axis=1) * total - (true * predicted).sum(axis=1)
     spread = (total**2 - (true**2).sum(axis=1)) * (total**2 - (predicted**2).sum(axis=1))
@@ -147,10 +153,15 @@ def _mcc(tallies: Tallies) -> Floats:
 
 
 def _log_loss(tallies: Tallies) -> Floats:
+    """Mean of -ln p(label), in nats; p is cut at its type's epsilon, as scikit-learn does."""
     return np.asarray(tallies.rows.loss[tallies.sample].mean(axis=1))
 
 
 def _calibration_error(tallies: Tallies) -> Floats:
+    """Expected calibration error over 15 equal-width bins of confidence.
+
+    Source: Guo et al. 2017, On Calibration of Modern Neural Networks, eq. 3.
+    """
     return np.asarray(np.abs(tallies.overconfidence).sum(axis=1) / tallies.num_rows)
 
 
@@ -187,37 +198,6 @@ def all_metrics(probabilities: Floats, labels: Ints) -> dict[str, float]:
     """Every metric over all rows: (N, C) and (N,) -> name to value."""
     tallies = Tallies(Rows(probabilities, labels))
     return {name: float(function(tallies)[0]) for name, function in METRICS.items()}
-
-
-def accuracy(probabilities: Floats, labels: Ints) -> float:
-    """Share of rows whose most probable class is right."""
-    return score("accuracy", probabilities, labels)
-
-
-def macro_f1(probabilities: Floats, labels: Ints) -> float:
-    """Mean F1 over the classes that are labelled or predicted at least once."""
-    return score("macro_f1", probabilities, labels)
-
-
-def mcc(probabilities: Floats, labels: Ints) -> float:
-    """Matthews correlation for C classes; zero when it is undefined.
-
-    Source: Gorodkin 2004, Comparing two K-category assignments by a K-category correlation.
-    """
-    return score("mcc", probabilities, labels)
-
-
-def log_loss(probabilities: Floats, labels: Ints) -> float:
-    """Mean of -ln p(label), in nats; p is cut at its type's epsilon, as scikit-learn does."""
-    return score("log_loss", probabilities, labels)
-
-
-def calibration_error(probabilities: Floats, labels: Ints) -> float:
-    """Expected calibration error over 15 equal-width bins of confidence.
-
-    Source: Guo et al. 2017, On Calibration of Modern Neural Networks, eq. 3.
-    """
-    return score("calibration_error", probabilities, labels)
 
 
 def confusion(probabilities: Floats, labels: Ints) -> Ints:

@@ -13,27 +13,18 @@ from pathlib import Path
 
 from tunewright.durable import disk_errors, fsync_folder, make_folder, write_json
 from tunewright.errors import RunError
-from tunewright.history.lock import lock_run
-from tunewright.history.state import STATE_FILE, merged, read_state, utc_now, write_state
-
-__all__ = [
-    "create_run",
-    "find_run",
-    "lock_run",
-    "name_and_id",
-    "read_state",
-    "run_folders",
-    "runs_folder",
-    "write_state",
-]
+from tunewright.history.state import STATE_FILE, merged, utc_now
 
 _NAME = re.compile(r"^(?P<when>\d{8}-\d{6})-(?P<name>.+)-(?P<id>[0-9a-f]{6})$")
 _LIST_FIX = "see what there is: tunewright runs list"
 
 
 def runs_folder() -> Path:
-    """Where runs live: TUNEWRIGHT_RUNS, or `runs` in the working directory. It may not exist."""
-    return Path(os.environ.get("TUNEWRIGHT_RUNS") or "runs").expanduser()
+    """Where runs live: TUNEWRIGHT_RUNS, or `runs` in the working directory; a whole path.
+
+    The folder may not exist.
+    """
+    return Path(os.environ.get("TUNEWRIGHT_RUNS") or "runs").expanduser().absolute()
 
 
 def create_run(name: str) -> Path:
@@ -65,7 +56,7 @@ def find_run(ref: str | Path) -> Path:
         RunError: none fits (near ones are named), or several do.
     """
     if isinstance(ref, Path) or os.sep in ref or (Path(ref) / STATE_FILE).is_file():
-        return _run_at(Path(ref).expanduser())
+        return _run_at(Path(ref).expanduser().absolute())
     runs = run_folders()
     if not runs:
         raise RunError(

@@ -64,7 +64,7 @@ def remove_run(ref: str | Path) -> Path:
 
 
 def _find_even_broken(ref: str | Path) -> Path:
-    path = Path(ref)
+    path = Path(ref).expanduser().absolute()
     return path if path.is_dir() and path in run_folders() else find_run(ref)
 
 

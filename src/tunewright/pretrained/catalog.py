@@ -9,19 +9,8 @@ from tunewright.errors import ModelError
 from tunewright.pretrained.entries import CatalogEntry, HubSource
 from tunewright.pretrained.folder import check_folder, read_licence, weights_sha256
 from tunewright.pretrained.hub import NotOnHubError, fetch_from_hub, is_hub_id
-from tunewright.pretrained.listing import list_models, show_model
 from tunewright.pretrained.named import find_entry, unknown
 from tunewright.pretrained.package import pull_package
-
-__all__ = [
-    "ModelSource",
-    "check_folder",
-    "find_entry",
-    "list_models",
-    "pull_model",
-    "resolve_model",
-    "show_model",
-]
 
 
 @dataclass(frozen=True)
@@ -30,7 +19,7 @@ class ModelSource:
 
     Args:
         name: what the recipe called it.
-        base: the name the model is known by in the field; of a local folder, its path.
+        base: the name the model is known by in the field; of a local folder, its whole path.
         licence: SPDX name as far as it is known.
         sha256: of model.safetensors (of shards: over their hashes).
     """
@@ -88,6 +77,7 @@ def _from_hub(name: str, repo: str, licence: str | None, revision: str | None) -
 
 
 def _local(name: str, path: Path) -> ModelSource:
+    path = path.absolute()
     folder = check_folder(path)
     return ModelSource(name, path, str(path), read_licence(path), weights_sha256(folder.weights))
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import filelock
 
-from tunewright.durable import disk_errors, make_folder, write_text
+from tunewright.cache import cache_folder
+from tunewright.durable import disk_errors, file_sha256, make_folder, write_text
 from tunewright.errors import DataError
-from tunewright.pretrained.cache import cache_folder, file_sha256
 from tunewright.pretrained.registry import Archive, fetch_archive
 
 ARCHIVE = Archive(

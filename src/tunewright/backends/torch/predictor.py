@@ -15,7 +15,7 @@ from tunewright.backends.torch.device import (
     set_threads,
     usable_cores,
 )
-from tunewright.backends.torch.load import load_tokenizer, longest_input, quiet
+from tunewright.backends.torch.load import load_tokenizer, quiet, trained_length
 from tunewright.backends.torch.tokens import (
     collate,
     refuse_unknown_tokens,
@@ -34,9 +34,9 @@ class TorchPredictor:
         ModelError: the folder cannot be loaded.
     """
 
-    def __init__(self, folder: Path, threads: int | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         keep_freed_memory()
-        set_threads(threads or usable_cores())
+        set_threads(usable_cores())
         self.device = pick_device()
         self.tokenizer = load_tokenizer(folder)
         with quiet():
@@ -65,7 +65,7 @@ class TorchPredictor:
 
     def probabilities(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
         """float64 (texts, labels), in the order of the texts; each row sums to one."""
-        limit = longest_input(self.model.config, self.tokenizer)
+        limit = trained_length(self.model.config, self.tokenizer)
         tokens = tokenize(self.tokenizer, texts, pairs, limit)
         refuse_unknown_tokens(tokens, self.model)
         answers = np.zeros((len(tokens), len(self.labels)))

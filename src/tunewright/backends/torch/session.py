@@ -22,6 +22,7 @@ from tunewright.backends.torch.load import (
     load_classifier,
     load_tokenizer,
     longest_input,
+    note_trained_length,
     read_config,
 )
 from tunewright.backends.torch.tokens import Tokens, refuse_unknown_tokens, tokenize
@@ -95,7 +96,7 @@ class TorchSession:
             seed=recipe.seed,
             attention_dropout=recipe.adapt.dropout == "model",
         )
-        loaded.tokenizer.model_max_length = train.max_length
+        note_trained_length(loaded.model, train.max_length)
         tokens = {
             name: Part(self._cut(rows, train.max_length), numbers)
             for name, (rows, numbers) in parts.items()

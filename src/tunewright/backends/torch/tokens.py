@@ -18,14 +18,12 @@ CHUNK = 4096
 class Tokens:
     """The rows of one part.
 
-    ids: int32 (all tokens); types: int8 (all tokens) or None; starts: int64 (rows + 1);
-    cut: number of rows that were longer than the limit.
+    ids: int32 (all tokens); types: int8 (all tokens) or None; starts: int64 (rows + 1).
     """
 
     ids: np.ndarray
     types: np.ndarray | None
     starts: np.ndarray
-    cut: int
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -48,7 +46,6 @@ def tokenize(
     ids: list[np.ndarray] = []
     types: list[np.ndarray] = []
     lengths: list[int] = []
-    cut = 0
     wants_types = "token_type_ids" in tokenizer.model_input_names and pairs is not None
     for first in range(0, len(texts), CHUNK):
         rows = [_printable(text) for text in texts[first : first + CHUNK]]
@@ -72,12 +69,10 @@ def tokenize(
             lengths.append(len(row))
             if wants_types:
                 types.append(np.asarray(coded["token_type_ids"][index], dtype=np.int8))
-        cut += sum(len(row) >= max_length for row in coded["input_ids"])
     return Tokens(
         ids=np.concatenate(ids) if ids else np.zeros(0, np.int32),
         types=np.concatenate(types) if types else None,
         starts=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
-        cut=cut,
     )
 
 

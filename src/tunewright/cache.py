@@ -1,8 +1,7 @@
-"""Where fetched models and examples are kept."""
+"""Where fetched models and examples, and tables of large files, are kept."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -11,13 +10,7 @@ from pathlib import Path
 def cache_folder() -> Path:
     """TUNEWRIGHT_CACHE, or the platform's cache folder. It may not exist."""
     chosen = os.environ.get("TUNEWRIGHT_CACHE")
-    return Path(chosen).expanduser() if chosen else _platform_cache() / "tunewright"
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return Path(chosen).expanduser().absolute() if chosen else _platform_cache() / "tunewright"
 
 
 def _platform_cache() -> Path:

@@ -11,8 +11,8 @@ import torch
 from tiny_models import ARCHITECTURES, DECODERS, write_model
 from training import make_plan, open_backend, phase, train, weights
 from tunewright.backends.torch.classifier import TorchClassifier
+from tunewright.backends.torch.cut import Cut
 from tunewright.backends.torch.predictor import TorchPredictor
-from tunewright.backends.torch.prefix import Prefix
 
 NUM_BLOCKS = dict.fromkeys(ARCHITECTURES, 2) | {"albert": 1}  # ALBERT repeats one block
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -174,9 +174,9 @@ def test_blocks_that_are_called_more_than_once_are_never_cut(
 
 def test_the_frozen_blocks_are_back_in_place_after_an_error(folders: dict[str, Path]) -> None:
     backend = open_backend(folders["bert"], 8)
-    prefix = Prefix(backend.model, backend.layout.blocks, 1)
-    prefix.learn_shapes(batch_of(backend))
-    with pytest.raises(RuntimeError, match="stop"), prefix.in_place_of_blocks():
+    cut = Cut(backend.model.eval(), backend.layout.blocks, 1)
+    cut.prove(batch_of(backend))
+    with pytest.raises(RuntimeError, match="stop"), cut.without_blocks():
         raise RuntimeError("stop")
     layers = backend.model.bert.encoder.layer
     assert tuple(layers) == backend.layout.blocks

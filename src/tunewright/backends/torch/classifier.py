@@ -16,12 +16,13 @@ from torch.nn import functional
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.torch import probe, state
 from tunewright.backends.torch.blocks import Layout, find_layout
+from tunewright.backends.torch.cut import Batch, Cut
 from tunewright.backends.torch.device import most_tokens
 from tunewright.backends.torch.dropout import Draws, SeededDropout, seed_dropout
 from tunewright.backends.torch.embedding import take_over_large_tables
 from tunewright.backends.torch.load import Loaded, quiet
 from tunewright.backends.torch.optimizer import learning, make_optimizer
-from tunewright.backends.torch.prefix import Batch, Prefix, largest_difference
+from tunewright.backends.torch.prefix import Prefix
 from tunewright.backends.torch.tokens import Tokens, collate, sorted_batches
 from tunewright.errors import ModelError
 from tunewright.train.batches import in_parts
@@ -130,7 +131,9 @@ class TorchClassifier:
         trainable = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         started = time.monotonic()
         self.top = phase.blocks
-        if phase.epochs and (self.prefix is None or self.prefix.cut != self._cut(phase.blocks)):
+        if phase.epochs and (
+            self.prefix is None or self.prefix.cut.below != self._cut(phase.blocks)
+        ):
             self.prefix = None  # before the new one is built: there is room for one
             self.prefix, self.prefix_reason = self._make_prefix(phase.blocks)
         return PhaseStart(
@@ -242,7 +245,7 @@ class TorchClassifier:
         with self._precision():
             if self.prefix is None or not self.prefix.has(part):
                 return self.model(**batch).logits  # type: ignore[no-any-return]
-            with self.prefix.in_place_of_blocks() as give:
+            with self.prefix.cut.without_blocks() as give:
                 give(self.prefix.read(part, rows).to(self.device))
                 return self.model(**batch).logits  # type: ignore[no-any-return]
 
@@ -278,10 +281,12 @@ class TorchClassifier:
                 f"kept activations would take {size:.0f} MiB, "
                 f"the limit is {self.settings.cache_limit_mib:.0f} MiB"
             )
-        prefix = Prefix(self.model, self.layout.blocks, cut)
+        place = Cut(self.model, self.layout.blocks, cut)
+        prefix = Prefix(place)
         with self._inference():
             try:
-                difference = self._prove(prefix)
+                rows = np.arange(min(8, len(self.parts["train"].tokens)))
+                difference = place.prove(self._batch("train", rows))
             except Exception as error:  # noqa: BLE001 - whatever foreign blocks make of it
                 return None, f"the model cannot be cut: {type(error).__name__}: {error}"
             bound = EXACT_BF16 if self.settings.bf16 else EXACT_FP32
@@ -295,17 +300,6 @@ class TorchClassifier:
                 prefix.build(part, lengths, batches)
         said = f"{cut} frozen blocks computed once; cut and top equal the whole within {bound:g}"
         return prefix, said
-
-    def _prove(self, prefix: Prefix) -> float:
-        """Largest difference between the whole model and cut + top, on the first rows."""
-        rows = np.arange(min(8, len(self.parts["train"].tokens)))
-        batch = self._batch("train", rows)
-        whole = self.model(**batch).logits
-        prefix.learn_shapes(batch)
-        hidden = prefix.at_cut(batch)
-        with prefix.in_place_of_blocks() as give:
-            give(hidden)
-            return largest_difference(whole, self.model(**batch).logits)
 
     def _class_weights(self) -> torch.Tensor | None:
         """(labels): rows / (labels × rows of the label), so that their mean over rows is 1."""

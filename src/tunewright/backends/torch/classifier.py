@@ -17,7 +17,7 @@ from tunewright.backends.base import PhaseStart
 from tunewright.backends.torch import probe, state
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.cut import Batch
-from tunewright.backends.torch.device import most_tokens
+from tunewright.backends.torch.device import most_tokens, seed_device
 from tunewright.backends.torch.dropout import Draws, SeededDropout, seed_dropout
 from tunewright.backends.torch.embedding import take_over_large_tables
 from tunewright.backends.torch.load import Loaded, quiet
@@ -87,6 +87,7 @@ class TorchClassifier:
         self.optimizer: torch.optim.AdamW | None = None
         self.prefix: Prefix | None = None
         self.top = self.num_blocks
+        self.awake = False
         self.prefix_reason = "no steps in this phase"
         self.best: dict[str, torch.Tensor] = {}
 
@@ -131,6 +132,7 @@ class TorchClassifier:
         trainable = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         started = time.monotonic()
         self.top = phase.blocks
+        self.awake = False
         if phase.epochs:
             uses = {"train": phase.epochs, "validation": phase.epochs + 1}
             self._keep_prefix(phase.blocks, uses, keep)
@@ -149,9 +151,10 @@ class TorchClassifier:
         """See `Backend`."""
         if self.optimizer is None:
             raise RuntimeError("train_step before start_phase")
-        self._wake()
+        if not self.awake:
+            self._wake()
         self.draws.start_step(draw)
-        torch.manual_seed(draw)
+        seed_device(self.device, draw)
         count = sum(len(rows) for rows in parts)
         total = torch.zeros((), device=self.device)
         for rows in self._pieces(parts):
@@ -233,6 +236,9 @@ class TorchClassifier:
 
     def _pieces(self, parts: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """The parts of a step, those with many tokens cut once more; the gradients add up."""
+        if self.prefix is not None and self.prefix.one_vector:
+            yield from parts
+            return
         most = most_tokens(self.device)
         for rows in parts:
             tokens = len(rows) * int(self.parts["train"].tokens.lengths[rows].max())
@@ -247,6 +253,7 @@ class TorchClassifier:
 
     def _wake(self) -> None:
         """Training mode for what learns; frozen layers drop nothing, cached or not."""
+        self.awake = True
         self.model.train()
         if self.top >= self.num_blocks:
             return
@@ -320,6 +327,7 @@ class TorchClassifier:
 
     @contextlib.contextmanager
     def _inference(self) -> Iterator[None]:
+        self.awake = False
         self.model.eval()
         with torch.no_grad(), self._precision():
             yield

@@ -97,6 +97,11 @@ class Prefix:
         return sum(packed.size for packed in self.kept.values()) / MIB
 
     @property
+    def one_vector(self) -> bool:
+        """Whether a row is one vector, rather than one for each token."""
+        return isinstance(self.place, AboveBlocks)
+
+    @property
     def on_disk(self) -> bool:
         """Whether some of it lies in a file."""
         return any(packed.on_disk for packed in self.kept.values())

@@ -52,7 +52,11 @@ def facts(num_classes: int = 3) -> dict[str, Any]:
                 "learning_rate": 2e-5,
                 "epochs": 3,
                 "rows_per_s": 1234.5,
+                "product_share": 0.625,
                 "cached": True,
+                "cache_mib": 29.3,
+                "cache_build_s": 2.1,
+                "reason": EVIL,
                 "wall_s": 200.0,
             }
         ],

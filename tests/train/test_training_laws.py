@@ -179,7 +179,7 @@ class Scripted:
         from tunewright.backends.base import PhaseStart
 
         self.log.append(("start", phase.name))
-        return PhaseStart(10, False, 0.0, 0.0, 0.0, "scripted")
+        return PhaseStart(10, None, False, 0.0, 0.0, 0.0, "scripted")
 
     def train_step(self, parts: Any, *, rate: float, draw: int) -> tuple[float, float]:
         self.log.append(("step", round(rate, 6), [p.tolist() for p in parts], draw))

@@ -14,9 +14,14 @@ from tunewright.train.phases import PhasePlan
 
 @dataclass(frozen=True)
 class PhaseStart:
-    """What a backend did when a phase began."""
+    """What a backend did when a phase began.
+
+    peak_tokens_per_s: if the machine did nothing but this phase's matrix products, at the rate
+    that was measured; None where the blocks are left out altogether.
+    """
 
     trainable_parameters: int
+    peak_tokens_per_s: float | None
     cached: bool
     cache_mib: float
     build_s: float

@@ -10,7 +10,7 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from tunewright.backends.base import Backend
+from tunewright.backends.base import Backend, PhaseStart
 from tunewright.errors import FailedRunError
 from tunewright.train.batches import draw_key, epoch_batches, in_parts
 from tunewright.train.checkpoint import Checkpoints
@@ -134,6 +134,7 @@ class Loop:
             "learning_rate": phase.learning_rate,
             "epochs": round(progress.phase_step / per_epoch, 2),
             "rows_per_s": round(watch.rows / watch.seconds(), 1) if watch.rows else None,
+            "product_share": self._product_share(watch, begun),
             "cached": begun.cached,
             "cache_mib": round(begun.cache_mib, 1),
             "cache_build_s": round(begun.build_s, 2),
@@ -146,6 +147,13 @@ class Loop:
         }
         progress.records.append(record)
         self.events.emit("phase_ended", **record)
+
+    def _product_share(self, watch: _Watch, begun: PhaseStart) -> float | None:
+        """Speed as a share of that of matrix products alone; padding does not count as work."""
+        if not watch.rows or begun.peak_tokens_per_s is None:
+            return None
+        tokens_per_s = watch.rows / watch.seconds() * float(np.mean(self.lengths))
+        return round(tokens_per_s / begun.peak_tokens_per_s, 3)
 
     def _rows(self, progress: Progress, per_epoch: int) -> np.ndarray:
         """This step's rows. The epoch's order is made once, at its first step or on resume."""

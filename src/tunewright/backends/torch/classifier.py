@@ -24,6 +24,7 @@ from tunewright.backends.torch.load import Loaded, quiet
 from tunewright.backends.torch.optimizer import learning, make_optimizer
 from tunewright.backends.torch.prefix import Prefix, Room, build, content_key, find_place
 from tunewright.backends.torch.tokens import Tokens, collate, sorted_batches
+from tunewright.backends.torch.work import gflop_per_token
 from tunewright.errors import ModelError
 from tunewright.train.batches import in_parts
 from tunewright.train.phases import PhasePlan
@@ -43,7 +44,10 @@ class Part:
 
 @dataclass(frozen=True)
 class StepSettings:
-    """What a step needs from the recipe, as plain values."""
+    """What a step needs from the recipe, as plain values.
+
+    room: for kept activations, None for none; peak: GFLOP/s of this machine's matrix products.
+    """
 
     num_labels: int
     weight_decay: float
@@ -54,6 +58,7 @@ class StepSettings:
     dropout: float | None
     seed: int
     room: Room | None
+    peak: float
 
 
 class TorchClassifier:
@@ -136,8 +141,10 @@ class TorchClassifier:
         if phase.epochs:
             uses = {"train": phase.epochs, "validation": phase.epochs + 1}
             self._keep_prefix(phase.blocks, uses, keep)
+        gflop = gflop_per_token(self.layout, phase.blocks, kept=self.prefix is not None)
         return PhaseStart(
             trainable_parameters=trainable,
+            peak_tokens_per_s=self.settings.peak / gflop if gflop else None,
             cached=self.prefix is not None,
             cache_mib=self.prefix.mib if self.prefix is not None else 0.0,
             build_s=time.monotonic() - started,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,11 @@ from tunewright.backends.torch.load import (
 )
 from tunewright.backends.torch.prefix import Room
 from tunewright.backends.torch.tokens import Tokens, refuse_unknown_tokens, tokenize
+from tunewright.backends.torch.work import product_rate
 from tunewright.cache import cache_folder
 from tunewright.data.rows import Rows
 from tunewright.recipe.schema import Recipe
 
-MEASURE_S = 0.15
 BF16_GAIN = 1.3
 GIB = 1 << 30
 MEMORY_SHARE = 0.25  # of what is free
@@ -64,23 +63,13 @@ class TorchSession:
 
     def choose_precision(self) -> tuple[str, str]:
         """The precision whose matrix products run faster here, measured."""
-        rates = {kind: self._product_rate(kind) for kind in (torch.float32, torch.bfloat16)}
+        rates = {
+            kind: product_rate(self.width, kind, self.device)
+            for kind in (torch.float32, torch.bfloat16)
+        }
         fp32, bf16 = rates[torch.float32], rates[torch.bfloat16]
         seen = f"products run at {bf16:.0f} GFLOP/s in bf16 and {fp32:.0f} in fp32 here"
         return ("bf16" if bf16 > BF16_GAIN * fp32 else "fp32"), seen
-
-    def _product_rate(self, kind: torch.dtype) -> float:
-        left = torch.ones(1024, self.width, dtype=kind, device=self.device)
-        right = torch.ones(4 * self.width, self.width, dtype=kind, device=self.device)
-        torch.nn.functional.linear(left, right)
-        count, started = 0, time.perf_counter()
-        while time.perf_counter() - started < MEASURE_S:
-            torch.nn.functional.linear(left, right)
-            count += 1
-            if self.device.type != "cpu":
-                getattr(torch, self.device.type).synchronize()
-        seconds = time.perf_counter() - started
-        return count * 2 * left.shape[0] * right.numel() / seconds / 1e9
 
     def open(
         self, recipe: Recipe, labels: tuple[str, ...], parts: dict[str, tuple[Rows, np.ndarray]]
@@ -117,6 +106,11 @@ class TorchSession:
             dropout=dropout if isinstance(dropout, float) else None,
             seed=recipe.seed,
             room=_room(train.cache),
+            peak=product_rate(
+                self.width,
+                torch.bfloat16 if train.precision == "bf16" else torch.float32,
+                self.device,
+            ),
         )
         return TorchClassifier(loaded, tokens, settings, self.device), loaded
 

@@ -239,5 +239,5 @@ def _gain(
         read_s += time.perf_counter() - computed
         tokens += int(lengths[part][rows].sum())
     once = sum(int(each.sum()) for each in lengths.values()) / max(1, tokens)
-    often = sum(int(each.sum()) * uses[p] for p, each in lengths.items()) / max(1, tokens)
+    often = sum(int(each.sum()) * uses.get(p, 1) for p, each in lengths.items()) / max(1, tokens)
     return (often - once) * compute_s - often * read_s

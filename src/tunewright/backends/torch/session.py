@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import torch
 
+from tunewright.backends.torch.adapters import AdapterSettings
 from tunewright.backends.torch.classifier import Part, StepSettings, TorchClassifier
 from tunewright.backends.torch.device import (
     keep_freed_memory,
@@ -27,7 +28,7 @@ from tunewright.backends.torch.load import (
 )
 from tunewright.backends.torch.tokens import Tokens, refuse_unknown_tokens, tokenize
 from tunewright.data.rows import Rows
-from tunewright.recipe.schema import Recipe
+from tunewright.recipe.schema import Adapt, Recipe
 
 MEASURE_S = 0.15
 BF16_GAIN = 1.3
@@ -116,6 +117,8 @@ class TorchSession:
             cache_limit_mib=min(
                 CACHE_MOST_MIB, CACHE_SHARE * psutil.virtual_memory().available / 2**20
             ),
+            layers=recipe.adapt.layers,
+            adapters=_adapter_settings(recipe.adapt, recipe.seed),
         )
         return TorchClassifier(loaded, tokens, settings, self.device), loaded
 
@@ -124,3 +127,16 @@ class TorchSession:
         if known is not None and (max_length >= self.longest_input or known.longest <= max_length):
             return known
         return tokenize(self.tokenizer, rows.texts, rows.pairs, max_length)
+
+
+def _adapter_settings(adapt: Adapt, seed: int) -> AdapterSettings | None:
+    if not adapt.has_adapters:
+        return None
+    chosen: Any = adapt
+    return AdapterSettings(
+        method=chosen.method,
+        rank=chosen.rank,
+        alpha=chosen.alpha,
+        dropout=chosen.adapter_dropout,
+        seed=seed,
+    )

@@ -285,6 +285,8 @@ def test_a_checkpoint_holds_what_may_learn_and_no_frozen_weight(
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_more_blocks_than_the_model_has_are_refused(method: str, folders: dict[str, Path]) -> None:
     chosen = adapt(layers="top-40") if method == "lora" else {"layers": "top-40"}
-    with pytest.raises(RecipeError, match=r"adapt\.layers is top-40, the model has 2 blocks") as told:
+    with pytest.raises(
+        RecipeError, match=r"adapt\.layers is top-40, the model has 2 blocks"
+    ) as told:
         open_backend(folders["gpt2"], 8, adapt=chosen)
     assert told.value.fix == "write top-2 or less, or all"

@@ -34,7 +34,7 @@ def test_from_a_file_to_a_tested_model_with_adapters(
 
     alone = Path(shutil.copytree(run / "model", tmp_path / "elsewhere"))
     first, second = (
-        cli("predict", place, "--text", "an invoice with a wrong tax", "--json")
+        cli("predict", place, "--text", "an invoice with a wrong tax")
         for place in (run.name, alone)
     )
     assert first.code == second.code == 0

@@ -113,7 +113,6 @@ def save_adapter(model: nn.Module, layout: Layout, folder: Path) -> None:
     """Write the adapters and the head as `PeftModel.from_pretrained(base_model, folder)` reads them."""
     from peft import get_peft_model_state_dict
 
-    heads = sorted({name.rpartition(".")[0] for name in layout.head})
     tensors = get_peft_model_state_dict(model, adapter_name=NAME, save_embedding_layers=False)
     tensors |= {name: p for name, p in model.named_parameters() if name in layout.head}
     folder.mkdir()
@@ -123,7 +122,7 @@ def save_adapter(model: nn.Module, layout: Layout, folder: Path) -> None:
     )
     config: dict[str, Any] = model.peft_config[NAME].to_dict()  # type: ignore[index, union-attr]
     config |= {
-        "modules_to_save": heads,
+        "modules_to_save": list(_modules_of(model, frozenset(layout.head))),
         "inference_mode": True,
         "target_modules": sorted(config["target_modules"]),
     }
@@ -139,6 +138,17 @@ def _linear_layers(model: nn.Module, blocks: Sequence[nn.Module]) -> dict[str, n
         for name, module in model.named_modules()
         if id(module) in inside and type(module) in (nn.Linear, Conv1D)
     }
+
+
+def _modules_of(module: nn.Module, names: frozenset[str], above: str = "") -> Iterator[str]:
+    """Names of the largest modules that have these parameters and no others."""
+    for name, child in module.named_children():
+        place = f"{above}{name}"
+        own = {f"{place}.{inner}" for inner, _ in child.named_parameters()}
+        if own and own <= names:
+            yield place
+        elif own & names:
+            yield from _modules_of(child, names, f"{place}.")
 
 
 def _names_within(block: nn.Module, named: dict[str, nn.Parameter]) -> tuple[str, ...]:

@@ -188,6 +188,7 @@ def test_adapters_learn_faster_than_whole_layers() -> None:
         {key: value for key, value, _ in defaults.choose_rates(Train(), facts(), adapters=adapted)}
         for adapted in (False, True)
     ]
+    assert rates[1]["train.head_learning_rate"] == rates[0]["train.head_learning_rate"]
     assert rates[1]["train.learning_rate"] == pytest.approx(10 * rates[0]["train.learning_rate"])  # type: ignore[operator]
 
 

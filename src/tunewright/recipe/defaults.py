@@ -147,13 +147,15 @@ def choose_rates(train: Train, facts: Facts, *, adapters: bool = False) -> tuple
     auto_rate = float(f"{times * BASE_RATE * BASE_WIDTH / max(1, facts.width):.2g}")
     rate = auto_rate if train.learning_rate == "auto" else train.learning_rate
     why_rate = f"the model is {facts.width} wide; wider learns slower"
+    why_head = "the head starts from its solution"
     if adapters:
         why_rate += f"; adapters take {ADAPTER_RATE:g} times the rate of whole layers"
+        why_head += ", and its layers are whole"
     staged = train.strategy == "staged" and train.phases is None
     epochs = (1 if rows >= 600 else 2 if rows >= 200 else 3) if staged else 3
     auto: tuple[Choice, ...] = (
         ("learning_rate", auto_rate, why_rate),
-        ("head_learning_rate", rate, "the head starts from its solution"),
+        ("head_learning_rate", rate / times, why_head),
         ("layer_decay", LAYER_DECAY, "lower blocks hold what is general and move less"),
         ("epochs", epochs, f"{rows} training rows; early stopping ends sooner"),
         ("early_stopping", PATIENCE, "evaluations without gain"),

@@ -72,7 +72,7 @@ def test_the_adapters_and_the_head_learn_and_nothing_else(
     assert {n for n in own if "lora_B" in n} <= changed
     assert [bool(block) for block in backend.layout.in_block] == [top == 2, True]
     asked = {n for n, p in backend.model.named_parameters() if p.requires_grad}
-    assert asked == backend.may_learn == own | set(backend.layout.head)
+    assert asked == set(after) - backend.frozen == own | set(backend.layout.head)
 
 
 @some_architectures
@@ -123,8 +123,7 @@ def test_the_dropout_of_adapters_is_their_own_and_drawn_by_step(folders: dict[st
 def test_a_staged_phase_trains_the_upper_adapters_alone(folders: dict[str, Path]) -> None:
     backend = open_backend(folders["bert"], 24, adapt=adapt())
     before = weights(backend)
-    started = backend.start_phase(phase(1))
-    assert started.cached
+    assert backend.start_phase(phase(1), keep=True).cached
     steps(backend)
     lower = backend.layout.in_block[0]
     assert all(np.array_equal(before[n], weights(backend)[n]) for n in lower)
@@ -136,14 +135,12 @@ def test_a_staged_phase_trains_the_upper_adapters_alone(folders: dict[str, Path]
 @some_architectures
 @both_methods
 def test_training_from_the_kept_prefix_gives_the_same_losses_and_weights(
-    name: str, method: str, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    name: str, method: str, folders: dict[str, Path]
 ) -> None:
     losses, learned = {}, {}
     for kept in (True, False):
         backend = open_backend(folders[name], 24, dropout="auto", adapt=adapt(method, "top-1"))
-        if not kept:
-            monkeypatch.setattr(TorchClassifier, "_make_prefix", lambda *_: (None, "not wanted"))
-        started = backend.start_phase(phase(1))
+        started = backend.start_phase(phase(1), keep=kept)
         assert started.cached == kept, started.reason
         losses[kept], learned[kept] = steps(backend), weights(backend)
     assert losses[True] == pytest.approx(losses[False], abs=1e-5)
@@ -271,12 +268,11 @@ def test_a_checkpoint_holds_what_may_learn_and_no_frozen_weight(
     backend = trained(folders["bert"])
     backend.keep_best()
     backend.save_state(tmp_path)
-    frozen = set(weights(backend)) - backend.may_learn
-    assert len(frozen) > 20
+    assert len(backend.frozen) > 20
     for name in ("weights", "best"):
         with safe_open(tmp_path / f"{name}.safetensors", "pt") as file:
-            assert not set(file.keys()) & frozen
-            assert set(file.keys()) >= backend.may_learn
+            assert not set(file.keys()) & backend.frozen
+            assert set(file.keys()) >= set(weights(backend)) - backend.frozen
 
 
 # ---- refusals

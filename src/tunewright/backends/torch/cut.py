@@ -17,7 +17,7 @@ from torch import nn
 Batch = dict[str, torch.Tensor]
 
 
-def _pass_through(answers: int | None) -> Callable[..., Any]:
+def pass_through(answers: int | None) -> Callable[..., Any]:
     """Stands for a frozen block's `forward`: its input, in the shape of the block's answer.
 
     Args:
@@ -118,7 +118,7 @@ class Cut:
         hook = self.blocks[self.below].register_forward_pre_hook(inject, with_kwargs=True)
         frozen = self.blocks[: self.below]
         for block, answers in zip(frozen, self._answers, strict=True):
-            block.forward = _pass_through(answers)  # an attribute of this one block
+            block.forward = pass_through(answers)  # an attribute of this one block
         try:
             yield waiting.append
         finally:

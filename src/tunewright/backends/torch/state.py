@@ -44,16 +44,16 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path)
 
 
-def weights(model: nn.Module, learn: Collection[str]) -> dict[str, torch.Tensor]:
-    """The parameters that may learn, and every buffer, once, under its first name."""
-    learned = ((name, tensor) for name, tensor in model.named_parameters() if name in learn)
-    return {name: tensor.detach() for name, tensor in (*learned, *model.named_buffers())}
+def weights(model: nn.Module, leave_out: Collection[str] = ()) -> dict[str, torch.Tensor]:
+    """Every parameter and buffer once, under its first name, but for those that are left out."""
+    named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {name: tensor.detach() for name, tensor in named.items() if name not in leave_out}
 
 
 def put_weights(model: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
     """Copy saved tensors into the model, in place."""
     with torch.no_grad():
-        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        for name, tensor in weights(model).items():
             if name in saved:
                 tensor.copy_(saved[name])
 

@@ -66,6 +66,8 @@ def _value(choice: dict[str, Any]) -> str:
         return " · ".join(f"`{value}`" for value in choice["enum"])
     if "items" in choice:
         return "list of phases"
+    if "pattern" in choice:
+        return "`top-N`"
     words = {"string": "text", "boolean": "true or false", "null": "`null`"}
     limits = [shown.format(f"{choice[key]:,}") for key, shown in LIMITS.items() if key in choice]
     return " ".join([words.get(choice["type"], choice["type"]), ", ".join(limits)]).strip()

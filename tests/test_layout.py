@@ -42,8 +42,8 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # of a run and what can be asked of it afterwards are one floor's own business.
 SIDEWAYS = {("train", "backends"), ("backends", "train")}
 STAGES = FLOORS[5]
-FRAMEWORKS = {"torch", "transformers", "tensorflow", "keras", "sklearn", "scipy", "pandas"}
-FRAMEWORKS_OF_BACKENDS = {"torch", "transformers", "tensorflow", "keras"}
+FRAMEWORKS = {"torch", "transformers", "tensorflow", "keras", "peft", "sklearn", "scipy", "pandas"}
+FRAMEWORKS_OF_BACKENDS = {"torch", "transformers", "peft", "tensorflow", "keras"}
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "manager", "base"}
 LONGEST_FILE = 400
 
@@ -182,6 +182,10 @@ def loaded_by(code: str) -> set[str]:
 
 def test_importing_the_package_loads_no_framework() -> None:
     assert FRAMEWORKS & loaded_by("import tunewright") == set()
+
+
+def test_the_library_of_adapters_is_loaded_only_where_adapters_are_asked_for() -> None:
+    assert "peft" not in loaded_by("import tunewright.backends.torch.session")
 
 
 def test_reading_a_recipe_loads_no_framework() -> None:

@@ -57,12 +57,15 @@ def open_backend(
     *,
     dropout: Any = 0.0,
     rows: Sequence[tuple[str, str]] | None = None,
+    adapt: dict[str, Any] | None = None,
     **train: Any,
 ) -> TorchClassifier:
     """A backend over `count` rows to train on and a third of that to validate."""
     rows = text_rows(count + count // 3) if rows is None else rows
     parts = {"train": as_rows(rows[:count]), "validation": as_rows(rows[count:])}
-    recipe = Recipe.model_validate({"train": SETTINGS | train, "adapt": {"dropout": dropout}})
+    recipe = Recipe.model_validate(
+        {"train": SETTINGS | train, "adapt": {"dropout": dropout, **(adapt or {})}}
+    )
     with_numbers = {part: (some, numbers(some)) for part, some in parts.items()}
     return TorchSession(folder).open(recipe, LABELS, with_numbers)[0]
 
@@ -119,3 +122,20 @@ def train(backend: Any, plan: Plan, folder: Path, **changes: Any) -> Progress:
 
 def weights(backend: TorchClassifier) -> dict[str, np.ndarray]:
     return {name: p.detach().numpy().copy() for name, p in backend.model.named_parameters()}
+
+
+class StopAt(StopRequest):
+    """Asks for a stop once so many steps are done."""
+
+    def __init__(self, backend: TorchClassifier, steps: int) -> None:
+        super().__init__()
+        done = backend.train_step
+
+        def counted(*args: object, **kwargs: object) -> object:
+            nonlocal steps
+            steps -= 1
+            if steps == 0:
+                self.signal_number = 2
+            return done(*args, **kwargs)  # type: ignore[arg-type]
+
+        backend.train_step = counted  # type: ignore[method-assign,assignment]

@@ -10,7 +10,7 @@ from tunewright.data.prepare import Prepared, label_numbers
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.recipe import defaults
 from tunewright.recipe.schema import Recipe
-from tunewright.train.phases import PhasePlan, plan_phases
+from tunewright.train.phases import PhasePlan, deepest, plan_phases, refuse_idle_adapters
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         defaults.choose_dropout(recipe.adapt),
         defaults.choose_max_length(recipe.train, facts),
         defaults.choose_batch_size(recipe.train, facts),
-        *defaults.choose_rates(recipe.train, facts),
+        *defaults.choose_adapters(recipe.adapt, recipe.train, facts),
+        *defaults.choose_rates(recipe.train, facts, adapters=recipe.adapt.has_adapters),
         defaults.choose_evaluations(recipe.train, facts),
         defaults.choose_cache(recipe.train),
         _asked_or(recipe, "train.precision", session.choose_precision),
@@ -71,8 +72,11 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         },
     )
     parameters = sum(p.numel() for p in loaded.model.parameters())
-    phases = plan_phases(resolved.train, backend.num_blocks)
-    return Adapted(backend, resolved, choices, parameters, loaded.news, phases)
+    most = deepest(resolved.adapt.layers, backend.num_blocks)
+    phases = plan_phases(resolved.train, backend.num_blocks, most)
+    if resolved.adapt.has_adapters:
+        refuse_idle_adapters(phases, most)
+    return Adapted(backend, resolved, choices, parameters, backend.news, phases)
 
 
 def _no_reason(column: str | None) -> str:

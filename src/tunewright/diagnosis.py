@@ -19,7 +19,7 @@ from tunewright.history.folder import runs_folder
 from tunewright.pretrained.listing import list_models
 
 PACKAGES = (
-    *("tunewright", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy"),
+    *("tunewright", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "scipy"),
     *("scikit-learn", "pyarrow", "datasets", "pydantic", "huggingface_hub", "filelock"),
 )
 Problem = dict[str, str]

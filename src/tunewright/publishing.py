@@ -74,6 +74,7 @@ def publish(folder: Path, judged: Judgement, changes: Mapping[str, Any] | None =
             labels=shown["labels"],
             counts=shown["split"]["parts"],
             result=result,
+            adapter=(folder / "model" / "adapter").is_dir(),
         ),
     )
 

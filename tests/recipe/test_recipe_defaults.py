@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tunewright.errors import RecipeError
 from tunewright.recipe import defaults
 from tunewright.recipe.load import build_recipe, load_recipe
 from tunewright.recipe.schema import Evaluate, Recipe, Train
@@ -27,7 +28,8 @@ def resolved(recipe: Recipe) -> Recipe:
             ("data.split.by", "stratified", "nothing else was said"),
             defaults.choose_max_length(recipe.train, known),
             defaults.choose_batch_size(recipe.train, known),
-            *defaults.choose_rates(recipe.train, known),
+            *defaults.choose_adapters(recipe.adapt, recipe.train, known),
+            *defaults.choose_rates(recipe.train, known, adapters=recipe.adapt.has_adapters),
             defaults.choose_evaluations(recipe.train, known),
             defaults.choose_cache(recipe.train),
             ("train.precision", "fp32", "measured"),
@@ -119,6 +121,7 @@ RECIPES = {
             ]
         }
     },
+    "adapters": {"adapt": {"method": "lora", "layers": "top-3"}},
     "odd words": {
         "name": "on",
         "model": "./my model #2",
@@ -155,3 +158,70 @@ def test_each_reason_stands_beside_its_value() -> None:
     lines = as_yaml(Recipe(), {"seed": "asked for", "train.epochs": "few rows"}).splitlines()
     assert "seed: 0  # asked for" in lines
     assert "  epochs: auto  # few rows" in lines
+
+
+# ---- adapters
+
+
+def adapters(**keys: object) -> dict[str, tuple[object, str]]:
+    recipe = build_recipe({"adapt": {"method": "lora"}, **keys})
+    chosen = defaults.choose_adapters(recipe.adapt, recipe.train, facts())
+    return {key.removeprefix("adapt."): (value, why) for key, value, why in chosen}
+
+
+def test_adapters_get_a_rank_and_twice_that_as_alpha() -> None:
+    chosen = {key: value for key, (value, _) in adapters().items()}
+    assert chosen == {"layers": "all", "rank": 16, "alpha": 32, "adapter_dropout": 0.0}
+    asked = adapters(adapt={"method": "dora", "rank": 4, "layers": "top-3"})
+    assert asked["rank"] == (4, "asked for")
+    assert asked["alpha"] == (8, "2 times the rank")
+    assert asked["layers"] == ("top-3", "asked for")
+
+
+def test_adapters_go_as_deep_as_the_phases() -> None:
+    phases = [{"blocks": 1}, {"blocks": 3}]
+    assert adapters(train={"phases": phases})["layers"] == ("top-3", "as deep as train.phases go")
+    assert adapters(train={"phases": [*phases, {}]})["layers"][0] == "all"
+
+
+def test_adapters_learn_faster_than_whole_layers() -> None:
+    rates = [
+        {key: value for key, value, _ in defaults.choose_rates(Train(), facts(), adapters=adapted)}
+        for adapted in (False, True)
+    ]
+    assert rates[1]["train.head_learning_rate"] == rates[0]["train.head_learning_rate"]
+    assert rates[1]["train.learning_rate"] == pytest.approx(10 * rates[0]["train.learning_rate"])  # type: ignore[operator]
+
+
+REFUSED = {
+    "rank is 8, but method full has no adapters": {"adapt": {"rank": 8}},
+    "alpha is 8, but method head has no adapters": {"adapt": {"method": "head", "alpha": 8}},
+    "adapter_dropout is 0.1, but method full": {"adapt": {"adapter_dropout": 0.1}},
+    "rank is null, but method lora needs it": {"adapt": {"method": "lora", "rank": None}},
+    "layers is top-2, but method head trains": {"adapt": {"method": "head", "layers": "top-2"}},
+    "layers is null, but method full": {"adapt": {"layers": None}},
+    "adapt.layers: should be all, or top-4": {"adapt": {"layers": "top-0"}},
+    "adapt.layers: should be all, or": {"adapt": {"layers": 4}},
+    "adapt.rank: ": {"adapt": {"method": "lora", "rank": 0}},
+    "adapt.method is lora, but train asks for the head alone": {
+        "adapt": {"method": "lora"},
+        "train": {"strategy": "head"},
+    },
+    "adapt.method is dora, but train asks for the head alone": {
+        "adapt": {"method": "dora"},
+        "train": {"phases": [{"blocks": 0}]},
+    },
+}
+
+
+@pytest.mark.parametrize("told", REFUSED)
+def test_wishes_that_contradict_each_other_are_refused(told: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        build_recipe(REFUSED[told])
+    assert told in caught.value.what
+    assert caught.value.fix
+
+
+def test_a_rank_above_the_width_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"adapt\.rank is 999, the model is 384 wide"):
+        adapters(adapt={"method": "lora", "rank": 999})

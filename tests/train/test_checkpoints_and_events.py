@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training import make_loop, make_plan, open_backend, phase, train, weights
+from training import StopAt, make_loop, make_plan, open_backend, phase, train, weights
 from tunewright.backends.torch import embedding
-from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.durable import read_lines
 from tunewright.errors import FailedRunError, RunError
 from tunewright.train.checkpoint import Checkpoints
 from tunewright.train.events import Events
-from tunewright.train.interrupt import Interrupted, StopRequest
+from tunewright.train.interrupt import Interrupted
 from tunewright.train.loop import Progress
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -123,23 +122,6 @@ def test_a_change_of_what_decides_the_weights_is_refused_by_name(
 
 
 # ---- resumed equals never stopped
-
-
-class StopAt(StopRequest):
-    """Asks for a stop once so many steps are done."""
-
-    def __init__(self, backend: TorchClassifier, steps: int) -> None:
-        super().__init__()
-        done = backend.train_step
-
-        def counted(*args: object, **kwargs: object) -> object:
-            nonlocal steps
-            steps -= 1
-            if steps == 0:
-                self.signal_number = 2
-            return done(*args, **kwargs)  # type: ignore[arg-type]
-
-        backend.train_step = counted  # type: ignore[method-assign,assignment]
 
 
 @pytest.mark.parametrize("stop_at", [1, 5, 6, 7, 11, 17, 18])

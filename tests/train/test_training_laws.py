@@ -22,7 +22,7 @@ from tunewright.errors import FailedRunError, RecipeError
 from tunewright.recipe.schema import Train
 from tunewright.train.batches import draw_key, epoch_batches, in_parts
 from tunewright.train.loop import Progress
-from tunewright.train.phases import plan_phases
+from tunewright.train.phases import deepest, plan_phases, refuse_idle_adapters
 from tunewright.train.schedule import rate_at_step
 from tunewright.train.stopping import Best
 
@@ -421,6 +421,26 @@ def test_phases_by_hand_keep_what_was_asked_and_fill_in_the_rest() -> None:
     assert plan[1].head_learning_rate == pytest.approx(2e-3)  # the ratio stays
     with pytest.raises(RecipeError, match=r"train\.phases\.0 asks for 7 blocks, the model has 6"):
         plan_phases(chosen(phases=[{"blocks": 7}]), 6)
+
+
+def test_layers_that_may_not_learn_are_in_no_phase() -> None:
+    assert [deepest(layers, 6) for layers in (None, "top-4", "top-6", "all")] == [0, 4, 6, 6]
+    staged = plan_phases(chosen(), 6, 3)
+    assert [(p.blocks, p.name) for p in staged] == [
+        (0, "head"),
+        (1, "top 1 blocks"),
+        (3, "top 3 blocks"),
+    ]
+    assert [p.blocks for p in plan_phases(chosen(phases=[{}]), 6, 3)] == [3]
+    with pytest.raises(RecipeError, match=r"train\.phases\.1 asks for 4 blocks, adapt\.layers is"):
+        plan_phases(chosen(phases=[{"blocks": 1}, {"blocks": 4}]), 6, 3)
+
+
+def test_adapters_that_no_phase_trains_are_refused() -> None:
+    plan = plan_phases(chosen(phases=[{"blocks": 2}]), 6, 4)
+    with pytest.raises(RecipeError, match="the top 4 blocks get adapters") as told:
+        refuse_idle_adapters(plan, 4)
+    assert told.value.fix == "write adapt.layers: top-2, or give a phase blocks: all"
 
 
 # ---- embedding tables

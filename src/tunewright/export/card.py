@@ -16,12 +16,14 @@ def model_card(
     labels: Sequence[str],
     counts: Mapping[str, Sequence[int]],
     result: Mapping[str, Any],
+    adapter: bool = False,
 ) -> str:
     """README.md of a model folder.
 
     Args:
         counts: part → rows of each label.
         result: as in result.json.
+        adapter: whether the folder also holds the adapter by itself.
     """
     metric = result["metric"]
     head = (
@@ -67,6 +69,12 @@ def model_card(
         "```",
         "",
     ]
+    if adapter:
+        lines += [
+            "The adapters are added to the weights of this folder. `adapter/` holds them alone, with",
+            "the head, as `peft.PeftModel.from_pretrained(base_model, folder)` reads them.",
+            "",
+        ]
     return "\n".join(lines)
 
 

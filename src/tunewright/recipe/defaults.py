@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tunewright.recipe.schema import Adapt, Evaluate, Recipe, Train
+from tunewright.errors import RecipeError
+from tunewright.recipe.schema import ADAPTER_KEYS, Adapt, Evaluate, Recipe, Train
 
 Choice = tuple[str, object, str]  # key, value, reason
 
 BASE_WIDTH, BASE_RATE = 384, 1e-4
 LAYER_DECAY = 0.9
+ADAPTER_RANK, ALPHA_PER_RANK = 16, 2
+ADAPTER_RATE = 10.0  # times the rate of whole layers
 PATIENCE = 3
 SHORT_ENOUGH = 128
 COVERED = 99.5
@@ -39,6 +42,53 @@ def choose_dropout(adapt: Adapt) -> Choice:
     if adapt.dropout != "auto":
         return key, adapt.dropout, "asked for"
     return key, "hidden", "attention without dropout is faster"
+
+
+def choose_adapters(adapt: Adapt, train: Train, facts: Facts) -> tuple[Choice, ...]:
+    """Which blocks may learn; rank, strength and dropout of adapters.
+
+    Raises:
+        RecipeError: the rank is higher than the model is wide.
+    """
+    if adapt.method == "head":
+        return ()
+    layers = _choose_layers(adapt, train)
+    if not adapt.has_adapters:
+        return (layers,)
+    if isinstance(adapt.rank, int) and adapt.rank > facts.width:
+        raise RecipeError(
+            f"adapt.rank is {adapt.rank}, the model is {facts.width} wide",
+            fix="give a rank of 4 to 64",
+        )
+    most = min(ADAPTER_RANK, facts.width)
+    rank = most if adapt.rank == "auto" else adapt.rank
+    auto: tuple[Choice, ...] = (
+        ("rank", most, "enough for one task; a higher rank costs more and rarely gains"),
+        ("alpha", ALPHA_PER_RANK * (rank or 0), f"{ALPHA_PER_RANK} times the rank"),
+        ("adapter_dropout", 0.0, "so few weights seldom learn rows by heart"),
+    )
+    return (
+        layers,
+        *(
+            (f"adapt.{key}", value, why)
+            if getattr(adapt, key) == "auto"
+            else (f"adapt.{key}", getattr(adapt, key), "asked for")
+            for key, value, why in auto
+        ),
+    )
+
+
+def _choose_layers(adapt: Adapt, train: Train) -> Choice:
+    """All, unless the phases by hand say how deep the adapters are to learn."""
+    key = "adapt.layers"
+    if adapt.layers != "auto":
+        return key, adapt.layers, "asked for"
+    if not adapt.has_adapters:
+        return key, "all", "any block may learn"
+    asked = [phase.blocks for phase in train.phases or ()]
+    if asked and "all" not in asked:
+        return key, f"top-{max(asked)}", "as deep as train.phases go"
+    return key, "all", "adapters are small; top-N is faster"
 
 
 def choose_max_length(train: Train, facts: Facts) -> Choice:
@@ -91,16 +141,22 @@ def choose_evaluations(train: Train, facts: Facts) -> Choice:
     return key, value, "each one costs a look at all validation rows"
 
 
-def choose_rates(train: Train, facts: Facts) -> tuple[Choice, ...]:
+def choose_rates(train: Train, facts: Facts, *, adapters: bool = False) -> tuple[Choice, ...]:
     """Learning rates, epochs and patience; the head's rate follows the blocks' rate."""
     rows = len(facts.lengths)
-    auto_rate = float(f"{BASE_RATE * BASE_WIDTH / max(1, facts.width):.2g}")
+    times = ADAPTER_RATE if adapters else 1.0
+    auto_rate = float(f"{times * BASE_RATE * BASE_WIDTH / max(1, facts.width):.2g}")
     rate = auto_rate if train.learning_rate == "auto" else train.learning_rate
+    why_rate = f"the model is {facts.width} wide; wider learns slower"
+    why_head = "the head starts from its solution"
+    if adapters:
+        why_rate += f"; adapters take {ADAPTER_RATE:g} times the rate of whole layers"
+        why_head += ", and its layers are whole"
     staged = train.strategy == "staged" and train.phases is None
     epochs = (1 if rows >= 600 else 2 if rows >= 200 else 3) if staged else 3
     auto: tuple[Choice, ...] = (
-        ("learning_rate", auto_rate, f"the model is {facts.width} wide; wider learns slower"),
-        ("head_learning_rate", rate, "the head starts from its solution"),
+        ("learning_rate", auto_rate, why_rate),
+        ("head_learning_rate", rate / times, why_head),
         ("layer_decay", LAYER_DECAY, "lower blocks hold what is general and move less"),
         ("epochs", epochs, f"{rows} training rows; early stopping ends sooner"),
         ("early_stopping", PATIENCE, "evaluations without gain"),
@@ -130,6 +186,10 @@ def with_choices(recipe: Recipe, choices: tuple[Choice, ...]) -> Recipe:
         for parent in parents:
             place = place[parent]
         place[last] = value
+    if not recipe.adapt.has_adapters:
+        content["adapt"] |= dict.fromkeys(ADAPTER_KEYS)
+    if recipe.adapt.method == "head":
+        content["adapt"]["layers"] = None
     if recipe.train.phases is not None:
         content["train"].pop("strategy")
     elif recipe.adapt.method == "head":

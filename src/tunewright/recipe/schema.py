@@ -6,14 +6,17 @@ The file, the flags, the JSON schema and the docs page all derive from these cla
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Auto = Literal["auto"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+TOP = r"^top-[1-9][0-9]*$"
+ADAPTER_KEYS = ("rank", "alpha", "adapter_dropout")
 Blocks = Annotated[int, Field(ge=0)] | Literal["all"]
 
 
@@ -68,14 +71,59 @@ class Data(Section):
 class Adapt(Section):
     """What becomes of the architecture."""
 
-    method: Literal["full", "head"] = Field(
-        "full", description="full: any layer may be trained; head: only the new head"
+    method: Literal["full", "head", "lora", "dora"] = Field(
+        "full",
+        description="full: any layer may be trained; head: only the new head; lora, dora: "
+        "adapters in the blocks, and the head",
+    )
+    layers: Literal["all"] | Annotated[str, Field(pattern=TOP)] | Auto | None = Field(
+        "auto",
+        description="blocks that may be trained, or get adapters: all, or top-4 for the top four; "
+        "null with method head",
+    )
+    rank: Count | Auto | None = Field(
+        "auto", description="of the adapters; null for none, without adapters"
+    )
+    alpha: Count | Auto | None = Field(
+        "auto", description="what adapters add is multiplied by alpha / rank"
+    )
+    adapter_dropout: Annotated[float, Field(ge=0, lt=1)] | Auto | None = Field(
+        "auto", description="share of the values that enter an adapter to drop in training"
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] | Auto | Literal["hidden", "model"] = Field(
         "auto",
         description="a share for hidden layers; hidden: the model's own share, in hidden layers "
         "only; model: as its config says, in attention weights too",
     )
+
+    @property
+    def has_adapters(self) -> bool:
+        """Whether the blocks get adapters."""
+        return self.method in ("lora", "dora")
+
+    @field_validator("layers", mode="before")
+    @classmethod
+    def _name_layers(cls, value: Any) -> Any:
+        if value in ("auto", "all", None) or (isinstance(value, str) and re.match(TOP, value)):
+            return value
+        raise ValueError("should be all, or top-4 for the top four blocks")
+
+    @model_validator(mode="after")
+    def _adapter_keys_need_adapters(self) -> Adapt:
+        for key in ADAPTER_KEYS:
+            value = getattr(self, key)
+            if not self.has_adapters and value not in ("auto", None):
+                raise ValueError(
+                    f"{key} is {value}, but method {self.method} has no adapters: "
+                    f"write method: lora, or leave {key} out"
+                )
+            if self.has_adapters and value is None:
+                raise ValueError(f"{key} is null, but method {self.method} needs it: leave it out")
+        if self.method == "head" and self.layers not in ("auto", None):
+            raise ValueError(f"layers is {self.layers}, but method head trains no block")
+        if self.method != "head" and self.layers is None:
+            raise ValueError(f"layers is null, but method {self.method} trains blocks")
+        return self
 
 
 class Phase(Section):
@@ -200,4 +248,15 @@ class Recipe(Section):
         wants_more = "strategy" in self.train.model_fields_set and self.train.strategy != "head"
         if self.adapt.method == "head" and (deep or wants_more):
             raise ValueError("adapt.method is head, but train asks for more layers than the head")
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_are_trained(self) -> Recipe:
+        phases, strategy = self.train.phases, self.train.strategy
+        idle = strategy == "head" if phases is None else all(p.blocks == 0 for p in phases)
+        if self.adapt.has_adapters and idle:
+            raise ValueError(
+                f"adapt.method is {self.adapt.method}, but train asks for the head alone: "
+                "write adapt.method: head, or train blocks too"
+            )
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -24,24 +25,46 @@ class PhasePlan:
     patience: int
 
 
-def plan_phases(train: Train, num_blocks: int) -> tuple[PhasePlan, ...]:
+def deepest(layers: str | None, num_blocks: int) -> int:
+    """How many top blocks `adapt.layers` lets learn; None is none of them.
+
+    Raises:
+        RecipeError: more than the model has.
+    """
+    if layers is None:
+        return 0
+    if not layers.startswith("top-"):
+        return num_blocks
+    top = int(layers.removeprefix("top-"))
+    if top > num_blocks:
+        raise RecipeError(
+            f"adapt.layers is {layers}, the model has {num_blocks} blocks",
+            fix=f"write top-{num_blocks} or less, or all",
+        )
+    return top
+
+
+def plan_phases(train: Train, num_blocks: int, most: int | None = None) -> tuple[PhasePlan, ...]:
     """The phases that a recipe asks for, on a model with this many blocks.
 
     Args:
         train: with numbers where it said auto.
+        most: top blocks that may learn; None for all.
     Raises:
-        RecipeError: a phase wants more blocks than the model has.
+        RecipeError: a phase wants more blocks than the model has, or than may learn.
     """
+    most = num_blocks if most is None else most
     if train.phases is not None:
         return tuple(
-            _by_hand(phase, index, num_blocks, train) for index, phase in enumerate(train.phases)
+            _by_hand(phase, index, num_blocks, most, train)
+            for index, phase in enumerate(train.phases)
         )
-    whole = _plan(train, "all layers", num_blocks)
+    whole = _plan(train, _name(most, num_blocks), most)
     if train.strategy == "full":
         return (whole,)
     if train.strategy == "head":
         return (_plan(train, "head", 0),)
-    top = num_blocks // 2
+    top = most // 2
     probe = _plan(train, "head", 0, epochs=0)
     if not top:
         return (probe, whole)
@@ -66,12 +89,27 @@ def _plan(train: Train, name: str, blocks: int, epochs: int | None = None) -> Ph
     )
 
 
-def _by_hand(phase: Phase, index: int, num_blocks: int, train: Train) -> PhasePlan:
-    blocks = num_blocks if phase.blocks == "all" else phase.blocks
+def refuse_idle_adapters(phases: Sequence[PhasePlan], adapted: int) -> None:
+    """Raise RecipeError when no phase trains the lowest of the adapted blocks."""
+    reached = max(phase.blocks for phase in phases)
+    if reached < adapted:
+        raise RecipeError(
+            f"the top {adapted} blocks get adapters, and train.phases train {reached} of them",
+            fix=f"write adapt.layers: top-{reached}, or give a phase blocks: all",
+        )
+
+
+def _by_hand(phase: Phase, index: int, num_blocks: int, most: int, train: Train) -> PhasePlan:
+    blocks = most if phase.blocks == "all" else phase.blocks
     if blocks > num_blocks:
         raise RecipeError(
             f"train.phases.{index} asks for {blocks} blocks, the model has {num_blocks}",
             fix=f"give blocks from 0 to {num_blocks}, or all",
+        )
+    if blocks > most:
+        raise RecipeError(
+            f"train.phases.{index} asks for {blocks} blocks, adapt.layers is top-{most}",
+            fix=f"give blocks from 0 to {most}, or write adapt.layers: top-{blocks}",
         )
     keys = ("learning_rate", "head_learning_rate", "layer_decay", "epochs", "early_stopping")
     given = {key: getattr(phase, key) for key in keys if getattr(phase, key) != "auto"}

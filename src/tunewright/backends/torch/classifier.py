@@ -14,7 +14,8 @@ from torch import nn
 from torch.nn import functional
 
 from tunewright.backends.base import PhaseStart
-from tunewright.backends.torch import probe, state
+from tunewright.backends.torch import adapters, probe, state
+from tunewright.backends.torch.adapters import AdapterSettings
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.cut import Batch
 from tunewright.backends.torch.device import most_tokens, seed_device
@@ -27,7 +28,7 @@ from tunewright.backends.torch.tokens import Tokens, collate, sorted_batches
 from tunewright.backends.torch.work import gflop_per_token
 from tunewright.errors import ModelError
 from tunewright.train.batches import in_parts
-from tunewright.train.phases import PhasePlan
+from tunewright.train.phases import PhasePlan, deepest
 
 EVAL_TOKENS = 4096
 EXACT_FP32 = 1e-4
@@ -59,6 +60,8 @@ class StepSettings:
     seed: int
     room: Room | None
     peak: float
+    layers: str | None
+    adapters: AdapterSettings | None
 
 
 class TorchClassifier:
@@ -86,6 +89,14 @@ class TorchClassifier:
         first = np.arange(min(2, len(parts["train"].tokens)))
         self.layout: Layout = find_layout(self.model, self._batch("train", first))
         self.num_blocks = self.layout.num_blocks
+        self.news = loaded.news
+        most = deepest(settings.layers, self.num_blocks)
+        if settings.adapters is not None:
+            self.layout = adapters.put_adapters(self.model, self.layout, most, settings.adapters)
+            seed_dropout(self.model, self.draws, None)  # the adapters' own
+            self.news += f"; {adapters.news(self.model, self.layout, settings.adapters)}"
+        self.frozen = set(dict(self.model.named_parameters()))  # and never learns in this run
+        self.frozen -= {name for name, _ in self.layout.trainable(most)}
         used = np.union1d(parts["train"].tokens.ids, [self.tokenizer.pad_token_id])
         self.tables = take_over_large_tables(self.model, used)
         self.class_weights = self._class_weights()
@@ -200,7 +211,7 @@ class TorchClassifier:
     def keep_best(self) -> None:
         """See `Backend`. Only what may have changed is copied."""
         for name, parameter in self.model.named_parameters():
-            if name not in self.best:
+            if name not in self.frozen and name not in self.best:
                 self.best[name] = parameter.detach().clone()
             elif parameter.requires_grad:
                 self.best[name].copy_(parameter.detach())
@@ -210,8 +221,9 @@ class TorchClassifier:
         state.put_weights(self.model, self.best)
 
     def save_state(self, folder: Path) -> None:
-        """See `Backend`."""
-        state.write_tensors(folder / "weights.safetensors", state.weights(self.model))
+        """See `Backend`. What never learns is in the pre-trained model, and not written."""
+        weights = state.weights(self.model, leave_out=self.frozen)
+        state.write_tensors(folder / "weights.safetensors", weights)
         state.write_tensors(folder / "best.safetensors", self.best)
         if self.optimizer is not None:
             moments = state.optimizer_tensors(self.optimizer)
@@ -231,9 +243,13 @@ class TorchClassifier:
 
     def save_model(self, folder: Path) -> None:
         """See `Backend`."""
-        with quiet(), state.system_errors():
+        adapted = self.settings.adapters is not None
+        plain = adapters.merged(self.model) if adapted else contextlib.nullcontext()
+        with quiet(), state.system_errors(), plain:
             self.model.save_pretrained(folder)  # type: ignore[operator]
             self.tokenizer.save_pretrained(folder)
+        if adapted:
+            adapters.save_adapter(self.model, self.layout, folder / "adapter")
 
     # ---- how it is done
 
@@ -309,7 +325,7 @@ class TorchClassifier:
 
     def _content_key(self, blocks: int) -> str:
         learning = {name for name, _ in self.layout.trainable(blocks)}
-        frozen = (t for n, t in state.weights(self.model).items() if n not in learning)
+        frozen = state.weights(self.model, leave_out=learning).values()
         arrays = [
             array
             for each in self.parts.values()

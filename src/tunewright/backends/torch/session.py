@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 import torch
 
+from tunewright.backends.torch.adapters import AdapterSettings
 from tunewright.backends.torch.classifier import Part, StepSettings, TorchClassifier
 from tunewright.backends.torch.device import (
     keep_freed_memory,
@@ -29,7 +30,7 @@ from tunewright.backends.torch.tokens import Tokens, refuse_unknown_tokens, toke
 from tunewright.backends.torch.work import product_rate
 from tunewright.cache import cache_folder
 from tunewright.data.rows import Rows
-from tunewright.recipe.schema import Recipe
+from tunewright.recipe.schema import Adapt, Recipe
 
 BF16_GAIN = 1.3
 GIB = 1 << 30
@@ -111,6 +112,8 @@ class TorchSession:
                 torch.bfloat16 if train.precision == "bf16" else torch.float32,
                 self.device,
             ),
+            layers=recipe.adapt.layers,
+            adapters=_adapter_settings(recipe.adapt, recipe.seed),
         )
         return TorchClassifier(loaded, tokens, settings, self.device), loaded
 
@@ -127,3 +130,16 @@ def _room(cache: float | str) -> Room | None:
         return None
     memory = min(MEMORY_MOST, int(MEMORY_SHARE * psutil.virtual_memory().available))
     return Room(memory, int(float(cache) * GIB), cache_folder() / "activations")
+
+
+def _adapter_settings(adapt: Adapt, seed: int) -> AdapterSettings | None:
+    if not adapt.has_adapters:
+        return None
+    chosen: Any = adapt
+    return AdapterSettings(
+        method=chosen.method,
+        rank=chosen.rank,
+        alpha=chosen.alpha,
+        dropout=chosen.adapter_dropout,
+        seed=seed,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,10 +44,10 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path)
 
 
-def weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Every parameter and buffer once, under its first name."""
+def weights(model: nn.Module, leave_out: Collection[str] = ()) -> dict[str, torch.Tensor]:
+    """Every parameter and buffer once, under its first name, but for those that are left out."""
     named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    return {name: tensor.detach() for name, tensor in named.items()}
+    return {name: tensor.detach() for name, tensor in named.items() if name not in leave_out}
 
 
 def put_weights(model: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:

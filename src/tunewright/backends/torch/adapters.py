@@ -1,0 +1,162 @@
+"""LoRA and DoRA adapters, by the PEFT library, inside a model that keeps its class.
+
+Every linear layer of the top blocks gets an adapter beside it. The adapters and the head learn,
+nothing else does. Hu et al. 2021 (LoRA); Liu et al. 2024 (DoRA).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from tunewright.backends.torch.blocks import Layout
+from tunewright.backends.torch.state import write_tensors
+from tunewright.errors import ModelError
+
+NAME = "default"  # PEFT's word for an only adapter
+KEY_PREFIX = "base_model.model."  # of every weight in PEFT's files
+
+
+@dataclass(frozen=True)
+class AdapterSettings:
+    """What adapters need from the recipe, as plain values; `seed` decides their first weights."""
+
+    method: str
+    rank: int
+    alpha: int
+    dropout: float
+    seed: int
+
+
+def put_adapters(model: nn.Module, layout: Layout, top: int, settings: AdapterSettings) -> Layout:
+    """Put adapters on the top blocks, in place; what they add is zero until they learn.
+
+    Args:
+        layout: of the model without adapters.
+        top: number of blocks, counted from the head.
+    Returns:
+        the same layout, with the adapters as all that may learn below the head.
+    Raises:
+        ModelError: the blocks have no linear layers.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    targets = _linear_layers(model, layout.blocks[layout.num_blocks - top :])
+    if not targets:
+        raise ModelError(
+            f"the blocks of {type(model).__name__} have no linear layers for adapters",
+            fix="write adapt.method: full",
+        )
+    before = {id(parameter) for parameter in model.parameters()}
+    config = LoraConfig(
+        task_type="SEQ_CLS",
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        use_dora=settings.method == "dora",
+        target_modules=list(targets),
+        fan_in_fan_out=all(isinstance(layer, Conv1D) for layer in targets.values()),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        inject_adapter_in_model(config, model, NAME)
+    added = {name: p for name, p in model.named_parameters() if id(p) not in before}
+    in_block = tuple(_names_within(block, added) for block in layout.blocks)
+    return replace(layout, embeddings=(), in_block=in_block)
+
+
+def news(model: nn.Module, layout: Layout, settings: AdapterSettings) -> str:
+    """One line that says what the adapters are."""
+    names = {name for block in layout.in_block for name in block}
+    count = sum(p.numel() for name, p in model.named_parameters() if name in names)
+    blocks = sum(1 for block in layout.in_block if block)
+    kind = {"lora": "LoRA", "dora": "DoRA"}[settings.method]
+    return (
+        f"{kind} adapters of rank {settings.rank} in {blocks} of {layout.num_blocks} blocks "
+        f"({count:,} weights); the other weights stay as they are"
+    )
+
+
+@contextmanager
+def merged(model: nn.Module) -> Iterator[None]:
+    """Within, the model has plain layers with the adapters added to their weights.
+
+    The adapted layers themselves are not touched: merging and taking back would round.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    places = [
+        (parent, name, layer)
+        for parent in model.modules()
+        for name, layer in parent.named_children()
+        if isinstance(layer, LoraLayer)
+    ]
+    try:
+        for parent, name, layer in places:
+            setattr(parent, name, _merged_layer(layer))
+        yield
+    finally:
+        for parent, name, layer in places:
+            setattr(parent, name, layer)
+
+
+def save_adapter(model: nn.Module, layout: Layout, folder: Path) -> None:
+    """Write the adapters and the head as `PeftModel.from_pretrained(base_model, folder)` reads them."""
+    from peft import get_peft_model_state_dict
+
+    tensors = get_peft_model_state_dict(model, adapter_name=NAME, save_embedding_layers=False)
+    tensors |= {name: p for name, p in model.named_parameters() if name in layout.head}
+    folder.mkdir()
+    write_tensors(
+        folder / "adapter_model.safetensors",
+        {KEY_PREFIX + name: tensor for name, tensor in tensors.items()},
+    )
+    config: dict[str, Any] = model.peft_config[NAME].to_dict()  # type: ignore[index, union-attr]
+    config |= {
+        "modules_to_save": list(_modules_of(model, frozenset(layout.head))),
+        "inference_mode": True,
+        "target_modules": sorted(config["target_modules"]),
+    }
+    text = json.dumps(config, indent=2, sort_keys=True, default=str)
+    (folder / "adapter_config.json").write_text(text + "\n", "utf-8")
+
+
+def _linear_layers(model: nn.Module, blocks: Sequence[nn.Module]) -> dict[str, nn.Module]:
+    """Name to layer; Conv1D is what GPT-2 and its like call a linear layer."""
+    inside = {id(module) for block in blocks for module in block.modules()}
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if id(module) in inside and type(module) in (nn.Linear, Conv1D)
+    }
+
+
+def _modules_of(module: nn.Module, names: frozenset[str], above: str = "") -> Iterator[str]:
+    """Names of the largest modules that have these parameters and no others."""
+    for name, child in module.named_children():
+        place = f"{above}{name}"
+        own = {f"{place}.{inner}" for inner, _ in child.named_parameters()}
+        if own and own <= names:
+            yield place
+        elif own & names:
+            yield from _modules_of(child, names, f"{place}.")
+
+
+def _names_within(block: nn.Module, named: dict[str, nn.Parameter]) -> tuple[str, ...]:
+    own = {id(parameter) for parameter in block.parameters()}
+    return tuple(name for name, parameter in named.items() if id(parameter) in own)
+
+
+def _merged_layer(layer: Any) -> nn.Module:
+    alone = copy.deepcopy(layer)
+    alone.merge()
+    return alone.get_base_layer()  # type: ignore[no-any-return]

@@ -18,7 +18,7 @@ from tunewright.backends.torch import probe, state
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.cut import Batch, Cut
 from tunewright.backends.torch.device import most_tokens
-from tunewright.backends.torch.dropout import Draws, SeededDropout, seed_dropout
+from tunewright.backends.torch.dropout import Draws, seed_dropout
 from tunewright.backends.torch.embedding import take_over_large_tables
 from tunewright.backends.torch.load import Loaded, quiet
 from tunewright.backends.torch.optimizer import learning, make_optimizer
@@ -251,29 +251,28 @@ class TorchClassifier:
 
     def _cut(self, blocks: int) -> int:
         """Blocks below which everything is frozen; one block at least stays above."""
-        return min(self.num_blocks - blocks, self.num_blocks - 1)
+        return min(self.num_blocks - blocks, self.num_blocks - 1, self.layout.chain)
 
     def _wake(self) -> None:
         """Training mode for what learns; frozen layers drop nothing, cached or not."""
-        self.model.train()
         if self.top >= self.num_blocks:
+            self.model.train()
             return
-        first = self.num_blocks - self.top
-        for block in self.layout.blocks[:first]:
-            block.eval()
-        learning = {id(m) for block in self.layout.blocks[first:] for m in block.modules()}
-        for name, module in self.model.named_modules():
-            frozen = id(module) not in learning and name not in self.layout.late
-            if frozen and isinstance(module, SeededDropout):
-                module.eval()
+        self.model.eval()
+        for block in self.layout.blocks[self.num_blocks - self.top :]:
+            block.train()
+        for name in self.layout.late:
+            self.model.get_submodule(name).training = True
 
     def _make_prefix(self, blocks: int) -> tuple[Prefix | None, str]:
         """What is frozen below the top `blocks`, computed once; None where it cannot be; why."""
         cut = self._cut(blocks)
-        if cut < 1:
+        if blocks >= self.num_blocks:
             return None, "nothing is frozen"
-        if not self.layout.each_once:
-            return None, "the model calls its blocks more than once"
+        if self.layout.uncut:
+            return None, self.layout.uncut
+        if cut < 1:
+            return None, "no block lies below another one"
         width = int(getattr(self.model.config, "hidden_size", 0) or 0)
         size = sum(int(part.tokens.starts[-1]) for part in self.parts.values()) * width * 4 / 2**20
         if size > self.settings.cache_limit_mib:
@@ -299,6 +298,8 @@ class TorchClassifier:
                 )
                 prefix.build(part, lengths, batches)
         said = f"{cut} frozen blocks computed once; cut and top equal the whole within {bound:g}"
+        if cut == self.layout.chain < self.num_blocks - blocks:
+            said += "; the blocks above see more than one state (a decoder, its encoder's)"
         return prefix, said
 
     def _class_weights(self) -> torch.Tensor | None:

@@ -14,7 +14,8 @@ from transformers import (
     AutoModelForSequenceClassification,
 )
 
-from tiny_models import DECODERS, ENCODERS, SMALL, VOCABULARY
+import tiny_models
+from tiny_models import BART_LIKE, ENCODER_DECODERS, SMALL, VOCABULARY
 
 Batch = dict[str, torch.Tensor]
 NUM_LABELS = 3
@@ -22,11 +23,16 @@ FOUR: dict[str, Any] = {
     "num_hidden_layers": 4,
     "n_layers": 4,
     "n_layer": 4,
+    "num_layers": 4,
+    "num_decoder_layers": 4,
+    "encoder_layers": 4,
+    "decoder_layers": 4,
     "dropout": 0.0,
     "hidden_dropout_prob": 0.0,
     "attention_probs_dropout_prob": 0.0,
 }
-MORE_ENCODERS: dict[str, dict[str, Any]] = {
+ENCODERS: dict[str, dict[str, Any]] = {
+    **tiny_models.ENCODERS,
     "mobilebert": {
         "embedding_size": 32,
         "intra_bottleneck_size": 16,
@@ -35,31 +41,12 @@ MORE_ENCODERS: dict[str, dict[str, Any]] = {
     "roformer": {"embedding_size": 32},
     "megatron-bert": {},
 }
-MORE_DECODERS: dict[str, dict[str, Any]] = {
+DECODERS: dict[str, dict[str, Any]] = {
+    **tiny_models.DECODERS,
     "gemma2": {"num_key_value_heads": 1, "head_dim": 16, "sliding_window": 4},
     "gpt_neox": {},
     "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},
     "bloom": {"n_head": 2},
-}
-T5_LIKE = {
-    "decoder_start_token_id": 0,
-    "d_model": 32,
-    "d_kv": 16,
-    "d_ff": 48,
-    "num_layers": 4,
-    "num_decoder_layers": 4,
-}
-BART_LIKE = {
-    "d_model": 32,
-    **{f"{side}_layers": 4 for side in ("encoder", "decoder")},
-    **{f"{side}_ffn_dim": 48 for side in ("encoder", "decoder")},
-    **{f"{side}_attention_heads": 2 for side in ("encoder", "decoder")},
-}
-ENCODER_DECODERS: dict[str, dict[str, Any]] = {
-    "t5": {**T5_LIKE, "num_heads": 2, "dropout_rate": 0.0},
-    "mt5": {**T5_LIKE, "num_heads": 2, "dropout_rate": 0.0},
-    "bart": BART_LIKE,
-    "mbart": BART_LIKE,
 }
 SIXTEEN = {"image_size": 16, "patch_size": 4}
 SWIN = {
@@ -129,15 +116,13 @@ SPEECH: dict[str, dict[str, Any]] = {
         "time_stride": 8,
     },
 }
-TEXT = {**ENCODERS, **MORE_ENCODERS, **DECODERS, **MORE_DECODERS, **ENCODER_DECODERS}
-ZOO = {**TEXT, **VISION, **SPEECH}
+ZOO = {**ENCODERS, **DECODERS, **ENCODER_DECODERS, **VISION, **SPEECH}
 
 
 def open_zoo(name: str, **changes: Any) -> nn.Module:
     """A model with a new head, in evaluation mode; the weights are wide enough to matter."""
-    sizes = {} if name in STAGED else {**SMALL, **FOUR}
-    given = {**sizes, "num_labels": NUM_LABELS, **ZOO[name], **changes}
-    config = AutoConfig.for_model(name, **given)
+    sizes = ZOO[name] if name in STAGED else {**SMALL, **ZOO[name], **FOUR}
+    config = AutoConfig.for_model(name, **sizes, num_labels=NUM_LABELS, **changes)
     kind = AutoModelForSequenceClassification
     if name in VISION:
         kind = AutoModelForImageClassification
@@ -148,7 +133,7 @@ def open_zoo(name: str, **changes: Any) -> nn.Module:
         model = kind.from_config(config)
         with torch.no_grad():
             for parameter in model.parameters():
-                if parameter.ndim > 1:
+                if parameter.ndim == 2:
                     parameter.mul_(2.0)
     return model.eval()
 

@@ -83,9 +83,9 @@ class Cut:
     def prove(self, batch: Batch) -> float:
         """How far cut and top are from the whole model, in the scores and in the last state.
 
-        The largest difference, relative where the numbers are larger than 1. Padding is wiped
-        from the activations, as it is when they are kept. Call it once before `without_blocks`,
-        with the model in evaluation mode.
+        The largest difference as a share of the largest number. Padding is wiped from the
+        activations, as it is when they are kept. Call it once before `without_blocks`, with the
+        model in evaluation mode.
         """
         with torch.no_grad():
             whole = self._learn_answers(batch)
@@ -180,7 +180,10 @@ def _without_padding(state: torch.Tensor, batch: Batch) -> torch.Tensor:
 
 
 def _difference(whole: torch.Tensor, top: torch.Tensor) -> float:
+    """The largest difference over the largest number; infinite where there is no telling."""
+    if torch.equal(whole, top):
+        return 0.0
     if whole.shape != top.shape:
         return float("inf")
-    largest = (whole.float() - top.float()).abs().max() / whole.float().abs().max().clamp(min=1.0)
-    return float(largest) if torch.isfinite(largest) else float("inf")
+    share = (whole.double() - top.double()).abs().max() / whole.double().abs().max()
+    return float(share) if torch.isfinite(share) else float("inf")

@@ -45,7 +45,7 @@ def owner(layout: Layout, part: str) -> set[int]:
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_every_weight_has_one_place_and_every_cut_in_the_chain_equals_the_whole(name: str) -> None:
+def test_every_weight_has_one_place_and_every_possible_cut_equals_the_whole(name: str) -> None:
     model, layout, batch = opened(name)
     asked = {n for n, p in open_zoo(name).named_parameters() if p.requires_grad}
     assert asked == {n for n, p in model.named_parameters() if p.requires_grad}
@@ -55,8 +55,10 @@ def test_every_weight_has_one_place_and_every_cut_in_the_chain_equals_the_whole(
     assert layout.embeddings
     assert layout.head
     assert all(layout.in_block)
-    assert layout.chain == {"albert": 0}.get(name, 4)
-    for below in range(1, layout.chain + 1):
+    assert layout.cuts == (
+        () if name == "albert" else (*range(1, 5), *[8] * (name in ENCODER_DECODERS))
+    )
+    for below in layout.cuts:
         assert Cut(model, layout.blocks, below).prove(batch) == 0.0
 
 
@@ -100,16 +102,32 @@ def test_a_head_that_reads_all_layers_is_refused_by_the_proof() -> None:
     assert Cut(model, layout.blocks, 2).prove(batch) > BOUND
 
 
-def test_small_numbers_hide_no_difference() -> None:
-    """What enters a block of MobileViT also goes around it; fresh, its numbers are tiny."""
+def test_what_goes_around_a_block_forbids_the_cut_however_small_it_is() -> None:
+    """MobileViT has three groups of blocks; what enters a group also goes around it."""
     config = AutoConfig.for_model("mobilevit", image_size=32, num_labels=3)
     torch.manual_seed(0)
     model = AutoModelForImageClassification.from_config(config).eval()
     batch, _ = next(zoo_batches("convnext", 1))
     layout = find_layout(model, batch)
-    with torch.no_grad():
-        assert model(**batch).logits.abs().max() < 1e-6
-    assert Cut(model, layout.blocks, 7).prove(batch) > BOUND
+    assert layout.num_blocks == 9
+    assert Cut(model, layout.blocks, 7).prove(batch) < BOUND  # by fresh weights, all but nothing
+    assert layout.cuts == (1, 2)  # what goes around the lowest group comes from the embeddings
+
+
+def test_what_a_block_reads_without_being_given_it_forbids_the_cut() -> None:
+    """As when upper layers take keys and values of a lower one from a cache."""
+    model = open_zoo("bert")
+    layers = model.bert.encoder.layer
+    seen: list[torch.Tensor] = []
+    layers[1].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    layers[3].output.register_forward_hook(lambda _, __, answer: answer + 1e-9 * seen.pop())
+    batch, _ = next(zoo_batches("bert", 1))
+    assert find_layout(model, batch).cuts == (1, 4)
+
+
+def test_the_cut_gives_way_to_the_next_one_below() -> None:
+    _, layout, _ = opened("t5")
+    assert [layout.highest_cut(most) for most in (0, 3, 4, 7)] == [0, 3, 4, 4]
 
 
 def test_numbers_that_are_not_finite_are_no_proof() -> None:
@@ -240,7 +258,7 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_model_without_blocks_counts_as_one_block(bag: Path) -> None:
     layout = open_backend(bag, 8).layout
-    assert (layout.blocks, layout.num_blocks, layout.chain) == ((), 1, 0)
+    assert (layout.blocks, layout.num_blocks, layout.cuts) == ((), 1, ())
     assert layout.head == ("classifier.weight", "classifier.bias")
     assert "words.weight" in layout.in_block[0]
     assert layout.embeddings == ()

@@ -68,7 +68,7 @@ def losses(
 
 def proved(model: nn.Module, layout: Layout, top: int, batch: dict[str, torch.Tensor]) -> Cut:
     assert layout.uncut == ""
-    place = Cut(model, layout.blocks, min(layout.num_blocks - top, layout.chain))
+    place = Cut(model, layout.blocks, layout.highest_cut(layout.num_blocks - top))
     assert place.below >= 1
     assert place.prove(batch) <= 1e-4
     return place

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from tunewright.backends.torch.chain import chain_length
+from tunewright.backends.torch.flow import possible_cuts
 from tunewright.backends.torch.repeats import find_blocks
 from tunewright.backends.torch.watch import Call, watch
 
@@ -22,17 +22,16 @@ from tunewright.backends.torch.watch import Call, watch
 class Layout:
     """A model cut into parts. The names are those of `named_parameters`.
 
-    A model without repeated blocks counts as one block, of which `blocks` has no module. `uncut`
-    says why no cut between two blocks is possible, and is empty when one may be; `chain` is the
-    number of blocks that may lie below it. `late` names the modules that are first called once
-    the last block is through.
+    A model without repeated blocks counts as one block, of which `blocks` has no module. `cuts`
+    has the numbers of blocks that may lie below a cut; `uncut` says why there is none. `late`
+    names the modules that are first called once the last block is through.
     """
 
     blocks: tuple[nn.Module, ...]
     embeddings: tuple[str, ...]
     in_block: tuple[tuple[str, ...], ...]
     head: tuple[str, ...]
-    chain: int
+    cuts: tuple[int, ...] = ()
     uncut: str = ""
     late: frozenset[str] = frozenset()
 
@@ -40,6 +39,10 @@ class Layout:
     def num_blocks(self) -> int:
         """Repeated layers between embeddings and head."""
         return len(self.in_block)
+
+    def highest_cut(self, most: int) -> int:
+        """Number of blocks below the highest possible cut with at most so many; 0 for none."""
+        return max((below for below in self.cuts if below <= most), default=0)
 
     def trainable(self, top: int) -> list[tuple[str, int]]:
         """(name, blocks above it) of what learns when the top `top` blocks do.
@@ -77,7 +80,7 @@ def find_layout(model: nn.Module, example: Mapping[str, torch.Tensor]) -> Layout
         embeddings=tuple(groups[0]),
         in_block=tuple(map(tuple, groups[1:-1])),
         head=tuple(groups[-1]),
-        chain=chain_length(model, blocks, example) if once else 0,
+        cuts=possible_cuts(model, blocks, example) if once else (),
         uncut="" if once else "the model calls its blocks more than once",
         late=frozenset(n for n, m in model.named_modules() if heights.get(id(m)) == top),
     )
@@ -130,7 +133,6 @@ def _one_block(model: nn.Module, calls: Sequence[Call]) -> Layout:
         embeddings=(),
         in_block=(rest,),
         head=head,
-        chain=0,
         uncut=f"no repeated blocks were found in {type(model).__name__}",
         late=frozenset([names[id(last)]]),
     )

@@ -251,7 +251,7 @@ class TorchClassifier:
 
     def _cut(self, blocks: int) -> int:
         """Blocks below which everything is frozen; one block at least stays above."""
-        return min(self.num_blocks - blocks, self.num_blocks - 1, self.layout.chain)
+        return self.layout.highest_cut(min(self.num_blocks - blocks, self.num_blocks - 1))
 
     def _wake(self) -> None:
         """Training mode for what learns; frozen layers drop nothing, cached or not."""
@@ -272,7 +272,7 @@ class TorchClassifier:
         if self.layout.uncut:
             return None, self.layout.uncut
         if cut < 1:
-            return None, "no block lies below another one"
+            return None, "no place between two blocks sees all that is below it"
         width = int(getattr(self.model.config, "hidden_size", 0) or 0)
         size = sum(int(part.tokens.starts[-1]) for part in self.parts.values()) * width * 4 / 2**20
         if size > self.settings.cache_limit_mib:
@@ -298,8 +298,8 @@ class TorchClassifier:
                 )
                 prefix.build(part, lengths, batches)
         said = f"{cut} frozen blocks computed once; cut and top equal the whole within {bound:g}"
-        if cut == self.layout.chain < self.num_blocks - blocks:
-            said += "; the blocks above see more than one state (a decoder, its encoder's)"
+        if cut < min(self.num_blocks - blocks, self.num_blocks - 1):
+            said += "; what lies higher sees more than one state (a decoder, its encoder's)"
         return prefix, said
 
     def _class_weights(self) -> torch.Tensor | None:

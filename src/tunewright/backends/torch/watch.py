@@ -63,12 +63,12 @@ def call_once(
     model: nn.Module,
     example: Mapping[str, torch.Tensor],
     hooks: list[torch.utils.hooks.RemovableHandle],
-) -> None:
-    """One forward call in evaluation mode; afterwards modes are as before, the hooks are gone."""
+) -> Any:
+    """The answer in evaluation mode; afterwards modes are as before and the hooks are gone."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
-        model(**example)
+        return model(**example)
     finally:
         for module in training:
             module.training = True

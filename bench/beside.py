@@ -15,7 +15,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
-DEFAULTS: dict[str, Any] = {}
 BEST: dict[str, Any] = {
     "per_device_train_batch_size": 32,
     "num_train_epochs": 3,

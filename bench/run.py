@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from bench import quality, speed
+from bench import frozen, quality, speed
 
 
 def main() -> None:
     """Speed first, on a quiet machine; then scores."""
     speed.main()
+    print()
+    frozen.main()
     print()
     quality.main()
 

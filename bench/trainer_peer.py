@@ -38,6 +38,7 @@ def main() -> None:
     model = AutoModelForSequenceClassification.from_pretrained(
         model_folder, num_labels=len(labels), dtype=torch.float32
     )
+    freeze(model, settings.pop("frozen_blocks", 0))
     with tempfile.TemporaryDirectory() as out:
         arguments = TrainingArguments(
             out, report_to="none", save_strategy="no", disable_tqdm=True, use_cpu=True, **settings
@@ -62,6 +63,14 @@ def main() -> None:
         exp = np.exp(scores - scores.max(1, keepdims=True))
         answer["probabilities"] = (exp / exp.sum(1, keepdims=True)).round(6).tolist()
     print(json.dumps(answer))
+
+
+def freeze(model: torch.nn.Module, blocks: int) -> None:
+    """No gradient for the embeddings and the lowest blocks of a BERT."""
+    if not blocks:
+        return
+    for part in (model.bert.embeddings, *model.bert.encoder.layer[:blocks]):
+        part.requires_grad_(False)
 
 
 def read(path: Path, tokenizer: AutoTokenizer, labels: list[str]) -> list[dict[str, object]]:

@@ -32,6 +32,7 @@ SETTINGS: dict[str, Any] = {
     "evaluations_per_epoch": 1,
     "precision": "fp32",
     "threads": 1,
+    "cache": 1.0,
 }
 
 

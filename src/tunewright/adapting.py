@@ -53,6 +53,7 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         defaults.choose_batch_size(recipe.train, facts),
         *defaults.choose_rates(recipe.train, facts),
         defaults.choose_evaluations(recipe.train, facts),
+        defaults.choose_cache(recipe.train),
         _asked_or(recipe, "train.precision", session.choose_precision),
         _asked_or(recipe, "train.threads", session.choose_threads),
         defaults.choose_metric(recipe.evaluate, facts),

@@ -98,14 +98,12 @@ def test_cut_and_top_equal_the_whole(name: str, folders: dict[str, Path]) -> Non
 @every_architecture
 @pytest.mark.parametrize("top", [0, 1])
 def test_training_from_the_kept_prefix_gives_the_same_losses(
-    name: str, top: int, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    name: str, top: int, folders: dict[str, Path]
 ) -> None:
     losses: dict[bool, list[float]] = {}
     for kept in (True, False):
-        backend = open_backend(folders[name], 24)
-        if not kept:
-            monkeypatch.setattr(TorchClassifier, "_make_prefix", lambda *_: (None, "not wanted"))
-        started = backend.start_phase(phase(top))
+        backend = open_backend(folders[name], 24, cache=1.0 if kept else "off")
+        started = backend.start_phase(phase(top), keep=kept)
         assert started.cached == (kept and NUM_BLOCKS[name] > 1), started.reason
         losses[kept] = [
             float(backend.train_step([np.arange(at, at + 8)], rate=1.0, draw=at)[0])

@@ -23,6 +23,7 @@ from tiny_zoo import ENCODER_DECODERS, ZOO, open_zoo, zoo_batches
 from training import make_plan, open_backend, phase, train
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.cut import Cut
+from tunewright.backends.torch.pooled import Pooled
 from tunewright.recipe.schema import Train
 from tunewright.train.phases import plan_phases
 
@@ -95,6 +96,13 @@ def test_a_head_of_zeros_proves_nothing_so_the_last_state_is_compared_too() -> N
             nn.init.zeros_(parameter)
     assert Cut(model, layout.blocks, 4).prove(batch) == 0.0
     assert Cut(model, layout.blocks, 6).prove(batch) > BOUND
+
+
+def test_a_head_of_zeros_does_not_tell_which_vector_it_reads() -> None:
+    model, layout, batch = opened("gpt2")
+    assert Pooled(model, layout.blocks).prove(batch, BOUND)
+    nn.init.zeros_(model.score.weight)
+    assert not Pooled(model, layout.blocks).prove(batch, BOUND)
 
 
 def test_a_head_that_reads_all_layers_is_refused_by_the_proof() -> None:

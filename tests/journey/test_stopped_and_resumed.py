@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -28,6 +30,7 @@ SETTINGS = [
     *(f"train.epochs={EPOCHS}", "train.early_stopping=0", "adapt.dropout=0.1"),
     *("train.learning_rate=1e-4", "evaluate.metric=log_loss"),
 ]
+SHORT = "train.epochs=12"
 PROGRAM = """
 import sys
 from tunewright.train import checkpoint
@@ -67,9 +70,9 @@ def the_run() -> Path:
     return next(path for path in root.iterdir() if (path / "run.json").exists())
 
 
-def start(data: Path, model: Path) -> subprocess.Popen[str]:
+def start(data: Path, model: Path, *settings: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words(data, model)],
+        [sys.executable, "-c", PROGRAM, *words(data, model), *settings],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -233,3 +236,49 @@ def test_the_precision_measured_at_the_start_is_kept_when_resuming(
     said = cli("run", "--resume", "last")
     assert said.code == 0, said.err
     assert "precision: fp32" in (the_run() / "recipe.yaml").read_text()
+
+
+@pytest.fixture(scope="module")
+def short_run(
+    tiny_bert: Path, tickets: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, str], int]:
+    """What a short run answers when nothing stops it, and how many events it has."""
+    import tunewright
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUNEWRIGHT_RUNS", str(tmp_path_factory.mktemp("short") / "runs"))
+        settings = [*SETTINGS, SHORT]
+        run = tunewright.run(tickets, model=str(tiny_bert), settings=settings).folder
+        return answers(run), len(read_lines(run / "events.jsonl"))
+
+
+def wait_for_events(count: int, process: subprocess.Popen[str]) -> None:
+    while process.poll() is None:
+        with contextlib.suppress(OSError, StopIteration):
+            if len(read_lines(the_run() / "events.jsonl")) >= count:
+                return
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_a_run_killed_at_any_moment_and_resumed_equals_one_never_stopped(
+    seed: int,
+    tickets: Path,
+    tiny_bert: Path,
+    short_run: tuple[dict[str, str], int],
+    cli: Cli,
+) -> None:
+    """The moment is a while after one of the run's events, both drawn by seed."""
+    expected, num_events = short_run
+    draw = random.Random(seed)
+    process = start(tickets, tiny_bert, SHORT)
+    wait_for_events(draw.randrange(1, num_events), process)
+    time.sleep(draw.uniform(0, 0.05))
+    process.kill()
+    process.communicate(timeout=30)
+    if state()[0] != "done":
+        said = cli("run", "--resume", "last")
+        assert said.code == 0, said.err
+    assert answers(the_run()) == expected
+    assert state() == ("done", "evaluate")

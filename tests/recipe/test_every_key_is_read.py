@@ -20,7 +20,8 @@ from tunewright.errors import TunewrightError
 from tunewright.recipe.load import build_recipe
 from tunewright.recipe.schema import Recipe
 
-CLOCK = {"time", "seconds", "build_s", "wall_s", "rows_per_s", "left_s", "cache_build_s"}
+CLOCK = {"time", "seconds", "build_s", "wall_s", "rows_per_s", "left_s"}
+CLOCK |= {"saves_s", "cache_build_s", "cache_saves_s"}
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ PROOFS: dict[str, Proof] = {
     "train.early_stopping": Proof(1),
     "train.evaluations_per_epoch": Proof(2),
     "train.threads": Proof(2, "adapt"),
+    "train.cache": Proof("off", beside={"train.phases": phase(), "train.strategy": None}),
     "evaluate.metric": Proof("log_loss", "evaluate"),
     "evaluate.resamples": Proof(101, "evaluate"),
     "test.open": Proof(True, "test"),

@@ -29,6 +29,7 @@ def resolved(recipe: Recipe) -> Recipe:
             defaults.choose_batch_size(recipe.train, known),
             *defaults.choose_rates(recipe.train, known),
             defaults.choose_evaluations(recipe.train, known),
+            defaults.choose_cache(recipe.train),
             ("train.precision", "fp32", "measured"),
             ("train.threads", 2, "two cores"),
             defaults.choose_metric(recipe.evaluate, known),

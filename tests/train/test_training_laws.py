@@ -175,11 +175,11 @@ class Scripted:
         self.log.append(("solve",))
         return 0.0
 
-    def start_phase(self, phase: Any) -> Any:
+    def start_phase(self, phase: Any, *, keep: bool | None = None) -> Any:
         from tunewright.backends.base import PhaseStart
 
         self.log.append(("start", phase.name))
-        return PhaseStart(10, False, 0.0, 0.0, "scripted")
+        return PhaseStart(10, False, 0.0, 0.0, 0.0, "scripted")
 
     def train_step(self, parts: Any, *, rate: float, draw: int) -> tuple[float, float]:
         self.log.append(("step", round(rate, 6), [p.tolist() for p in parts], draw))

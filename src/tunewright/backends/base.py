@@ -20,6 +20,7 @@ class PhaseStart:
     cached: bool
     cache_mib: float
     build_s: float
+    saves_s: float
     reason: str
 
 
@@ -36,8 +37,13 @@ class Backend(Protocol):
                 computed once, for the probe and for that phase.
         """
 
-    def start_phase(self, phase: PhasePlan) -> PhaseStart:
-        """Freeze and thaw layers, make an optimizer, cache what stays the same."""
+    def start_phase(self, phase: PhasePlan, *, keep: bool | None = None) -> PhaseStart:
+        """Freeze and thaw layers, make an optimizer, keep what stays the same.
+
+        Args:
+            keep: whether frozen layers' answers are kept, as decided before this phase was
+                interrupted; None to decide by what it would save.
+        """
 
     def train_step(
         self, parts: Sequence[np.ndarray], *, rate: float, draw: int

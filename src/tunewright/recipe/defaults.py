@@ -16,6 +16,7 @@ PATIENCE = 3
 SHORT_ENOUGH = 128
 COVERED = 99.5
 IMBALANCED = 3.0
+CACHE_GIB = 32.0
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,14 @@ def choose_rates(train: Train, facts: Facts) -> tuple[Choice, ...]:
         else (f"train.{key}", getattr(train, key), "asked for")
         for key, value, why in auto
     )
+
+
+def choose_cache(train: Train) -> Choice:
+    """Room on disk for what frozen layers answer."""
+    key = "train.cache"
+    if train.cache != "auto":
+        return key, train.cache, "asked for"
+    return key, CACHE_GIB, "GiB on disk at most, for what memory does not hold"
 
 
 def with_choices(recipe: Recipe, choices: tuple[Choice, ...]) -> Recipe:

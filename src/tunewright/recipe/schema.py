@@ -138,6 +138,11 @@ class Train(Section):
     )
     evaluations_per_epoch: Count | Auto = "auto"
     threads: Count | Auto = Field("auto", description="processor threads")
+    cache: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Auto | Literal["off"] = Field(
+        "auto",
+        description="what frozen layers answer is computed once and kept where that pays, in "
+        "memory or else in a file of at most so many GiB; off: computed every time",
+    )
 
     @model_validator(mode="after")
     def _phases_or_strategy(self) -> Train:

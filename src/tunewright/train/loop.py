@@ -46,6 +46,7 @@ class Progress:
     phase_step: int = 0
     phase_s: float = 0.0
     step: int = 0
+    kept: bool = False
     best: Best = field(default_factory=Best)
     records: list[dict[str, Any]] = field(default_factory=list)
 
@@ -96,7 +97,8 @@ class Loop:
         started = time.monotonic() - progress.phase_s
         per_epoch = math.ceil(len(self.lengths) / self.plan.batch_size)
         steps = phase.epochs * per_epoch
-        begun = self.backend.start_phase(phase)
+        begun = self.backend.start_phase(phase, keep=progress.kept if mid_phase else None)
+        progress.kept = begun.cached
         if mid_phase:
             self.backend.load_optimizer(self.checkpoints.resumed_from())
         first_step = progress.step - progress.phase_step
@@ -135,6 +137,7 @@ class Loop:
             "cached": begun.cached,
             "cache_mib": round(begun.cache_mib, 1),
             "cache_build_s": round(begun.build_s, 2),
+            "cache_saves_s": round(begun.saves_s, 2),
             "reason": begun.reason,
             "wall_s": round(time.monotonic() - started, 2),
             "first_step": first_step,

@@ -16,13 +16,13 @@ from torch.nn import functional
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.torch import probe, state
 from tunewright.backends.torch.blocks import Layout, find_layout
-from tunewright.backends.torch.cut import Batch, Cut
-from tunewright.backends.torch.device import most_tokens
+from tunewright.backends.torch.cut import Batch
+from tunewright.backends.torch.device import most_tokens, seed_device
 from tunewright.backends.torch.dropout import Draws, seed_dropout
 from tunewright.backends.torch.embedding import take_over_large_tables
 from tunewright.backends.torch.load import Loaded, quiet
 from tunewright.backends.torch.optimizer import learning, make_optimizer
-from tunewright.backends.torch.prefix import Prefix
+from tunewright.backends.torch.prefix import Prefix, Room, build, content_key, find_place
 from tunewright.backends.torch.tokens import Tokens, collate, sorted_batches
 from tunewright.errors import ModelError
 from tunewright.train.batches import in_parts
@@ -53,7 +53,7 @@ class StepSettings:
     bf16: bool
     dropout: float | None
     seed: int
-    cache_limit_mib: float
+    room: Room | None
 
 
 class TorchClassifier:
@@ -87,6 +87,7 @@ class TorchClassifier:
         self.optimizer: torch.optim.AdamW | None = None
         self.prefix: Prefix | None = None
         self.top = self.num_blocks
+        self.awake = False
         self.prefix_reason = "no steps in this phase"
         self.best: dict[str, torch.Tensor] = {}
 
@@ -95,7 +96,7 @@ class TorchClassifier:
     def solve_head(self, blocks: int) -> float:
         """See `Backend`. The features are whatever enters the last linear layer."""
         started = time.monotonic()
-        self.prefix, self.prefix_reason = self._make_prefix(blocks)
+        self._keep_prefix(blocks, {"train": 2, "validation": 2}, None)
         layer = probe.last_linear(self.model, self.settings.num_labels)
         part = self.parts["train"]
         features = np.zeros((len(part.tokens), layer.in_features), dtype=np.float32)
@@ -119,7 +120,7 @@ class TorchClassifier:
         probe.put(layer, weights, biases)
         return time.monotonic() - started
 
-    def start_phase(self, phase: PhasePlan) -> PhaseStart:
+    def start_phase(self, phase: PhasePlan, *, keep: bool | None = None) -> PhaseStart:
         """See `Backend`."""
         self.optimizer = make_optimizer(
             self.model,
@@ -131,16 +132,16 @@ class TorchClassifier:
         trainable = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         started = time.monotonic()
         self.top = phase.blocks
-        if phase.epochs and (
-            self.prefix is None or self.prefix.cut.below != self._cut(phase.blocks)
-        ):
-            self.prefix = None  # before the new one is built: there is room for one
-            self.prefix, self.prefix_reason = self._make_prefix(phase.blocks)
+        self.awake = False
+        if phase.epochs:
+            uses = {"train": phase.epochs, "validation": phase.epochs + 1}
+            self._keep_prefix(phase.blocks, uses, keep)
         return PhaseStart(
             trainable_parameters=trainable,
             cached=self.prefix is not None,
             cache_mib=self.prefix.mib if self.prefix is not None else 0.0,
             build_s=time.monotonic() - started,
+            saves_s=self.prefix.saves_s if self.prefix is not None else 0.0,
             reason=self.prefix_reason,
         )
 
@@ -150,9 +151,10 @@ class TorchClassifier:
         """See `Backend`."""
         if self.optimizer is None:
             raise RuntimeError("train_step before start_phase")
-        self._wake()
+        if not self.awake:
+            self._wake()
         self.draws.start_step(draw)
-        torch.manual_seed(draw)
+        seed_device(self.device, draw)
         count = sum(len(rows) for rows in parts)
         total = torch.zeros((), device=self.device)
         for rows in self._pieces(parts):
@@ -234,6 +236,9 @@ class TorchClassifier:
 
     def _pieces(self, parts: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """The parts of a step, those with many tokens cut once more; the gradients add up."""
+        if self.prefix is not None and self.prefix.one_vector:
+            yield from parts
+            return
         most = most_tokens(self.device)
         for rows in parts:
             tokens = len(rows) * int(self.parts["train"].tokens.lengths[rows].max())
@@ -241,20 +246,14 @@ class TorchClassifier:
 
     def _scores(self, part: str, rows: np.ndarray) -> torch.Tensor:
         """(rows, labels), before softmax; through the prefix where it is kept."""
-        batch = self._batch(part, rows)
         with self._precision():
-            if self.prefix is None or not self.prefix.has(part):
-                return self.model(**batch).logits  # type: ignore[no-any-return]
-            with self.prefix.cut.without_blocks() as give:
-                give(self.prefix.read(part, rows).to(self.device))
-                return self.model(**batch).logits  # type: ignore[no-any-return]
-
-    def _cut(self, blocks: int) -> int:
-        """Blocks below which everything is frozen; one block at least stays above."""
-        return self.layout.highest_cut(min(self.num_blocks - blocks, self.num_blocks - 1))
+            if self.prefix is not None:
+                return self.prefix.scores(part, rows, self._batch, self.device)
+            return self.model(**self._batch(part, rows)).logits  # type: ignore[no-any-return]
 
     def _wake(self) -> None:
         """Training mode for what learns; frozen layers drop nothing, cached or not."""
+        self.awake = True
         if self.top >= self.num_blocks:
             self.model.train()
             return
@@ -264,43 +263,50 @@ class TorchClassifier:
         for name in self.layout.late:
             self.model.get_submodule(name).training = True
 
-    def _make_prefix(self, blocks: int) -> tuple[Prefix | None, str]:
-        """What is frozen below the top `blocks`, computed once; None where it cannot be; why."""
-        cut = self._cut(blocks)
-        if blocks >= self.num_blocks:
-            return None, "nothing is frozen"
-        if self.layout.uncut:
-            return None, self.layout.uncut
-        if cut < 1:
-            return None, "no place between two blocks sees all that is below it"
-        width = int(getattr(self.model.config, "hidden_size", 0) or 0)
-        size = sum(int(part.tokens.starts[-1]) for part in self.parts.values()) * width * 4 / 2**20
-        if size > self.settings.cache_limit_mib:
-            return None, (
-                f"kept activations would take {size:.0f} MiB, "
-                f"the limit is {self.settings.cache_limit_mib:.0f} MiB"
-            )
-        place = Cut(self.model, self.layout.blocks, cut)
-        prefix = Prefix(place)
+    def _keep_prefix(self, blocks: int, uses: dict[str, int], keep: bool | None) -> None:
+        """Have what lies below the top `blocks` kept for all rows, or know why it is not.
+
+        Args:
+            uses: part to how often each of its rows will be asked for.
+            keep: as decided before; None to decide.
+        """
+        room = self.settings.room
+        if room is None or keep is False:
+            self.prefix, self.prefix_reason = None, "kept activations are off"
+            return
+        key = self._content_key(blocks)
+        if self.prefix is not None and self.prefix.key == key:
+            return
+        self.prefix = None  # before the new one is built: there is room for one
+        first = np.arange(min(8, len(self.parts["train"].tokens)))
+        bound = EXACT_BF16 if self.settings.bf16 else EXACT_FP32
         with self._inference():
-            try:
-                rows = np.arange(min(8, len(self.parts["train"].tokens)))
-                difference = place.prove(self._batch("train", rows))
-            except Exception as error:  # noqa: BLE001 - whatever foreign blocks make of it
-                return None, f"the model cannot be cut: {type(error).__name__}: {error}"
-            bound = EXACT_BF16 if self.settings.bf16 else EXACT_FP32
-            if difference > bound:
-                return None, f"cut and top differ from the whole model by {difference:.2g}"
-            for part in self.parts:
-                lengths = self.parts[part].tokens.lengths
-                batches = (
-                    (rows, self._batch(part, rows)) for rows in sorted_batches(lengths, EVAL_TOKENS)
+            batch = self._batch("train", first)
+            place, said = find_place(self.model, self.layout, blocks, batch, bound)
+            if place is not None:
+                self.prefix, more = build(
+                    key,
+                    place,
+                    {part: each.tokens.lengths for part, each in self.parts.items()},
+                    uses,
+                    self._batch,
+                    tokens_at_once=EVAL_TOKENS,
+                    room=room,
+                    measure=keep is None,
                 )
-                prefix.build(part, lengths, batches)
-        said = f"{cut} frozen blocks computed once; cut and top equal the whole within {bound:g}"
-        if cut < min(self.num_blocks - blocks, self.num_blocks - 1):
-            said += "; what lies higher sees more than one state (a decoder, its encoder's)"
-        return prefix, said
+                said = f"{said}; {more}" if self.prefix is not None else more
+        self.prefix_reason = said
+
+    def _content_key(self, blocks: int) -> str:
+        learning = {name for name, _ in self.layout.trainable(blocks)}
+        frozen = (t for n, t in state.weights(self.model).items() if n not in learning)
+        arrays = [
+            array
+            for each in self.parts.values()
+            for array in (each.tokens.ids, each.tokens.starts, each.tokens.types)
+            if array is not None
+        ]
+        return content_key(frozen, arrays, blocks, self.settings.bf16, self.tokenizer.pad_token_id)
 
     def _class_weights(self) -> torch.Tensor | None:
         """(labels): rows / (labels × rows of the label), so that their mean over rows is 1."""
@@ -318,6 +324,7 @@ class TorchClassifier:
 
     @contextlib.contextmanager
     def _inference(self) -> Iterator[None]:
+        self.awake = False
         self.model.eval()
         with torch.no_grad(), self._precision():
             yield

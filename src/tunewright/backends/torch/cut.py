@@ -83,17 +83,16 @@ class Cut:
     def prove(self, batch: Batch) -> float:
         """How far cut and top are from the whole model, in the scores and in the last state.
 
-        The largest difference as a share of the largest number. Padding is wiped from the
-        activations, as it is when they are kept. Call it once before `without_blocks`, with the
-        model in evaluation mode.
+        The larger `difference` of the two. Padding is wiped from the activations, as it is when
+        they are kept. Call it once before `without_blocks`, with the model in evaluation mode.
         """
         with torch.no_grad():
-            whole = self._learn_answers(batch)
+            whole = self.learn_answers(batch)
             hidden = _without_padding(self.activations(batch), batch)
             with self.without_blocks() as give:
                 give(hidden)
                 top = self._scores_and_state(batch)
-        return max(map(_difference, whole, top))
+        return max(map(difference, whole, top))
 
     def _scores_and_state(self, batch: Batch) -> list[torch.Tensor]:
         caught: list[torch.Tensor] = []
@@ -106,8 +105,11 @@ class Cut:
             hook.remove()
         return [scores, _without_padding(caught[0], batch)]
 
-    def _learn_answers(self, batch: Batch) -> list[torch.Tensor]:
-        """Scores and last state of the whole model; on the way, what the blocks answer."""
+    def learn_answers(self, batch: Batch) -> list[torch.Tensor]:
+        """Scores and last state of the whole model; on the way, what the blocks answer.
+
+        It must be called once before `without_blocks`, and is by `prove`.
+        """
         given: list[dict[Place, Any]] = []
         answers: list[Any] = []
 
@@ -179,7 +181,7 @@ def _without_padding(state: torch.Tensor, batch: Batch) -> torch.Tensor:
     return torch.where(mask.bool()[..., None], state, torch.zeros_like(state))
 
 
-def _difference(whole: torch.Tensor, top: torch.Tensor) -> float:
+def difference(whole: torch.Tensor, top: torch.Tensor) -> float:
     """The largest difference over the largest number; infinite where there is no telling."""
     if torch.equal(whole, top):
         return 0.0

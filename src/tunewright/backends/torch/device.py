@@ -41,6 +41,18 @@ def set_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
+def seed_device(device: torch.device, seed: int) -> None:
+    """Decide PyTorch's own next draws on this device.
+
+    `torch.manual_seed` would note a call for every kind of device that is not there, each time.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
 def keep_freed_memory() -> None:
     """Ask the C library to reuse large blocks instead of returning them to the kernel.
 

@@ -25,14 +25,17 @@ from tunewright.backends.torch.load import (
     note_trained_length,
     read_config,
 )
+from tunewright.backends.torch.prefix import Room
 from tunewright.backends.torch.tokens import Tokens, refuse_unknown_tokens, tokenize
+from tunewright.cache import cache_folder
 from tunewright.data.rows import Rows
 from tunewright.recipe.schema import Recipe
 
 MEASURE_S = 0.15
 BF16_GAIN = 1.3
-CACHE_SHARE = 0.25
-CACHE_MOST_MIB = 8192
+GIB = 1 << 30
+MEMORY_SHARE = 0.25  # of what is free
+MEMORY_MOST = 8 * GIB
 
 
 class TorchSession:
@@ -113,9 +116,7 @@ class TorchSession:
             bf16=train.precision == "bf16",
             dropout=dropout if isinstance(dropout, float) else None,
             seed=recipe.seed,
-            cache_limit_mib=min(
-                CACHE_MOST_MIB, CACHE_SHARE * psutil.virtual_memory().available / 2**20
-            ),
+            room=_room(train.cache),
         )
         return TorchClassifier(loaded, tokens, settings, self.device), loaded
 
@@ -124,3 +125,11 @@ class TorchSession:
         if known is not None and (max_length >= self.longest_input or known.longest <= max_length):
             return known
         return tokenize(self.tokenizer, rows.texts, rows.pairs, max_length)
+
+
+def _room(cache: float | str) -> Room | None:
+    """What kept activations may take; None for nothing."""
+    if cache == "off":
+        return None
+    memory = min(MEMORY_MOST, int(MEMORY_SHARE * psutil.virtual_memory().available))
+    return Room(memory, int(float(cache) * GIB), cache_folder() / "activations")

@@ -1,0 +1,98 @@
+"""Frozen layers: rows per second, memory and whole wall time beside Trainer with the same layers.
+
+The same 2,000 real sentences and model. Trainer computes the frozen layers in every epoch, so one
+epoch shows its speed; ours is that of the epochs after the activations are kept, and the time to
+keep them is a column of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.beside import RESULTS, machine, read_rows, run_trainer, run_tunewright, shuffled
+from bench.beside import write_parts as write
+
+ROUNDS = 3
+ROWS = 2000
+BLOCKS = 6  # of MiniLM
+BATCH_32 = {"per_device_train_batch_size": 32, "num_train_epochs": 1, "test": False}
+BY_LENGTH = {**BATCH_32, "train_sampling_strategy": "group_by_length"}
+PEERS: dict[str, dict[str, Any]] = {
+    "defaults": {"num_train_epochs": 1, "test": False},
+    "batch 32, bf16": {**BATCH_32, "bf16": True},
+    "batch 32, by length, fp32": BY_LENGTH,
+}
+CASES: dict[str, tuple[int, list[str]]] = {
+    "all blocks frozen, head only": (BLOCKS, ["train.strategy=head", "train.epochs=5"]),
+    "4 of 6 blocks frozen": (4, ["train.phases=[{blocks: 2, epochs: 3}]"]),
+}
+
+
+def main() -> None:
+    """Measure, print the table, keep it in results/frozen.json."""
+    from tunewright.pretrained.example_data import fetch_example
+
+    rows = shuffled(read_rows(fetch_example("reviews")), 0)
+    seen: dict[str, dict[str, list[dict[str, float]]]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "data"
+        parts = {
+            "train": rows[:ROWS],
+            "validation": rows[ROWS : ROWS + 200],
+            "test": rows[ROWS + 200 : ROWS + 400],
+        }
+        labels = write(folder, parts)
+        for _ in range(ROUNDS):
+            for case, (frozen, settings) in CASES.items():
+                found = seen.setdefault(case, {})
+                settings = [*settings, "train.batch_size=32", "train.early_stopping=0"]
+                found.setdefault("Tunewright", []).append(
+                    ours(run_tunewright(folder, Path(scratch) / "runs", 0, *settings))
+                )
+                for name, peer_settings in PEERS.items():
+                    peer = run_trainer(folder, labels, 0, frozen_blocks=frozen, **peer_settings)
+                    found.setdefault(f"Trainer, {name}", []).append(
+                        {key: peer[key] for key in ("rows_per_s", "peak_mib")}
+                    )
+    facts = {"machine": machine(), "rows": ROWS, "rounds": ROUNDS, "measured": seen}
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "frozen.json").write_text(json.dumps(facts, indent=1) + "\n")
+    show(seen)
+
+
+def ours(result: dict[str, Any]) -> dict[str, float]:
+    """What the table needs of a result.json."""
+    phase = result["train"]["phases"][-1]
+    return {
+        "rows_per_s": phase["rows_per_s"],
+        "peak_mib": result["train"]["peak_memory_mib"],
+        "build_s": phase["cache_build_s"],
+        "cache_mib": phase["cache_mib"],
+    }
+
+
+def show(seen: dict[str, dict[str, list[dict[str, float]]]]) -> None:
+    """Print a Markdown table of medians, with ratios to Tunewright."""
+    print("| case | | rows/s | Tunewright is faster by | peak MiB | kept MiB |")
+    print("|---|---|---|---|---|---|")
+    for case, found in seen.items():
+        middle = {
+            name: {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
+            for name, rounds in found.items()
+        }
+        mine = middle["Tunewright"]["rows_per_s"]
+        for name, facts in middle.items():
+            ratio = "" if name == "Tunewright" else f"{mine / facts['rows_per_s']:.1f} times"
+            kept = f"{facts['cache_mib']:.0f}" if "cache_mib" in facts else ""
+            print(
+                f"| {case} | {name} | {facts['rows_per_s']:,.0f} | {ratio} "
+                f"| {facts['peak_mib']:,.0f} | {kept} |"
+            )
+
+
+if __name__ == "__main__":
+    main()

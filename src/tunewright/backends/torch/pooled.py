@@ -1,0 +1,74 @@
+"""What the head reads of a row when every block is frozen: often a single vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import nn
+
+from tunewright.backends.torch.cut import Batch, Cut, difference
+
+Pooling = Literal["first", "last", "mean"]
+
+
+class Pooled:
+    """The model with all blocks left out, on one vector in the place of each row's tokens.
+
+    Args:
+        model: the whole model, in evaluation mode while `prove` runs.
+        blocks: all its blocks, bottom to top.
+    """
+
+    def __init__(self, model: nn.Module, blocks: Sequence[nn.Module]) -> None:
+        self.cut = Cut(model, blocks, len(blocks))
+        self._token: torch.Tensor | None = None
+        self.pooling: Pooling | None = None
+
+    def prove(self, batch: Batch, bound: float) -> bool:
+        """Find the vector whose scores equal the whole model's within `bound`, if there is one.
+
+        Args:
+            batch: rows of different lengths, padded on the right.
+        """
+        if set(batch) - {"input_ids", "attention_mask", "token_type_ids"}:
+            return False
+        mask = batch["attention_mask"]
+        with torch.no_grad():
+            whole = self.cut.learn_answers(batch)[0]
+            hidden = self.cut.activations(batch)
+            alike = torch.equal(whole, whole[:1].expand_as(whole))  # a head of zeros proves nothing
+            if alike or hidden.shape[:2] != mask.shape:
+                return False
+            last = int(mask[0].sum()) - 1  # some heads read at the end token alone
+            self._token = batch["input_ids"][:1, last : last + 1].clone()
+            for pooling in get_args(Pooling):
+                self.pooling = pooling
+                if difference(whole, self.scores(self._pick(hidden, mask))) <= bound:
+                    return True
+        self.pooling = None
+        return False
+
+    def vectors(self, batch: Batch) -> torch.Tensor:
+        """(rows, width): what the head reads. No gradient."""
+        with torch.no_grad():
+            return self._pick(self.cut.activations(batch), batch["attention_mask"])
+
+    def scores(self, vectors: torch.Tensor) -> torch.Tensor:
+        """(rows, labels), from (rows, width)."""
+        if self._token is None:
+            raise RuntimeError("scores before prove")
+        ids = self._token.expand(len(vectors), 1)
+        with self.cut.without_blocks() as give:
+            give(vectors.unsqueeze(1))
+            answer = self.cut.model(input_ids=ids, attention_mask=torch.ones_like(ids))
+        return answer.logits  # type: ignore[no-any-return]
+
+    def _pick(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        if self.pooling == "first":
+            return hidden[:, 0]
+        if self.pooling == "last":
+            return hidden[torch.arange(len(hidden), device=hidden.device), mask.sum(1) - 1]
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * weights).sum(1) / weights.sum(1)

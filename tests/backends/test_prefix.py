@@ -1,0 +1,216 @@
+"""What is kept of frozen layers: when, where, how much, and that it is never out of date."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tiny_models import text_rows, write_model
+from training import make_plan, open_backend, phase, train, weights
+from tunewright.backends.torch import packed, prefix
+from tunewright.backends.torch.classifier import TorchClassifier
+from tunewright.backends.torch.packed import make_packed
+from tunewright.backends.torch.prefix import AboveBlocks, BetweenBlocks, Room
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+ENDLESS = 1 << 40
+
+
+def with_room(backend: TorchClassifier, room: Room) -> TorchClassifier:
+    object.__setattr__(backend.settings, "room", room)
+    return backend
+
+
+# ---- rows without padding
+
+
+@pytest.mark.parametrize("in_memory", [0, ENDLESS])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_rows_come_back_as_they_went_in(tmp_path: Path, in_memory: int, kind: torch.dtype) -> None:
+    lengths = np.array([3, 1, 5, 2])
+    kept = make_packed(lengths, 4, kind, in_memory=in_memory, folder=tmp_path / "a")
+    assert kept.on_disk == (in_memory == 0)
+    assert kept.size == 11 * 4 * kind.itemsize
+    padded = torch.randn(4, 6, 4).to(kind)
+    order = np.array([2, 0, 3, 1])
+    kept.write(order, padded)
+    read = kept.read(np.array([0, 3]))
+    assert read.shape == (2, 3, 4)
+    assert torch.equal(read[0], padded[1, :3])
+    assert torch.equal(read[1, :2], padded[2, :2])
+    assert (read[1, 2:] == 0).all()
+
+
+def test_the_file_has_no_name_and_is_gone_with_its_last_user(tmp_path: Path) -> None:
+    kept = make_packed(np.array([8]), 1024, torch.float32, in_memory=0, folder=tmp_path)
+    kept.write(np.array([0]), torch.ones(1, 8, 1024))
+    assert list(tmp_path.iterdir()) == []
+    assert kept.flat.sum() == 8 * 1024
+
+
+# ---- when
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "distilbert", "gpt2", "qwen2"])
+def test_with_all_blocks_frozen_one_vector_of_each_row_is_kept(name: str, tmp_path: Path) -> None:
+    backend = open_backend(write_model(tmp_path, name), 24)
+    started = backend.start_phase(phase(0), keep=True)
+    assert started.cached, started.reason
+    assert backend.prefix is not None
+    assert isinstance(backend.prefix.place, AboveBlocks)
+    assert [len(each.flat) for each in backend.prefix.kept.values()] == [24, 8]
+    assert "vector" in started.reason
+
+
+def test_below_trained_blocks_every_token_is_kept(tiny_bert: Path) -> None:
+    backend = open_backend(tiny_bert, 24)
+    started = backend.start_phase(phase(1), keep=True)
+    assert backend.prefix is not None
+    assert isinstance(backend.prefix.place, BetweenBlocks)
+    tokens = sum(len(part.tokens.ids) for part in backend.parts.values())
+    assert sum(len(each.flat) for each in backend.prefix.kept.values()) == tokens
+    assert started.cache_mib == backend.prefix.mib > 0
+
+
+def test_what_would_cost_more_than_it_saves_is_not_kept(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefix, "_gain", lambda *_: -1.5)
+    started = open_backend(tiny_bert, 24).start_phase(phase(1))
+    assert not started.cached
+    assert started.reason == "keeping activations would cost more than it saves"
+
+
+def test_a_single_use_of_each_row_never_pays(tiny_bert: Path) -> None:
+    backend = open_backend(tiny_bert, 24)
+    backend._keep_prefix(1, {"train": 1, "validation": 1}, None)
+    assert backend.prefix is None
+    assert "asked for once" in backend.prefix_reason
+
+
+def test_a_decision_made_before_is_kept_without_measuring(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefix, "_gain", lambda *_: -1.0)
+    assert open_backend(tiny_bert, 24).start_phase(phase(1), keep=True).cached
+    assert not open_backend(tiny_bert, 24).start_phase(phase(1), keep=False).cached
+
+
+def test_the_recipe_can_turn_it_off(tiny_bert: Path) -> None:
+    backend = open_backend(tiny_bert, 24, cache="off")
+    backend.solve_head(1)
+    assert not backend.start_phase(phase(1)).cached
+
+
+# ---- room
+
+
+def test_without_memory_it_lies_on_disk_and_trains_the_same(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    plan = make_plan(phase(0, epochs=0), phase(1, epochs=2))
+    ended: list[dict[str, np.ndarray]] = []
+    for room in (Room(ENDLESS, 0, tmp_path), Room(0, ENDLESS, tmp_path)):
+        backend = with_room(open_backend(tiny_bert, 24, dropout=0.1), room)
+        progress = train(backend, plan, tmp_path / f"run{len(ended)}")
+        assert [record["cached"] for record in progress.records] == [True, True]
+        assert backend.prefix is not None
+        assert backend.prefix.on_disk == (room.memory == 0)
+        ended.append(weights(backend))
+    assert all(np.array_equal(ended[0][name], ended[1][name]) for name in ended[0])
+
+
+@pytest.mark.parametrize("room", [(0, 0), (10, 10)])
+def test_without_room_nothing_is_kept_and_the_reason_is_told(
+    tiny_bert: Path, tmp_path: Path, room: tuple[int, int]
+) -> None:
+    backend = with_room(open_backend(tiny_bert, 24), Room(*room, tmp_path))
+    started = backend.start_phase(phase(1))
+    assert not started.cached
+    assert "more than there is room for" in started.reason
+    backend.train_step([np.arange(8)], rate=1.0, draw=0)
+
+
+def test_a_disk_that_fills_up_is_no_crash(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(packed, "_take_room", full)
+    backend = with_room(open_backend(tiny_bert, 24), Room(0, ENDLESS, tmp_path))
+    started = backend.start_phase(phase(1))
+    assert started.reason == "no room for kept activations: No space left on device"
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- never out of date
+
+
+def key(backend: TorchClassifier, blocks: int = 1) -> str:
+    return backend._content_key(blocks)
+
+
+def test_the_same_content_has_the_same_key_whoever_asks(tiny_bert: Path) -> None:
+    assert key(open_backend(tiny_bert, 24)) == key(open_backend(tiny_bert, 24))
+
+
+def test_one_changed_row_changes_the_key(tiny_bert: Path) -> None:
+    rows = text_rows(32)
+    changed = [*rows[:5], (rows[5][0] + " again", rows[5][1]), *rows[6:]]
+    assert key(open_backend(tiny_bert, 24, rows=rows)) != key(
+        open_backend(tiny_bert, 24, rows=changed)
+    )
+
+
+def test_another_cut_of_the_texts_or_padding_changes_the_key(tiny_bert: Path) -> None:
+    known = key(open_backend(tiny_bert, 24))
+    assert key(open_backend(tiny_bert, 24, max_length=4)) != known
+    backend = open_backend(tiny_bert, 24)
+    backend.tokenizer.pad_token = "[SEP]"
+    assert key(backend) != known
+
+
+def test_a_changed_frozen_weight_changes_the_key_and_a_trained_one_does_not(
+    tiny_bert: Path,
+) -> None:
+    backend = open_backend(tiny_bert, 24)
+    known = key(backend)
+    lower, upper = (next(block.parameters()) for block in backend.layout.blocks)
+    with torch.no_grad():
+        upper.add_(1.0)
+        assert key(backend) == known
+        lower.view(-1)[0] += 1e-3
+        assert key(backend) != known
+
+
+def test_the_precision_and_the_place_of_the_cut_change_the_key(tiny_bert: Path) -> None:
+    keys = {
+        key(open_backend(tiny_bert, 24, precision=precision), blocks)
+        for precision in ("fp32", "bf16")
+        for blocks in (0, 1)
+    }
+    assert len(keys) == 4
+
+
+def test_what_lower_blocks_learned_is_seen_by_a_later_phase_above(tiny_bert: Path) -> None:
+    """Top block, all, top block again: the third phase may not use what the first one kept."""
+    backend = open_backend(tiny_bert, 24)
+    backend.start_phase(phase(1))
+    first = backend.prefix
+    backend.start_phase(phase(1))
+    assert backend.prefix is first  # nothing changed: kept as it is
+    backend.start_phase(phase(2))
+    for draw in range(3):
+        backend.train_step([np.arange(8)], rate=1.0, draw=draw)
+    assert backend.start_phase(phase(1)).cached
+    rows = np.arange(6)
+    with backend._inference():
+        whole = backend.model(**backend._batch("train", rows)).logits
+        assert (backend._scores("train", rows) - whole).abs().max() <= 1e-5

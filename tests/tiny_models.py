@@ -92,7 +92,31 @@ DECODERS: dict[str, dict[str, Any]] = {
     "qwen3": {"num_key_value_heads": 1, "head_dim": 16},
     "mistral": {"num_key_value_heads": 1, "sliding_window": 8},
 }
-ARCHITECTURES = {**ENCODERS, **DECODERS}
+T5_LIKE: dict[str, Any] = {
+    "d_model": 32,
+    "d_kv": 16,
+    "d_ff": 48,
+    "num_layers": 2,
+    "num_decoder_layers": 2,
+    "num_heads": 2,
+    "dropout_rate": 0.0,
+    "decoder_start_token_id": 0,
+}
+BART_LIKE: dict[str, Any] = {
+    "d_model": 32,
+    **{f"{side}_layers": 2 for side in ("encoder", "decoder")},
+    **{f"{side}_ffn_dim": 48 for side in ("encoder", "decoder")},
+    **{f"{side}_attention_heads": 2 for side in ("encoder", "decoder")},
+    "dropout": 0.0,
+    "decoder_start_token_id": 0,
+}
+ENCODER_DECODERS: dict[str, dict[str, Any]] = {
+    "t5": T5_LIKE,
+    "mt5": T5_LIKE,
+    "bart": BART_LIKE,
+    "mbart": BART_LIKE,
+}
+ARCHITECTURES = {**ENCODERS, **DECODERS, "t5": T5_LIKE, "bart": BART_LIKE}
 
 
 def text_rows(count: int, labels: int = 3, seed: int = 7) -> list[tuple[str, str]]:

@@ -1,40 +1,48 @@
 """Finds the embedding group, the blocks and the head of a Transformers model.
 
-Not by a list of names: the blocks are the longest list of like modules; what is called after
-the last of them is the head; everything else comes before.
+Not by a list of names: the blocks are the repeated modules that hold most weights; what is first
+called after the last of them is the head; what is called between two of them belongs to the
+lower one; everything else comes before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from tunewright.errors import ModelError
+from tunewright.backends.torch.flow import possible_cuts
+from tunewright.backends.torch.repeats import find_blocks
+from tunewright.backends.torch.watch import Call, watch
 
 
 @dataclass(frozen=True)
 class Layout:
     """A model cut into parts. The names are those of `named_parameters`.
 
-    `each_once` says whether one forward call enters every block exactly once; ALBERT, which
-    repeats its blocks, does not, and cannot be cut between two of them. `late` names the modules
-    that are first called once the last block is through.
+    A model without repeated blocks counts as one block, of which `blocks` has no module. `cuts`
+    has the numbers of blocks that may lie below a cut; `uncut` says why there is none. `late`
+    names the modules that are first called once the last block is through.
     """
 
     blocks: tuple[nn.Module, ...]
     embeddings: tuple[str, ...]
     in_block: tuple[tuple[str, ...], ...]
     head: tuple[str, ...]
-    each_once: bool = True
+    cuts: tuple[int, ...] = ()
+    uncut: str = ""
     late: frozenset[str] = frozenset()
 
     @property
     def num_blocks(self) -> int:
         """Repeated layers between embeddings and head."""
-        return len(self.blocks)
+        return len(self.in_block)
+
+    def highest_cut(self, most: int) -> int:
+        """Number of blocks below the highest possible cut with at most so many; 0 for none."""
+        return max((below for below in self.cuts if below <= most), default=0)
 
     def trainable(self, top: int) -> list[tuple[str, int]]:
         """(name, blocks above it) of what learns when the top `top` blocks do.
@@ -51,96 +59,80 @@ class Layout:
 
 
 def find_layout(model: nn.Module, example: Mapping[str, torch.Tensor]) -> Layout:
-    """The parts of a model, found by looking at it and calling it once.
+    """The parts of a model, found by looking at it and calling it twice.
 
     Args:
         example: arguments of one forward call.
-    Raises:
-        ModelError: there is no list of like modules.
     """
-    lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and _alike(m)]
-    calls = {id(m): _calls(model, m, example) for m in lists}
-    lists = [m for m in lists if list(dict.fromkeys(calls[id(m)])) == list(range(len(m)))]
-    if not lists:
-        raise ModelError(
-            f"no repeated blocks were found in {type(model).__name__}",
-            fix="use a Transformers encoder or decoder",
-        )
-    chosen = max(lists, key=lambda m: (len(m), _size(m)))
-    blocks, each_once = tuple(chosen), len(calls[id(chosen)]) == len(chosen)
-    after = _called_after(model, blocks[-1], example)
-    owner = {id(p): index for index, block in enumerate(blocks) for p in block.parameters()}
-    embeddings: list[str] = []
-    head: list[str] = []
-    in_block: list[list[str]] = [[] for _ in blocks]
-    for name, parameter in model.named_parameters():
-        if id(parameter) in owner:
-            in_block[owner[id(parameter)]].append(name)
-        elif name.rpartition(".")[0] in after:
-            head.append(name)
-        else:
-            embeddings.append(name)
+    calls = watch(model, example)
+    blocks = find_blocks(model, calls)
+    if not blocks:
+        return _one_block(model, calls)
+    heights = _heights(model, blocks, calls)
+    groups: list[list[str]] = [[] for _ in range(len(blocks) + 2)]
+    for name, height in _of_parameters(model, heights).items():
+        groups[height].append(name)
+    members = {id(block) for block in blocks}
+    once = sum(id(call.module) in members for call in calls) == len(blocks)
+    top = len(blocks) + 1
     return Layout(
         blocks,
-        tuple(embeddings),
-        tuple(map(tuple, in_block)),
-        tuple(head),
-        each_once,
-        frozenset(after),
+        embeddings=tuple(groups[0]),
+        in_block=tuple(map(tuple, groups[1:-1])),
+        head=tuple(groups[-1]),
+        cuts=possible_cuts(model, blocks, example) if once else (),
+        uncut="" if once else "the model calls its blocks more than once",
+        late=frozenset(n for n, m in model.named_modules() if heights.get(id(m)) == top),
     )
 
 
-def _alike(modules: nn.ModuleList) -> bool:
-    return (
-        len(modules) > 0 and len({type(module) for module in modules}) == 1 and _size(modules) > 0
-    )
+def _heights(
+    model: nn.Module, blocks: Sequence[nn.Module], calls: Sequence[Call]
+) -> dict[int, int]:
+    """id of each module to where it stands: 0 below the blocks, 1 the lowest block, and so on.
 
-
-def _size(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _calls(
-    model: nn.Module, modules: nn.ModuleList, example: Mapping[str, torch.Tensor]
-) -> list[int]:
-    """Which module of the list is called, in order of the calls."""
-    calls: list[int] = []
-    hooks = [
-        module.register_forward_pre_hook(lambda *_, index=index: calls.append(index))
-        for index, module in enumerate(modules)
-    ]
-    _call(model, example, hooks)
-    return calls
-
-
-def _called_after(
-    model: nn.Module, last: nn.Module, example: Mapping[str, torch.Tensor]
-) -> set[str]:
-    """Names of the modules that are first called once the last block is through."""
-    after: dict[str, bool] = {}
-    done = [False]
-    hooks = [last.register_forward_hook(lambda *_: done.__setitem__(0, True))]
-
-    def note(name: str) -> None:
-        after.setdefault(name, done[0])
-
+    A module that is never called itself stands where the one around it does.
+    """
+    first = {id(call.module): call for call in reversed(calls)}
+    ends = [first[id(block)].left for block in blocks]
+    inside = {id(m): at for at, block in enumerate(blocks, start=1) for m in block.modules()}
+    last = len(blocks) + 1
+    heights: dict[int, int] = {}
     for name, module in model.named_modules():
-        hooks.append(module.register_forward_pre_hook(lambda *_, name=name: note(name)))
-    _call(model, example, hooks)
-    return {name for name, late in after.items() if late}
+        if id(module) in inside:
+            heights[id(module)] = inside[id(module)]
+        elif id(module) in first:
+            through = sum(end < first[id(module)].entered for end in ends)
+            heights[id(module)] = last if through == len(blocks) else through
+        else:
+            parent = model.get_submodule(name.rpartition(".")[0])
+            heights[id(module)] = heights.get(id(parent), 0)
+    return heights
 
 
-def _call(
-    model: nn.Module,
-    example: Mapping[str, torch.Tensor],
-    hooks: list[torch.utils.hooks.RemovableHandle],
-) -> None:
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            model(**example)
-    finally:
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
+def _of_parameters(model: nn.Module, heights: Mapping[int, int]) -> dict[str, int]:
+    """Name of each parameter to the lowest place that holds it."""
+    lowest: dict[int, int] = {}
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            height = heights[id(module)]
+            lowest[id(parameter)] = min(height, lowest.get(id(parameter), height))
+    return {name: lowest[id(parameter)] for name, parameter in model.named_parameters()}
+
+
+def _one_block(model: nn.Module, calls: Sequence[Call]) -> Layout:
+    """The head is the module with weights that is called last; all else counts as one block."""
+    weighted = [c.module for c in calls if any(True for _ in c.module.parameters(recurse=False))]
+    names = {id(module): name for name, module in model.named_modules()}
+    last = weighted[-1] if weighted else model
+    own = {id(parameter) for parameter in last.parameters()}
+    head = tuple(name for name, p in model.named_parameters() if id(p) in own)
+    rest = tuple(name for name, p in model.named_parameters() if id(p) not in own)
+    return Layout(
+        (),
+        embeddings=(),
+        in_block=(rest,),
+        head=head,
+        uncut=f"no repeated blocks were found in {type(model).__name__}",
+        late=frozenset([names[id(last)]]),
+    )

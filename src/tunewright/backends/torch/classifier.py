@@ -19,7 +19,7 @@ from tunewright.backends.torch.adapters import AdapterSettings
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.cut import Batch
 from tunewright.backends.torch.device import most_tokens, seed_device
-from tunewright.backends.torch.dropout import Draws, SeededDropout, seed_dropout
+from tunewright.backends.torch.dropout import Draws, seed_dropout
 from tunewright.backends.torch.embedding import take_over_large_tables
 from tunewright.backends.torch.load import Loaded, quiet
 from tunewright.backends.torch.optimizer import learning, make_optimizer
@@ -277,17 +277,14 @@ class TorchClassifier:
     def _wake(self) -> None:
         """Training mode for what learns; frozen layers drop nothing, cached or not."""
         self.awake = True
-        self.model.train()
         if self.top >= self.num_blocks:
+            self.model.train()
             return
-        first = self.num_blocks - self.top
-        for block in self.layout.blocks[:first]:
-            block.eval()
-        learning = {id(m) for block in self.layout.blocks[first:] for m in block.modules()}
-        for name, module in self.model.named_modules():
-            frozen = id(module) not in learning and name not in self.layout.late
-            if frozen and isinstance(module, SeededDropout):
-                module.eval()
+        self.model.eval()
+        for block in self.layout.blocks[self.num_blocks - self.top :]:
+            block.train()
+        for name in self.layout.late:
+            self.model.get_submodule(name).training = True
 
     def _keep_prefix(self, blocks: int, uses: dict[str, int], keep: bool | None) -> None:
         """Have what lies below the top `blocks` kept for all rows, or know why it is not.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import nn
 
-from tunewright.backends.torch.cut import Batch, pass_through
+from tunewright.backends.torch.cut import Batch, Cut, difference
 
 Pooling = Literal["first", "last", "mean"]
 
@@ -23,9 +22,7 @@ class Pooled:
     """
 
     def __init__(self, model: nn.Module, blocks: Sequence[nn.Module]) -> None:
-        self.model = model
-        self.blocks = blocks
-        self._answers: list[int | None] = []
+        self.cut = Cut(model, blocks, len(blocks))
         self._token: torch.Tensor | None = None
         self.pooling: Pooling | None = None
 
@@ -37,13 +34,18 @@ class Pooled:
         """
         if set(batch) - {"input_ids", "attention_mask", "token_type_ids"}:
             return False
+        mask = batch["attention_mask"]
         with torch.no_grad():
-            whole, hidden = self._whole(batch)
-            self._token = batch["input_ids"][:1, :1].clone()
+            whole = self.cut.learn_answers(batch)[0]
+            hidden = self.cut.activations(batch)
+            alike = torch.equal(whole, whole[:1].expand_as(whole))  # a head of zeros proves nothing
+            if alike or hidden.shape[:2] != mask.shape:
+                return False
+            last = int(mask[0].sum()) - 1  # some heads read at the end token alone
+            self._token = batch["input_ids"][:1, last : last + 1].clone()
             for pooling in get_args(Pooling):
                 self.pooling = pooling
-                vectors = self._pick(hidden, batch["attention_mask"])
-                if float((self.scores(vectors).float() - whole.float()).abs().max()) <= bound:
+                if difference(whole, self.scores(self._pick(hidden, mask))) <= bound:
                     return True
         self.pooling = None
         return False
@@ -51,32 +53,17 @@ class Pooled:
     def vectors(self, batch: Batch) -> torch.Tensor:
         """(rows, width): what the head reads. No gradient."""
         with torch.no_grad():
-            return self._pick(self._whole(batch)[1], batch["attention_mask"])
+            return self._pick(self.cut.activations(batch), batch["attention_mask"])
 
     def scores(self, vectors: torch.Tensor) -> torch.Tensor:
         """(rows, labels), from (rows, width)."""
         if self._token is None:
             raise RuntimeError("scores before prove")
         ids = self._token.expand(len(vectors), 1)
-        with self._instead_of_blocks(vectors.unsqueeze(1)):
-            answer = self.model(input_ids=ids, attention_mask=torch.ones_like(ids))
+        with self.cut.without_blocks() as give:
+            give(vectors.unsqueeze(1))
+            answer = self.cut.model(input_ids=ids, attention_mask=torch.ones_like(ids))
         return answer.logits  # type: ignore[no-any-return]
-
-    def _whole(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """The scores, and what the last block answers: (rows, time, width)."""
-        seen: list[Any] = []
-        hooks = [
-            block.register_forward_hook(lambda _, __, answer: seen.append(answer))
-            for block in self.blocks
-        ]
-        try:
-            scores = self.model(**batch).logits
-        finally:
-            for hook in hooks:
-                hook.remove()
-        self._answers = [len(each) if isinstance(each, tuple) else None for each in seen]
-        last = seen[-1]
-        return scores, last[0] if isinstance(last, tuple) else last
 
     def _pick(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         if self.pooling == "first":
@@ -85,18 +72,3 @@ class Pooled:
             return hidden[torch.arange(len(hidden), device=hidden.device), mask.sum(1) - 1]
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         return (hidden * weights).sum(1) / weights.sum(1)
-
-    @contextmanager
-    def _instead_of_blocks(self, hidden: torch.Tensor) -> Iterator[None]:
-        def last(*_: Any, **__: Any) -> Any:
-            answers = self._answers[-1]
-            return hidden if answers is None else (hidden, *[None] * (answers - 1))
-
-        try:
-            for block, answers in zip(self.blocks, self._answers, strict=True):
-                block.forward = pass_through(answers)
-            self.blocks[-1].forward = last
-            yield
-        finally:
-            for block in self.blocks:
-                vars(block).pop("forward", None)

@@ -48,7 +48,7 @@ class Place(Protocol):
 
 
 class BetweenBlocks:
-    """All tokens' vectors, as they enter the block above the cut."""
+    """All tokens' vectors, as they leave the block below the cut."""
 
     def __init__(self, cut: Cut) -> None:
         self.cut = cut
@@ -125,27 +125,31 @@ def find_place(
     """
     if blocks >= layout.num_blocks:
         return None, "nothing is frozen"
-    if not layout.each_once:
-        return None, "the model calls its blocks more than once"
+    if layout.uncut:
+        return None, layout.uncut
+    wanted = layout.num_blocks - max(1, blocks)
+    below = layout.highest_cut(wanted)
     try:
-        if blocks == 0:
+        if blocks == 0 and layout.num_blocks in layout.cuts:
             pooled = Pooled(model, layout.blocks)
             if pooled.prove(batch, bound):
                 return AboveBlocks(pooled), (
                     f"all blocks are frozen; the head reads each row's {pooled.pooling} vector"
                 )
-        below = layout.num_blocks - max(1, blocks)
-        if below == 0:
+        if wanted == 0:
             return None, "nothing below the head's block is frozen"
+        if below == 0:
+            return None, "what lies above the frozen blocks sees more than their last state"
         cut = Cut(model, layout.blocks, below)
         difference = cut.prove(batch)
     except Exception as error:  # noqa: BLE001 - whatever foreign blocks make of it
         return None, f"the model cannot be cut: {type(error).__name__}: {error}"
     if difference > bound:
         return None, f"cut and top differ from the whole model by {difference:.2g}"
-    return BetweenBlocks(cut), (
-        f"{below} frozen blocks computed once; cut and top equal the whole within {bound:g}"
-    )
+    said = f"{below} frozen blocks computed once; cut and top equal the whole within {bound:g}"
+    if below < wanted:
+        said += "; what lies higher sees more than one state (a decoder, its encoder's)"
+    return BetweenBlocks(cut), said
 
 
 def content_key(frozen: Iterable[torch.Tensor], rows: Iterable[np.ndarray], *facts: object) -> str:

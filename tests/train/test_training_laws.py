@@ -24,7 +24,7 @@ from tunewright.train.batches import draw_key, epoch_batches, in_parts
 from tunewright.train.loop import Progress
 from tunewright.train.phases import deepest, plan_phases, refuse_idle_adapters
 from tunewright.train.schedule import rate_at_step
-from tunewright.train.stopping import Best
+from tunewright.train.stopping import Best, noise_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -259,6 +259,20 @@ def test_patience_counts_anew_in_each_phase() -> None:
     assert best.after(0.5, 4, higher_is_better=True) == Best(0.5, 3, 3)
     assert best.after(0.4, 4, higher_is_better=False) == Best(0.4, 4, 0)
     assert not Best(0.5, 3, 99).exhausted(0)
+
+
+def test_a_difference_within_the_noise_is_decided_by_log_loss() -> None:
+    best = Best(0.96, 0, 0, log_loss=0.12)
+    up = {"higher_is_better": True, "noise": 0.01}
+    assert best.after(0.955, 16, log_loss=0.04, **up) == Best(0.955, 16, 0, 0.04)
+    assert best.after(0.965, 16, log_loss=0.20, **up) == Best(0.96, 0, 1, 0.12)
+    assert best.after(0.90, 16, log_loss=0.04, **up) == Best(0.96, 0, 1, 0.12)
+    assert best.after(0.98, 16, log_loss=0.20, **up) == Best(0.98, 16, 0, 0.20)
+    assert noise_of({"accuracy": 0.5}, "macro_f1", 100) == pytest.approx(0.05)
+    assert noise_of({"accuracy": 0.5}, "log_loss", 100) == 0.0
+
+
+def test_patience_is_over_after_so_many_evaluations() -> None:
     assert Best(0.5, 3, 2).exhausted(2)
 
 

@@ -18,7 +18,7 @@ from tunewright.train.events import Events
 from tunewright.train.interrupt import StopRequest
 from tunewright.train.phases import PhasePlan
 from tunewright.train.schedule import rate_at_step
-from tunewright.train.stopping import Best
+from tunewright.train.stopping import Best, noise_of
 
 LOOK_EVERY = 10
 
@@ -219,10 +219,14 @@ class Loop:
         )
 
     def _evaluate(self, progress: Progress) -> None:
-        scores = self.measure(self.backend.probabilities("validation"))
-        value = scores[self.plan.metric]
+        probabilities = self.backend.probabilities("validation")
+        scores = self.measure(probabilities)
         better = progress.best.after(
-            value, progress.step, higher_is_better=self.plan.higher_is_better
+            scores[self.plan.metric],
+            progress.step,
+            higher_is_better=self.plan.higher_is_better,
+            log_loss=scores.get("log_loss"),
+            noise=noise_of(scores, self.plan.metric, len(probabilities)),
         )
         if better.since == 0:
             self.backend.keep_best()

@@ -207,7 +207,6 @@ FOLDERS: list[tuple[str, Callable[[Path], Any], str]] = [
     ("type without text", lambda f: change_json(f / "config.json", model_type="vit"), ""),
     ("width that cannot be", lambda f: change_json(f / "config.json", hidden_size=33), ""),
     ("width that is a word", lambda f: change_json(f / "config.json", hidden_size="wide"), ""),
-    ("no blocks", lambda f: change_json(f / "config.json", num_hidden_layers=0), "no repeated blocks"),
     ("no tokenizer", lambda f: (f / "tokenizer.json").unlink(), "no tokenizer"),
     ("tokenizer is not JSON", lambda f: (f / "tokenizer.json").write_text("{"), "tokenizer"),
     ("tokenizer config is not JSON", lambda f: (f / "tokenizer_config.json").write_text("{"), "tokenizer_config.json"),

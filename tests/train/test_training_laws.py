@@ -261,13 +261,13 @@ def test_patience_counts_anew_in_each_phase() -> None:
     assert not Best(0.5, 3, 99).exhausted(0)
 
 
-def test_a_difference_within_the_noise_is_decided_by_log_loss() -> None:
-    best = Best(0.96, 0, 0, log_loss=0.12)
-    up = {"higher_is_better": True, "noise": 0.01}
-    assert best.after(0.955, 16, log_loss=0.04, **up) == Best(0.955, 16, 0, 0.04)
-    assert best.after(0.965, 16, log_loss=0.20, **up) == Best(0.96, 0, 1, 0.12)
-    assert best.after(0.90, 16, log_loss=0.04, **up) == Best(0.96, 0, 1, 0.12)
-    assert best.after(0.98, 16, log_loss=0.20, **up) == Best(0.98, 16, 0, 0.20)
+def test_within_the_noise_of_the_highest_value_the_later_weights_are_kept() -> None:
+    best = Best(0.96, 16, 1)
+    noisy = {"higher_is_better": True, "noise": 0.01}
+    assert best.after(0.955, 32, **noisy) == Best(0.96, 32, 2)
+    assert best.after(0.955, 32, **noisy).after(0.951, 48, **noisy) == Best(0.96, 48, 3)
+    assert best.after(0.94, 32, **noisy) == Best(0.96, 16, 2)
+    assert best.after(0.97, 32, **noisy) == Best(0.97, 32, 0)
     assert noise_of({"accuracy": 0.5}, "macro_f1", 100) == pytest.approx(0.05)
     assert noise_of({"accuracy": 0.5}, "log_loss", 100) == 0.0
 

@@ -225,13 +225,13 @@ class Loop:
             scores[self.plan.metric],
             progress.step,
             higher_is_better=self.plan.higher_is_better,
-            log_loss=scores.get("log_loss"),
             noise=noise_of(scores, self.plan.metric, len(probabilities)),
         )
-        if better.since == 0:
+        kept = better.step == progress.step
+        if kept:
             self.backend.keep_best()
         progress.best = better
-        self.events.emit("evaluated", step=progress.step, best=better.since == 0, scores=scores)
+        self.events.emit("evaluated", step=progress.step, best=kept, scores=scores)
 
     def _stop_if_asked(self, progress: Progress) -> None:
         if self.stop.signal_number is not None:

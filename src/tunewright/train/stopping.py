@@ -9,40 +9,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Best:
-    """The best evaluation of a phase so far. Saved in checkpoints."""
+    """Where a phase stands: the highest value so far, and the step whose weights are kept.
+
+    `since` counts the evaluations after the highest value. Saved in checkpoints.
+    """
 
     value: float | None = None
     step: int = 0
     since: int = 0
-    log_loss: float | None = None
 
-    def after(
-        self,
-        value: float,
-        step: int,
-        *,
-        higher_is_better: bool,
-        log_loss: float | None = None,
-        noise: float = 0.0,
-    ) -> Best:
-        """What is best after one more evaluation. A tie keeps the earlier point.
+    def after(self, value: float, step: int, *, higher_is_better: bool, noise: float = 0.0) -> Best:
+        """What is best after one more evaluation.
 
         Args:
             value: of the deciding metric.
-            noise: a difference no larger than this says nothing; log-loss, which sees every
-                probability and not only which one is the largest, decides then.
+            noise: a difference smaller than this says nothing; the later weights, which learned
+                more at smaller rates, are kept then. A tie without noise keeps the earlier ones.
         """
-        if self.value is None or self._is_beaten(value, higher_is_better, log_loss, noise):
-            return Best(value, step, 0, log_loss)
-        return Best(self.value, self.step, self.since + 1, self.log_loss)
-
-    def _is_beaten(
-        self, value: float, higher_is_better: bool, log_loss: float | None, noise: float
-    ) -> bool:
-        gain = (value - self.value) * (1 if higher_is_better else -1)  # type: ignore[operator]
-        if abs(gain) > noise or log_loss is None or self.log_loss is None:
-            return gain > 0
-        return log_loss < self.log_loss
+        if self.value is None:
+            return Best(value, step, 0)
+        gain = value - self.value if higher_is_better else self.value - value
+        if gain > 0:
+            return Best(value, step, 0)
+        return Best(self.value, step if gain > -noise else self.step, self.since + 1)
 
     def exhausted(self, patience: int) -> bool:
         """Whether so many evaluations brought no gain; patience 0 never stops."""

@@ -3,8 +3,8 @@
 Needs the data sets in ../shared/data; says so and stops when they are not there. Scores do not
 depend on what else the machine does, wall times do: `scores` computes the scores on one thread
 each, the peer's once (results/peers.json; `--again` computes them anew), its defaults and the
-worse of its two learning rates on the first seed alone; `times` then measures both sides on all
-cores, on the first seed, and wants a machine with nothing else to do. Names of sets after either
+worse of its two learning rates on the first seed alone; `times` then measures us and the better
+peer on all cores, on the first seed, and wants a machine with nothing else to do. Names of sets after either
 word restrict it to them. Without a word it does both and prints the table.
 """
 
@@ -93,6 +93,15 @@ def better_rate(known: dict[str, Any], name: str) -> str:
     return max((s for s in PEERS if s != "defaults"), key=lambda s: float(first[s]["score"]))
 
 
+def better_peer(name: str) -> tuple[str, str, float]:
+    """(The better of the peer's settings, its better learning rate, that one's mean score.)"""
+    known = json.loads((RESULTS / "peers.json").read_text())
+    rate = better_rate(known, name)
+    mean = float(np.mean([known["runs"][f"{name}/{seed}"][rate]["score"] for seed in SEEDS]))
+    default = known["runs"][f"{name}/{SEEDS[0]}"]["defaults"]["score"]
+    return (rate if mean >= default else "defaults"), rate, mean
+
+
 def main() -> None:
     """Measure what was asked for, then print the table."""
     if not DATA.is_dir():
@@ -152,9 +161,9 @@ def times(names: list[str]) -> dict[str, Any]:
             labels = write_parts(folder, cut(name, SEEDS[0]))
             ours = run_tunewright(folder, runs, SEEDS[0], f"evaluate.metric={metric}")
             table[name] = {"tunewright": ours["wall_s"]}
-            for setting in PEERS:
-                found = run_trainer(folder, labels, SEEDS[0], **PEERS[setting], test=False)
-                table[name][setting] = found["wall_s"]
+            setting = better_peer(name)[0]
+            found = run_trainer(folder, labels, SEEDS[0], **PEERS[setting], test=False)
+            table[name][setting] = found["wall_s"]
             print(name, {key: round(wall_s) for key, wall_s in table[name].items()})
     return table
 
@@ -171,10 +180,8 @@ def show() -> None:
     for name, (metric, *_) in SETS.items():
         runs = [table[f"{name}/{seed}"] for seed in SEEDS]
         ours = {k: np.mean([r["tunewright"][k] for r in runs]) for k in ("value", "low", "high")}
-        best = better_rate(json.loads((RESULTS / "peers.json").read_text()), name)
-        mean = float(np.mean([r["trainer"][best]["score"] for r in runs]))
+        better, best, mean = better_peer(name)
         default = runs[0]["trainer"]["defaults"]["score"]
-        better = best if mean >= default else "defaults"
         mine, theirs = walls[name]["tunewright"], walls[name][better]
         print(
             f"| {name} | {runs[0]['rows']['train']} | {metric} "

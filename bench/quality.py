@@ -1,11 +1,11 @@
 """Test scores and wall time beside Trainer with the same backbone, on real data sets.
 
 Needs the data sets in ../shared/data; says so and stops when they are not there. Scores do not
-depend on what else the machine does, wall times do: `scores` computes the scores on one thread
-each, the peer's once (results/peers.json; `--again` computes them anew), its defaults and the
-worse of its two learning rates on the first seed alone; `times` then measures us and the better
-peer on all cores, on the first seed, and wants a machine with nothing else to do. Names of sets after either
-word restrict it to them. Without a word it does both and prints the table.
+depend on what else the machine does, wall times do. `scores` computes the scores on one thread
+each: the peer's once (results/peers.json; `--again` computes them anew), its defaults and the
+worse of its two learning rates on the first seed alone. `times` then measures us and the better
+peer on all cores, on the first seed, and wants a machine with nothing else to do. Names of sets
+after either word restrict it to them. Without a word it does both and prints the table.
 """
 
 from __future__ import annotations

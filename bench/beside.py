@@ -38,6 +38,19 @@ def write_parts(folder: Path, parts: dict[str, list[Row]]) -> list[str]:
     return sorted({label for _, label in parts["train"]})
 
 
+def write_reviews(folder: Path, rows: int) -> list[str]:
+    """So many of the example reviews to train on, 200 to validate, 200 to test; the labels."""
+    from tunewright.pretrained.example_data import fetch_example
+
+    all_rows = shuffled(read_rows(fetch_example("reviews")), 0)
+    parts = {
+        "train": all_rows[:rows],
+        "validation": all_rows[rows : rows + 200],
+        "test": all_rows[rows + 200 : rows + 400],
+    }
+    return write_parts(folder, parts)
+
+
 def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]:
     """(text, label) of each row of a CSV."""
     with path.open(encoding="utf-8", newline="") as file:

@@ -13,8 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.beside import RESULTS, machine, read_rows, run_trainer, run_tunewright, shuffled
-from bench.beside import write_parts as write
+from bench.beside import RESULTS, machine, run_trainer, run_tunewright, write_reviews
 
 ROUNDS = 3
 ROWS = 2000
@@ -34,18 +33,10 @@ CASES: dict[str, tuple[int, list[str]]] = {
 
 def main() -> None:
     """Measure, print the table, keep it in results/frozen.json."""
-    from tunewright.pretrained.example_data import fetch_example
-
-    rows = shuffled(read_rows(fetch_example("reviews")), 0)
     seen: dict[str, dict[str, list[dict[str, float]]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "data"
-        parts = {
-            "train": rows[:ROWS],
-            "validation": rows[ROWS : ROWS + 200],
-            "test": rows[ROWS + 200 : ROWS + 400],
-        }
-        labels = write(folder, parts)
+        labels = write_reviews(folder, ROWS)
         for _ in range(ROUNDS):
             for case, (frozen, settings) in CASES.items():
                 found = seen.setdefault(case, {})

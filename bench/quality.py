@@ -116,7 +116,16 @@ def main() -> None:
         keep("quality", scores(names))
     if "times" in words or "scores" not in words:
         keep("times", times(names))
-    show()
+    show([name for name in names if is_measured(name)])
+
+
+def is_measured(name: str) -> bool:
+    """Whether scores on every seed and times are known."""
+    if not ((RESULTS / "quality.json").exists() and (RESULTS / "times.json").exists()):
+        return False
+    table = json.loads((RESULTS / "quality.json").read_text())["runs"]
+    walls = json.loads((RESULTS / "times.json").read_text())["runs"]
+    return name in walls and all(f"{name}/{seed}" in table for seed in SEEDS)
 
 
 def keep(name: str, table: dict[str, Any]) -> None:
@@ -168,8 +177,10 @@ def times(names: list[str]) -> dict[str, Any]:
     return table
 
 
-def show() -> None:
-    """Means over the seeds; the interval is the mean of the runs' own 95 % intervals."""
+def show(names: list[str]) -> None:
+    """Means over the seeds, of sets that are measured; the interval is the mean of the runs' own 95 % intervals."""
+    if not names:
+        return
     table = json.loads((RESULTS / "quality.json").read_text())["runs"]
     walls = json.loads((RESULTS / "times.json").read_text())["runs"]
     print(
@@ -177,7 +188,8 @@ def show() -> None:
         "| Trainer, better of two rates | wall, ours to the better peer's |"
     )
     print("|---|---|---|---|---|---|---|")
-    for name, (metric, *_) in SETS.items():
+    for name in names:
+        metric = SETS[name][0]
         runs = [table[f"{name}/{seed}"] for seed in SEEDS]
         ours = {k: np.mean([r["tunewright"][k] for r in runs]) for k in ("value", "low", "high")}
         better, best, mean = better_peer(name)

@@ -51,13 +51,13 @@ from tunewright.train.interrupt import Interrupted, StopRequest
 from tunewright.train.loop import Loop, Plan, Progress
 
 Stage = Literal["choose", "prepare", "adapt", "train", "evaluate", "test"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
+STAGES: tuple[str, ...] = get_args(Stage)
 
 
 def run(
     source: str | Path | None = None,
     *,
-    until: Stage | None = None,
+    until: str | None = None,
     test: bool = False,
     settings: Sequence[str] = (),
     resume: str | Path | None = None,
@@ -68,7 +68,7 @@ def run(
 
     Args:
         source: a recipe, a data file, a folder with train/validation/test files, a data set id.
-        until: the last stage to run.
+        until: the last stage to run: choose, prepare, adapt, train, evaluate or test.
         test: open the seal at the end: this run is the last.
         settings: recipe settings as `a.b=c`.
         resume: a run that was interrupted, instead of a source.
@@ -119,7 +119,7 @@ def _measured_before(folder: Path) -> list[str]:
     return [f"train.precision={train.precision}", f"train.threads={train.threads}"]
 
 
-def _live(folder: Path, recipe: Recipe, events: Events, until: Stage | None, test: bool) -> bool:
+def _live(folder: Path, recipe: Recipe, events: Events, until: str | None, test: bool) -> bool:
     """Go through the stages; whether the run is done, rather than stopped where asked."""
     last = STAGES.index(until) if until else len(STAGES) - 1
 

@@ -62,7 +62,7 @@ def run_command(
     with Progress() as progress:
         finished = run(
             source,
-            until=until,  # type: ignore[arg-type]
+            until=until,
             test=test,
             settings=[*settings, *set_],
             resume=resume,

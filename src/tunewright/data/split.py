@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -271,14 +271,18 @@ def parse_times(rows: Rows) -> list[float]:
     return moments
 
 
+def _reader(form: str) -> Callable[[str], datetime]:
+    return lambda text: datetime.strptime(text, form)
+
+
 def _moment(value: str | float) -> tuple[str, float]:
     """What kind of time it is, and its value; not a number when it cannot be read."""
     try:
         return "number", float(value)
     except ValueError:
         text = str(value).strip()
-    readers = [datetime.fromisoformat, parsedate_to_datetime]
-    readers += [lambda t, f=f: datetime.strptime(t, f) for f in TIME_FORMATS]  # type: ignore[misc]
+    readers: list[Callable[[str], datetime]] = [datetime.fromisoformat, parsedate_to_datetime]
+    readers += [_reader(form) for form in TIME_FORMATS]
     for reader in readers:
         try:
             moment = reader(text)

@@ -120,7 +120,8 @@ def save_adapter(model: nn.Module, layout: Layout, folder: Path) -> None:
         folder / "adapter_model.safetensors",
         {KEY_PREFIX + name: tensor for name, tensor in tensors.items()},
     )
-    config: dict[str, Any] = model.peft_config[NAME].to_dict()  # type: ignore[index, union-attr]
+    configs: Any = model.peft_config  # put there by the injection
+    config: dict[str, Any] = configs[NAME].to_dict()
     config |= {
         "modules_to_save": list(_modules_of(model, frozenset(layout.head))),
         "inference_mode": True,
@@ -159,4 +160,5 @@ def _names_within(block: nn.Module, named: dict[str, nn.Parameter]) -> tuple[str
 def _merged_layer(layer: Any) -> nn.Module:
     alone = copy.deepcopy(layer)
     alone.merge()
-    return alone.get_base_layer()  # type: ignore[no-any-return]
+    plain: nn.Module = alone.get_base_layer()
+    return plain

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from transformers import PreTrainedModel
 
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.torch import adapters, probe, state
 from tunewright.backends.torch.adapters import AdapterSettings
 from tunewright.backends.torch.blocks import Layout, find_layout
-from tunewright.backends.torch.cut import Batch
+from tunewright.backends.torch.cut import Batch, scores_of
 from tunewright.backends.torch.device import most_tokens, seed_device
 from tunewright.backends.torch.dropout import Draws, seed_dropout
 from tunewright.backends.torch.embedding import take_over_large_tables
@@ -74,7 +75,7 @@ class TorchClassifier:
         settings: StepSettings,
         device: torch.device,
     ) -> None:
-        self.model = loaded.model.to(device)
+        self.model: PreTrainedModel = nn.Module.to(loaded.model, device)
         self.tokenizer = loaded.tokenizer
         self.parts = parts
         self.settings = settings
@@ -246,7 +247,7 @@ class TorchClassifier:
         adapted = self.settings.adapters is not None
         plain = adapters.merged(self.model) if adapted else contextlib.nullcontext()
         with quiet(), state.system_errors(), plain:
-            self.model.save_pretrained(folder)  # type: ignore[operator]
+            self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         if adapted:
             adapters.save_adapter(self.model, self.layout, folder / "adapter")
@@ -272,7 +273,7 @@ class TorchClassifier:
         with self._precision():
             if self.prefix is not None:
                 return self.prefix.scores(part, rows, self._batch, self.device)
-            return self.model(**self._batch(part, rows)).logits  # type: ignore[no-any-return]
+            return scores_of(self.model, self._batch(part, rows))
 
     def _wake(self) -> None:
         """Training mode for what learns; frozen layers drop nothing, cached or not."""

@@ -43,6 +43,12 @@ class _Answer:
         return (state, *[given.get(place) for place in self.others])
 
 
+def scores_of(model: nn.Module, batch: Batch) -> torch.Tensor:
+    """(rows, labels) of the whole model, before softmax."""
+    scores: torch.Tensor = model(**batch).logits
+    return scores
+
+
 class _ReachedError(Exception):
     """The cut was reached: what lies above need not be computed."""
 
@@ -100,7 +106,7 @@ class Cut:
             lambda _, __, answer: caught.append(next(tensors(answer)))
         )
         try:
-            scores = self.model(**batch).logits
+            scores = scores_of(self.model, batch)
         finally:
             hook.remove()
         return [scores, _without_padding(caught[0], batch)]

@@ -68,7 +68,8 @@ class SeededDropout(nn.Module):
         if values.device.type != "cpu":
             return functional.dropout(values, self.p)
         mask = self.draws.mask(values, keep)
-        return _Drop.apply(values, mask, LEVELS / keep)  # type: ignore[no-any-return]
+        dropped: torch.Tensor = _Drop.apply(values, mask, LEVELS / keep)
+        return dropped
 
 
 def seed_dropout(model: nn.Module, draws: Draws, share: float | None) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from transformers import PreTrainedModel
 
 SMALLEST = 1 << 20  # numbers in a table; smaller ones are not worth it
 MOST_USED = 0.8  # of a table's rows
@@ -25,7 +26,7 @@ class UsedRows(nn.Embedding):
     compact: torch.Tensor
 
     @classmethod
-    def take_over(cls, embedding: nn.Embedding, used: np.ndarray) -> None:
+    def take_over(cls, embedding: nn.Embedding, used: np.ndarray) -> UsedRows:
         """Turn an embedding into this class, in place; its weight stays the same object.
 
         Args:
@@ -36,6 +37,8 @@ class UsedRows(nn.Embedding):
         place = torch.full((embedding.num_embeddings,), -1, device=rows.device)
         place[rows] = torch.arange(len(rows), device=rows.device)
         vars(embedding).update(used=rows, place=place)  # not buffers: they are not saved
+        assert isinstance(embedding, cls)  # noqa: S101 - for the type checker
+        return embedding
 
     def gather(self) -> torch.Tensor:
         """(used rows, width): what to give the optimizer in place of the weight."""
@@ -57,7 +60,7 @@ class UsedRows(nn.Embedding):
         return functional.embedding(self.place[input], self.compact, padding)
 
 
-def take_over_large_tables(model: nn.Module, used: np.ndarray) -> dict[str, UsedRows]:
+def take_over_large_tables(model: PreTrainedModel, used: np.ndarray) -> dict[str, UsedRows]:
     """Take over the large tables that hold the tokens' vectors and that no other module shares.
 
     Args:
@@ -70,7 +73,7 @@ def take_over_large_tables(model: nn.Module, used: np.ndarray) -> dict[str, Used
         for parameter in module._parameters.values():
             if parameter is not None:
                 owners[id(parameter)] = owners.get(id(parameter), 0) + 1
-    words = model.get_input_embeddings()  # type: ignore[operator]  # of Transformers' models
+    words = model.get_input_embeddings()
     found = {
         name: module
         for name, module in model.named_modules()
@@ -83,7 +86,8 @@ def take_over_large_tables(model: nn.Module, used: np.ndarray) -> dict[str, Used
         and not module.sparse
         and not module.scale_grad_by_freq
     }
-    for table in found.values():
+    tables = {}
+    for name, table in found.items():
         extra = [] if table.padding_idx is None else [table.padding_idx]
-        UsedRows.take_over(table, np.union1d(used, extra))
-    return {f"{name}.weight": table for name, table in found.items()}  # type: ignore[misc]
+        tables[f"{name}.weight"] = UsedRows.take_over(table, np.union1d(used, extra))
+    return tables

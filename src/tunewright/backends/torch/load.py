@@ -11,7 +11,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+)
 from transformers.utils import logging as transformers_logging
 
 from tunewright.errors import ModelError
@@ -24,7 +29,7 @@ UNBOUNDED = 1_000_000
 class Loaded:
     """A model, its tokenizer, and the names of the weights that the folder did not have."""
 
-    model: nn.Module
+    model: PreTrainedModel
     tokenizer: Any
     new: tuple[str, ...]
 

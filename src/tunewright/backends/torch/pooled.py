@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from tunewright.backends.torch.cut import Batch, Cut, difference
+from tunewright.backends.torch.cut import Batch, Cut, difference, scores_of
 
 Pooling = Literal["first", "last", "mean"]
 
@@ -62,8 +62,8 @@ class Pooled:
         ids = self._token.expand(len(vectors), 1)
         with self.cut.without_blocks() as give:
             give(vectors.unsqueeze(1))
-            answer = self.cut.model(input_ids=ids, attention_mask=torch.ones_like(ids))
-        return answer.logits  # type: ignore[no-any-return]
+            batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+            return scores_of(self.cut.model, batch)
 
     def _pick(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         if self.pooling == "first":

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from tunewright.backends.torch.blocks import Layout
-from tunewright.backends.torch.cut import Batch, Cut
+from tunewright.backends.torch.cut import Batch, Cut, scores_of
 from tunewright.backends.torch.packed import Packed, free_room, make_packed
 from tunewright.backends.torch.pooled import Pooled
 from tunewright.backends.torch.tokens import sorted_batches
@@ -61,7 +61,7 @@ class BetweenBlocks:
         """See `Place`."""
         with self.cut.without_blocks() as give:
             give(kept)
-            return self.cut.model(**batch()).logits  # type: ignore[no-any-return]
+            return scores_of(self.cut.model, batch())
 
 
 class AboveBlocks:

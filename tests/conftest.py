@@ -33,12 +33,12 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """One torch thread, also where the program would take all cores."""
     import torch
 
-    from tunewright.backends.torch import device, predictor, session, work
+    from tunewright.backends.torch import device, predictor, session
 
     torch.set_num_threads(1)
-    for module in (device, predictor, session):
+    for module in (predictor, session):
         monkeypatch.setattr(module, "usable_cores", lambda: 1)
-    monkeypatch.setattr(work, "MEASURE_S", 0.01)
+    monkeypatch.setattr(device, "MEASURE_S", 0.01)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tunewright import diagnosis as doctor_module
-from tunewright.diagnosis import doctor, find_problems, installed_version, usable_cores
+from tunewright import diagnosis
+from tunewright.cores import quota_cores, usable_cores
+from tunewright.diagnosis import doctor, find_problems, installed_version
 
 FINE = {
     "versions": {"torch": "2"},
@@ -23,8 +24,8 @@ FINE = {
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNEWRIGHT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TUNEWRIGHT_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(doctor_module, "_MATMUL_SIDE", 32)
-    monkeypatch.setattr(doctor_module, "_MATMUL_TIME_S", 0.01)
+    monkeypatch.setattr(diagnosis, "WIDTH", 32)
+    monkeypatch.setattr("tunewright.backends.torch.device.MEASURE_S", 0.01)
 
 
 @pytest.mark.usefixtures("small")
@@ -79,8 +80,8 @@ def test_no_pip_is_a_problem_only_while_the_default_model_is_not_cached():
 )
 def test_the_containers_quota_is_read(tmp_path: Path, content: str, cores: float):
     (tmp_path / "cpu.max").write_text(content)
-    assert doctor_module._quota_cores(tmp_path / "cpu.max") == cores
-    assert doctor_module._quota_cores(tmp_path / "absent") == float("inf")
+    assert quota_cores(tmp_path / "cpu.max") == cores
+    assert quota_cores(tmp_path / "absent") == float("inf")
     assert usable_cores() > 0
 
 

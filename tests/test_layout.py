@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 FLOORS = (
     {"errors"},
-    {"durable", "cache"},
+    {"durable", "cache", "cores"},
     {"recipe"},
     {"data", "pretrained", "history", "tasks"},
     {"train", "evaluation", "export", "backends"},

@@ -6,8 +6,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import time
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import psutil
 
 from tunewright.cache import cache_folder
+from tunewright.cores import usable_cores
 from tunewright.history.folder import runs_folder
 from tunewright.pretrained.listing import list_models
 
@@ -23,9 +22,7 @@ PACKAGES = (
     *("scikit-learn", "pyarrow", "datasets", "pydantic", "huggingface_hub", "filelock"),
 )
 Problem = dict[str, str]
-_MATMUL_SIDE = 1024
-_MATMUL_TIME_S = 0.2
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+WIDTH = 1024  # of the blocks whose products are timed
 _LEAST_FREE_GIB = 2.0
 _LEAST_MEMORY_GIB = 2.0
 _GIB = 1 << 30
@@ -86,24 +83,6 @@ def installed_version(name: str) -> str | None:
         return None
 
 
-def usable_cores() -> float:
-    """Cores that this process may use: its affinity, cut down to the container's quota."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return min(float(cores), _quota_cores(_CGROUP_QUOTA))
-
-
-def _quota_cores(path: Path) -> float:
-    """The quota of a cgroup: its file holds `max 100000` or `150000 100000`."""
-    try:
-        quota, period = path.read_text(encoding="ascii").split()
-        return float("inf") if quota == "max" else float(quota) / float(period)
-    except (OSError, ValueError, ZeroDivisionError):
-        return float("inf")
-
-
 def _memory() -> dict[str, float]:
     memory = psutil.virtual_memory()
     return {"total_gib": _gib(memory.total), "available_gib": _gib(memory.available)}
@@ -136,46 +115,29 @@ def _device() -> dict[str, Any]:
     try:
         import torch
 
-        kind = "cpu"
-        if torch.cuda.is_available():
-            kind = "cuda"
-        elif torch.backends.mps.is_available():
-            kind = "mps"
+        from tunewright.backends.torch.device import pick_device
+
+        device = pick_device()
+        name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
         return {
-            "kind": kind,
-            "name": torch.cuda.get_device_name() if kind == "cuda" else platform.processor(),
+            "kind": device.type,
+            "name": name,
             "threads": torch.get_num_threads(),
-            "fp32_gflops": _rate(kind, torch.float32),
-            "bf16_gflops": _rate(kind, torch.bfloat16),
+            "fp32_gflops": _rate(device, torch.float32),
+            "bf16_gflops": _rate(device, torch.bfloat16),
         }
     except (ImportError, OSError, RuntimeError) as error:
         return {"kind": None, "error": str(error).strip().splitlines()[0]}
 
 
-def _rate(device: str, dtype: Any) -> float | None:
+def _rate(device: Any, dtype: Any) -> float | None:
     """GFLOP/s of matrix products; None where the device does not know the type."""
+    from tunewright.backends.torch.device import product_rate
+
     try:
-        return _matmul_gflops(device, dtype)
+        return round(product_rate(WIDTH, dtype, device), 1)
     except RuntimeError:
         return None
-
-
-def _matmul_gflops(device: str, dtype: Any) -> float:
-    import torch
-
-    side = _MATMUL_SIDE if device == "cpu" else 4 * _MATMUL_SIDE
-    matrix = torch.ones((side, side), dtype=dtype, device=device)
-    wait: Callable[[], Any] = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(
-        device, lambda: None
-    )
-    torch.mm(matrix, matrix)
-    wait()
-    start, times = time.perf_counter(), 0
-    while (elapsed := time.perf_counter() - start) < _MATMUL_TIME_S:
-        torch.mm(matrix, matrix)
-        wait()
-        times += 1
-    return round(2 * side**3 * times / elapsed / 1e9, 1)
 
 
 def _cached_models() -> list[str]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from tunewright.data.parts import PARTS
 from tunewright.data.read import read_data, read_table
 from tunewright.data.rows import Rows, build_rows
 from tunewright.data.seal import Seal, seal_part
-from tunewright.data.split import split_rows
+from tunewright.data.split import By, split_rows
 from tunewright.data.table import Table
 from tunewright.durable import write_json, write_text
 from tunewright.errors import DataError, RecipeError
@@ -44,7 +44,7 @@ class Prepared:
     labels: tuple[str, ...]
     columns: Columns
     findings: Findings
-    split_by: str
+    split_by: By | Literal["given"]
     split_reason: str
     counts: dict[str, list[int]]
     left_out: int
@@ -141,7 +141,7 @@ def prepare(data: Data, seed: int, run_folder: Path) -> Prepared:
     )
 
 
-def choose_split(data: Data, parts: Mapping[str, Rows]) -> tuple[str, str]:
+def choose_split(data: Data, parts: Mapping[str, Rows]) -> tuple[By | Literal["given"], str]:
     """What keeps the parts apart, and why.
 
     Raises:
@@ -188,14 +188,16 @@ def _refuse_to_split(data: Data) -> None:
             )
 
 
-def deal(kept: Mapping[str, Rows], data: Data, by: str, seed: int) -> dict[str, Rows]:
+def deal(
+    kept: Mapping[str, Rows], data: Data, by: By | Literal["given"], seed: int
+) -> dict[str, Rows]:
     """The three parts: those given as they are, the others out of the training rows."""
     source = kept.get("all", kept.get("train"))
     if source is None or by == "given":
         return dict(kept)
     indices = split_rows(
         source,
-        by=by,  # type: ignore[arg-type]
+        by=by,
         validation=0.0 if "validation" in kept else data.split.validation,
         test=0.0 if "test" in kept else data.split.test,
         seed=seed,

@@ -63,32 +63,11 @@ def _cell(
 ) -> list[str]:
     x, y = corner
     shade = 0.0 if not count else 0.12 + 0.88 * share
-    parts = [
-        titled(
-            "rect",
-            said,
-            x=x + 1,
-            y=y + 1,
-            width=cell - 2,
-            height=cell - 2,
-            rx=3,
-            class_="cell empty",
-        ),
-    ]
+    square = {"x": x + 1, "y": y + 1, "width": cell - 2, "height": cell - 2, "rx": 3}
+    parts = [titled("rect", said, **square, class_="cell empty")]
     if count:
-        parts.append(
-            titled(
-                "rect",
-                said,
-                x=x + 1,
-                y=y + 1,
-                width=cell - 2,
-                height=cell - 2,
-                rx=3,
-                class_=f"cell {'right' if right else 'wrong'}",
-                fill_opacity=shade,
-            )
-        )
+        side = "cell right" if right else "cell wrong"
+        parts.append(titled("rect", said, **square, class_=side, fill_opacity=shade))
         size = min(15.0, (cell - 4) / max(2, len(f"{count:,}")) / 0.6)
         parts.append(
             text(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
+import time
 from contextlib import suppress
 
 import torch
+from torch import nn
 
 CPU_TOKENS = 1024  # products of this many rows run at a processor's full rate
 GPU_TOKENS = 1 << 16
+MEASURE_S = 0.15
+ROWS = 1024
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
@@ -23,11 +26,23 @@ def pick_device() -> torch.device:
     return torch.device("cpu")
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on, which can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def product_rate(width: int, kind: torch.dtype, device: torch.device) -> float:
+    """GFLOP/s of the matrix products of a block `width` wide, measured."""
+    left = torch.ones(ROWS, width, dtype=kind, device=device)
+    right = torch.ones(4 * width, width, dtype=kind, device=device)
+
+    def multiply() -> None:
+        nn.functional.linear(left, right)
+        if device.type != "cpu":
+            getattr(torch, device.type).synchronize()
+
+    multiply()  # the first one also chooses how
+    count, started = 0, time.perf_counter()
+    while time.perf_counter() - started < MEASURE_S:
+        multiply()
+        count += 1
+    seconds = time.perf_counter() - started
+    return count * 2 * ROWS * right.numel() / seconds / 1e9
 
 
 def most_tokens(device: torch.device) -> int:

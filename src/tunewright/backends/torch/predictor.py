@@ -9,12 +9,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from tunewright.backends.torch.device import (
-    keep_freed_memory,
-    pick_device,
-    set_threads,
-    usable_cores,
-)
+from tunewright.backends.torch.device import keep_freed_memory, pick_device, set_threads
 from tunewright.backends.torch.load import load_tokenizer, quiet, trained_length
 from tunewright.backends.torch.tokens import (
     collate,
@@ -22,6 +17,7 @@ from tunewright.backends.torch.tokens import (
     sorted_batches,
     tokenize,
 )
+from tunewright.cores import usable_cores
 from tunewright.errors import ModelError
 
 BATCH_TOKENS = 4096

@@ -14,8 +14,8 @@ from tunewright.backends.torch.classifier import Part, StepSettings, TorchClassi
 from tunewright.backends.torch.device import (
     keep_freed_memory,
     pick_device,
+    product_rate,
     set_threads,
-    usable_cores,
 )
 from tunewright.backends.torch.load import (
     Loaded,
@@ -27,8 +27,8 @@ from tunewright.backends.torch.load import (
 )
 from tunewright.backends.torch.prefix import Room
 from tunewright.backends.torch.tokens import Tokens, refuse_unknown_tokens, tokenize
-from tunewright.backends.torch.work import product_rate
 from tunewright.cache import cache_folder
+from tunewright.cores import usable_cores
 from tunewright.data.rows import Rows
 from tunewright.recipe.schema import Adapt, Recipe
 

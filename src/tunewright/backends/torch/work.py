@@ -1,32 +1,11 @@
-"""How much a training step computes, and how fast this machine can compute at best."""
+"""How much a training step computes."""
 
 from __future__ import annotations
 
-import time
-
-import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from tunewright.backends.torch.blocks import Layout
-
-MEASURE_S = 0.15
-ROWS = 1024
-
-
-def product_rate(width: int, kind: torch.dtype, device: torch.device) -> float:
-    """GFLOP/s of the matrix products of a block `width` wide, measured."""
-    left = torch.ones(ROWS, width, dtype=kind, device=device)
-    right = torch.ones(4 * width, width, dtype=kind, device=device)
-    nn.functional.linear(left, right)
-    count, started = 0, time.perf_counter()
-    while time.perf_counter() - started < MEASURE_S:
-        nn.functional.linear(left, right)
-        count += 1
-        if device.type != "cpu":
-            getattr(torch, device.type).synchronize()
-    seconds = time.perf_counter() - started
-    return count * 2 * ROWS * right.numel() / seconds / 1e9
 
 
 def gflop_per_token(layout: Layout, blocks: int, *, kept: bool) -> float:

@@ -1,0 +1,26 @@
+"""How many processor cores this process may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def usable_cores() -> int:
+    """Cores of the process's affinity, cut down to its container's quota; at least one."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, int(min(cores, quota_cores(CGROUP_QUOTA))))
+
+
+def quota_cores(path: Path) -> float:
+    """The quota of a cgroup: its file holds `max 100000` or `150000 100000`."""
+    try:
+        quota, period = path.read_text(encoding="ascii").split()
+        return float("inf") if quota == "max" else float(quota) / float(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return float("inf")

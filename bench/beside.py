@@ -38,15 +38,15 @@ def write_parts(folder: Path, parts: dict[str, list[Row]]) -> list[str]:
     return sorted({label for _, label in parts["train"]})
 
 
-def write_reviews(folder: Path, rows: int) -> list[str]:
-    """So many of the example reviews to train on, 200 to validate, 200 to test; the labels."""
+def write_reviews(folder: Path, rows: int, others: int = 200) -> list[str]:
+    """So many of the example reviews to train on, `others` each to validate and to test; labels."""
     from tunewright.pretrained.example_data import fetch_example
 
     all_rows = shuffled(read_rows(fetch_example("reviews")), 0)
     parts = {
         "train": all_rows[:rows],
-        "validation": all_rows[rows : rows + 200],
-        "test": all_rows[rows + 200 : rows + 400],
+        "validation": all_rows[rows : rows + others],
+        "test": all_rows[rows + others : rows + 2 * others],
     }
     return write_parts(folder, parts)
 
@@ -73,13 +73,19 @@ def run_trainer(folder: Path, labels: list[str], seed: int, **settings: Any) -> 
 
 
 def run_tunewright(folder: Path, runs: Path, seed: int, *settings: str) -> dict[str, Any]:
-    """Our result.json, with `wall_s` of the whole process and `run`."""
+    """Our result.json, with `wall_s` of the whole process, the time it `began`, and `run`."""
     sets = [word for setting in settings for word in ("--set", setting)]
+    began = time.time()
     started = time.perf_counter()
     command = [sys.executable, "-m", "tunewright.cli.main", "run", str(folder), "--json"]
     result = _json_of([*command, "--seed", str(seed), *sets], TUNEWRIGHT_RUNS=str(runs))
     wall_s = time.perf_counter() - started
-    return {**result, "wall_s": wall_s, "run": str(Path(result["model"]["path"]).parent)}
+    return {
+        **result,
+        "wall_s": wall_s,
+        "began": began,
+        "run": str(Path(result["model"]["path"]).parent),
+    }
 
 
 def test_tunewright(run: str, runs: Path) -> dict[str, Any]:

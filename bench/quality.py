@@ -3,9 +3,9 @@
 Needs the data sets in ../shared/data; says so and stops when they are not there. Scores do not
 depend on what else the machine does, wall times do. `scores` computes the scores on one thread
 each: the peer's once (results/peers.json; `--again` computes them anew), its defaults and the
-worse of its two learning rates on the first seed alone. `times` then measures us and the better
-peer on all cores, on the first seed, and wants a machine with nothing else to do. Names of sets
-after either word restrict it to them. Without a word it does both and prints the table.
+better of its two learning rates on every seed. `times` then measures us and the better peer on
+all cores, on the first seed, and wants a machine with nothing else to do. Names of sets after
+either word restrict it to them. Without a word it does both and prints the table.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def peers(name: str, seed: int, folder: Path, labels: list[str], truth: np.ndarr
     key = f"{name}/{seed}"
     seen = known["runs"].setdefault(key, {})
     for setting, values in PEERS.items():
-        if setting not in seen and (seed == SEEDS[0] or setting == better_rate(known, name)):
+        wanted = seed == SEEDS[0] or setting in ("defaults", better_rate(known, name))
+        if wanted and setting not in seen:
             found = run_trainer(folder, labels, seed, threads=1, **values)
             probabilities = np.array(found.pop("probabilities"))
             probabilities /= probabilities.sum(1, keepdims=True)
@@ -93,13 +94,19 @@ def better_rate(known: dict[str, Any], name: str) -> str:
     return max((s for s in PEERS if s != "defaults"), key=lambda s: float(first[s]["score"]))
 
 
-def better_peer(name: str) -> tuple[str, str, float]:
-    """(The better of the peer's settings, its better learning rate, that one's mean score.)"""
+def peer_means(name: str) -> dict[str, float]:
+    """Mean scores over the seeds: of the peer's defaults, and of the better of its two rates."""
     known = json.loads((RESULTS / "peers.json").read_text())
-    rate = better_rate(known, name)
-    mean = float(np.mean([known["runs"][f"{name}/{seed}"][rate]["score"] for seed in SEEDS]))
-    default = known["runs"][f"{name}/{SEEDS[0]}"]["defaults"]["score"]
-    return (rate if mean >= default else "defaults"), rate, mean
+    return {
+        setting: float(np.mean([known["runs"][f"{name}/{s}"][setting]["score"] for s in SEEDS]))
+        for setting in ("defaults", better_rate(known, name))
+    }
+
+
+def better_peer(name: str) -> str:
+    """The setting of the peer with the better mean."""
+    means = peer_means(name)
+    return max(means, key=lambda setting: means[setting])
 
 
 def main() -> None:
@@ -170,7 +177,7 @@ def times(names: list[str]) -> dict[str, Any]:
             labels = write_parts(folder, cut(name, SEEDS[0]))
             ours = run_tunewright(folder, runs, SEEDS[0], f"evaluate.metric={metric}")
             table[name] = {"tunewright": ours["wall_s"]}
-            setting = better_peer(name)[0]
+            setting = better_peer(name)
             found = run_trainer(folder, labels, SEEDS[0], **PEERS[setting], test=False)
             table[name][setting] = found["wall_s"]
             print(name, {key: round(wall_s) for key, wall_s in table[name].items()})
@@ -178,13 +185,13 @@ def times(names: list[str]) -> dict[str, Any]:
 
 
 def show(names: list[str]) -> None:
-    """Means over the seeds, of sets that are measured; the interval is the mean of the runs' own 95 % intervals."""
+    """Means over the seeds, of measured sets; the interval is the mean of the runs' own 95 % ones."""
     if not names:
         return
     table = json.loads((RESULTS / "quality.json").read_text())["runs"]
     walls = json.loads((RESULTS / "times.json").read_text())["runs"]
     print(
-        "| data | rows to train | metric | Tunewright | Trainer, defaults (seed 0) "
+        "| data | rows to train | metric | Tunewright | Trainer, defaults "
         "| Trainer, better of two rates | wall, ours to the better peer's |"
     )
     print("|---|---|---|---|---|---|---|")
@@ -192,13 +199,13 @@ def show(names: list[str]) -> None:
         metric = SETS[name][0]
         runs = [table[f"{name}/{seed}"] for seed in SEEDS]
         ours = {k: np.mean([r["tunewright"][k] for r in runs]) for k in ("value", "low", "high")}
-        better, best, mean = better_peer(name)
-        default = runs[0]["trainer"]["defaults"]["score"]
+        means, better = peer_means(name), better_peer(name)
+        (rate,) = set(means) - {"defaults"}
         mine, theirs = walls[name]["tunewright"], walls[name][better]
         print(
             f"| {name} | {runs[0]['rows']['train']} | {metric} "
-            f"| {ours['value']:.3f} [{ours['low']:.3f}, {ours['high']:.3f}] | {default:.3f} "
-            f"| {mean:.3f} ({best}) "
+            f"| {ours['value']:.3f} [{ours['low']:.3f}, {ours['high']:.3f}] "
+            f"| {means['defaults']:.3f} | {means[rate]:.3f} ({rate}) "
             f"| {mine:.0f} s to {theirs:.0f} s ({better}): {mine / theirs:.2f} |"
         )
 

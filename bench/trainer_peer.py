@@ -21,7 +21,9 @@ from transformers import (  # noqa: E402
     AutoModelForSequenceClassification,
     AutoTokenizer,
     DataCollatorWithPadding,
+    EvalPrediction,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
 )
 
@@ -35,6 +37,9 @@ def main() -> None:
     tokenizer.model_max_length = 128
     train = read(data / "train.csv", tokenizer, labels)
     test = read(data / "test.csv", tokenizer, labels) if settings.pop("test", True) else None
+    watch = settings.pop("watch_validation", False)
+    validation = read(data / "validation.csv", tokenizer, labels) if watch else None
+    curve = Curve()
     model = AutoModelForSequenceClassification.from_pretrained(
         model_folder, num_labels=len(labels), dtype=torch.float32
     )
@@ -47,6 +52,9 @@ def main() -> None:
             model,
             arguments,
             train_dataset=train,
+            eval_dataset=validation,
+            compute_metrics=accuracy,
+            callbacks=[curve],
             data_collator=DataCollatorWithPadding(tokenizer),
             processing_class=tokenizer,
         )
@@ -58,11 +66,29 @@ def main() -> None:
         "wall_s": wall_s,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+    if watch:
+        answer["curve"] = curve.points
     if test is not None:
         scores = trainer.predict(test).predictions.astype(np.float64)
         exp = np.exp(scores - scores.max(1, keepdims=True))
         answer["probabilities"] = (exp / exp.sum(1, keepdims=True)).round(6).tolist()
     print(json.dumps(answer))
+
+
+class Curve(TrainerCallback):
+    """[seconds since the process began, accuracy on validation] of every evaluation."""
+
+    def __init__(self) -> None:
+        self.points: list[list[float]] = []
+
+    def on_evaluate(self, *_: object, metrics: dict[str, float], **__: object) -> None:
+        """Called by Trainer."""
+        self.points.append([time.perf_counter() - STARTED, metrics["eval_accuracy"]])
+
+
+def accuracy(answers: EvalPrediction) -> dict[str, float]:
+    """Share of the rows that are right."""
+    return {"accuracy": float(np.mean(answers.predictions.argmax(-1) == answers.label_ids))}
 
 
 def freeze(model: torch.nn.Module, blocks: int) -> None:

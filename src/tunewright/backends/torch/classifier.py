@@ -355,7 +355,10 @@ class TorchClassifier:
 
 
 def _one_per_row(features: torch.Tensor, lengths: np.ndarray) -> torch.Tensor:
-    """(rows, width): decoders score every token, and their last one answers for the row."""
-    if features.ndim == 2:
-        return features
+    """(rows, width): decoders score every token, and their last one answers for the row.
+
+    Of a row that is kept as one vector, there is that one alone.
+    """
+    if features.ndim == 2 or features.shape[1] == 1:
+        return features.flatten(1)
     return features[torch.arange(len(lengths)), torch.from_numpy(lengths - 1)]

@@ -157,10 +157,10 @@ def test_a_disk_that_fills_up_is_no_crash(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(packed, "_take_room", full)
-    backend = with_room(open_backend(tiny_bert, 24), Room(0, ENDLESS, tmp_path))
+    backend = with_room(open_backend(tiny_bert, 24), Room(0, ENDLESS, tmp_path / "kept"))
     started = backend.start_phase(phase(1))
     assert started.reason == "no room for kept activations: No space left on device"
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 # ---- never out of date

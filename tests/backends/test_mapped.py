@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 
 from tiny_models import ARCHITECTURES, text_rows, write_model
 from training import make_plan, open_backend, phase, train, weights
-from tunewright.backends.torch import packed, session
+from tunewright.backends.torch import mapped as mapped_weights
+from tunewright.backends.torch import session
 from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.backends.torch.mapped import MappedWeights, map_weights
 from tunewright.backends.torch.predictor import TorchPredictor
@@ -121,10 +122,10 @@ def test_without_room_or_without_the_system_s_help_nothing_is_mapped(
 def test_a_disk_that_is_full_is_no_crash(
     tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> None:
+    def full(*_: Any) -> Any:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(packed, "_take_room", full)
+    monkeypatch.setattr(mapped_weights, "map_file", full)
     assert map_weights([tiny_bert / "model.safetensors"], tmp_path, ENDLESS) is None
     assert list(tmp_path.iterdir()) == []
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import BinaryIO
 
 import torch
 from safetensors import safe_open
@@ -100,32 +101,37 @@ def map_weights(files: Sequence[Path], folder: Path, most: int) -> MappedWeights
         end += -(-4 * shape.numel() // ALIGNED) * ALIGNED
     if not 0 < end <= min(most, int(DISK_SHARE * free_room(folder))):
         return None
+    others: dict[str, torch.Tensor] = {}
+
+    def fill(copy: BinaryIO) -> None:
+        for name, tensor in _one_by_one(files):
+            if name in starts:
+                copy.seek(starts[name])
+                copy.write(tensor.float().reshape(-1).numpy().data)
+            else:
+                others[name] = tensor.clone()
+
     try:
-        mapping = map_file(folder, end)
+        mapping = map_file(folder, end, fill)
     except OSError:
         return None
-    named = {
+    floats = {
         name: torch.frombuffer(
             mapping, dtype=torch.float32, count=shape.numel(), offset=starts[name]
         ).view(shape)
         for name, shape in shapes.items()
     }
-    weights = MappedWeights(named, mapping)
+    return MappedWeights(floats | others, mapping)
+
+
+def _one_by_one(files: Iterable[Path]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Each file is opened anew for each tensor: while it is open, it keeps what it has read."""
     for file in files:
-        for name in _names(file):
-            with safe_open(file, "pt") as opened:  # anew each time: it keeps what it has read
-                tensor = opened.get_tensor(name)
-                if name in named:
-                    named[name].copy_(tensor)
-                else:
-                    weights.named[name] = tensor.clone()
-            weights.let_go()
-    return weights
-
-
-def _names(file: Path) -> list[str]:
-    with safe_open(file, "pt") as opened:
-        return list(opened.keys())
+        with safe_open(file, "pt") as opened:
+            names = list(opened.keys())
+        for name in names:
+            with safe_open(file, "pt") as opened:
+                yield name, opened.get_tensor(name)
 
 
 def _float_shapes(file: Path) -> dict[str, torch.Size]:

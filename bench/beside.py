@@ -51,6 +51,27 @@ def write_reviews(folder: Path, rows: int, others: int = 200) -> list[str]:
     return write_parts(folder, parts)
 
 
+def write_decoder(folder: Path) -> str:
+    """A Llama of 12 random blocks, as wide as GPT-2, with MiniLM's tokenizer; the folder."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaModel
+
+    tokenizer = AutoTokenizer.from_pretrained(minilm())
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=768,
+        intermediate_size=2048,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        max_position_embeddings=512,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    LlamaModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
 def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]:
     """(text, label) of each row of a CSV."""
     with path.open(encoding="utf-8", newline="") as file:
@@ -64,16 +85,29 @@ def shuffled(rows: list[Row], seed: int) -> list[Row]:
     return rows
 
 
-def run_trainer(folder: Path, labels: list[str], seed: int, **settings: Any) -> dict[str, Any]:
-    """The peer's answer: rows_per_s, wall_s, peak_mib, and probabilities of the test rows."""
-    asked = {"labels": labels, "seed": seed, **settings}
+def run_trainer(
+    folder: Path, labels: list[str], seed: int, *, model: str | None = None, **settings: Any
+) -> dict[str, Any]:
+    """The peer's answer: rows_per_s, wall_s, peak_mib, and probabilities of the test rows.
+
+    Args:
+        model: a folder, MiniLM's when None.
+    """
+    asked = json.dumps({"labels": labels, "seed": seed, **settings})
     return _json_of(
-        [sys.executable, "-m", "bench.trainer_peer", str(folder), minilm(), json.dumps(asked)]
+        [sys.executable, "-m", "bench.trainer_peer", str(folder), model or minilm(), asked]
     )
 
 
-def run_tunewright(folder: Path, runs: Path, seed: int, *settings: str) -> dict[str, Any]:
-    """Our result.json, with `wall_s` of the whole process, the time it `began`, and `run`."""
+def run_tunewright(
+    folder: Path, runs: Path, seed: int, *settings: str, model: str | None = None
+) -> dict[str, Any]:
+    """Our result.json, with `wall_s` of the whole process, the time it `began`, and `run`.
+
+    Args:
+        model: a folder, MiniLM's when None.
+    """
+    settings += (f"model={model}",) if model else ()
     sets = [word for setting in settings for word in ("--set", setting)]
     began = time.time()
     started = time.perf_counter()

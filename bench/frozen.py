@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.beside import RESULTS, machine, run_trainer, run_tunewright, write_reviews
+from bench.beside import RESULTS, machine, run_trainer, run_tunewright, write_decoder, write_reviews
 
 ROUNDS = 3
 ROWS = 2000
@@ -25,9 +26,37 @@ PEERS: dict[str, dict[str, Any]] = {
     "batch 32, bf16": {**BATCH_32, "bf16": True},
     "batch 32, by length, fp32": BY_LENGTH,
 }
-CASES: dict[str, tuple[int, list[str]]] = {
-    "all blocks frozen, head only": (BLOCKS, ["train.strategy=head", "train.epochs=5"]),
-    "4 of 6 blocks frozen": (4, ["train.phases=[{blocks: 2, epochs: 3}]"]),
+LINEAR = [f"{name}_proj" for name in ("q", "k", "v", "o", "gate", "up", "down")]
+LORA = {"r": 16, "lora_alpha": 32, "target_modules": LINEAR}
+TOP_3 = {**BATCH_32, "lora": {**LORA, "layers_to_transform": [9, 10, 11]}}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Our settings and those of the peers; with a random decoder in the place of MiniLM or not."""
+
+    settings: tuple[str, ...]
+    peers: dict[str, dict[str, Any]]
+    decoder: bool = False
+
+
+CASES = {
+    "all blocks frozen, head only": Case(
+        ("train.strategy=head", "train.epochs=5"),
+        {f"Trainer, {n}": {"frozen_blocks": BLOCKS, **peer} for n, peer in PEERS.items()},
+    ),
+    "4 of 6 blocks frozen": Case(
+        ("train.phases=[{blocks: 2, epochs: 3}]",),
+        {f"Trainer, {n}": {"frozen_blocks": 4, **peer} for n, peer in PEERS.items()},
+    ),
+    "12-block decoder, LoRA in the top 3": Case(
+        (
+            *("adapt.method=lora", "adapt.layers=top-3", "adapt.rank=16", "adapt.alpha=32"),
+            *("adapt.adapter_dropout=0", "train.phases=[{blocks: 3, epochs: 2}]"),
+        ),
+        {"PEFT and Trainer, batch 32": TOP_3},
+        decoder=True,
+    ),
 }
 
 
@@ -37,17 +66,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "data"
         labels = write_reviews(folder, ROWS)
+        decoder = write_decoder(Path(scratch) / "decoder")
         for _ in range(ROUNDS):
-            for case, (frozen, settings) in CASES.items():
-                found = seen.setdefault(case, {})
-                settings = [*settings, "train.batch_size=32", "train.early_stopping=0"]
-                found.setdefault("Tunewright", []).append(
-                    ours(run_tunewright(folder, Path(scratch) / "runs", 0, *settings))
-                )
-                for name, peer_settings in PEERS.items():
-                    peer = run_trainer(folder, labels, 0, frozen_blocks=frozen, **peer_settings)
-                    found.setdefault(f"Trainer, {name}", []).append(
-                        {key: peer[key] for key in ("rows_per_s", "peak_mib")}
+            for name, case in CASES.items():
+                found = seen.setdefault(name, {})
+                model = decoder if case.decoder else None
+                settings = (*case.settings, "train.batch_size=32", "train.early_stopping=0")
+                run = run_tunewright(folder, Path(scratch) / "runs", 0, *settings, model=model)
+                found.setdefault("Tunewright", []).append(ours(run))
+                for peer, asked in case.peers.items():
+                    answer = run_trainer(folder, labels, 0, model=model, **asked)
+                    found.setdefault(peer, []).append(
+                        {key: answer[key] for key in ("rows_per_s", "peak_mib")}
                     )
     facts = {"machine": machine(), "rows": ROWS, "rounds": ROUNDS, "measured": seen}
     RESULTS.mkdir(exist_ok=True)
@@ -63,6 +93,7 @@ def ours(result: dict[str, Any]) -> dict[str, float]:
         "peak_mib": result["train"]["peak_memory_mib"],
         "build_s": phase["cache_build_s"],
         "cache_mib": phase["cache_mib"],
+        "left_mib": phase["left_mib"],
     }
 
 

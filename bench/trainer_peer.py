@@ -44,6 +44,9 @@ def main() -> None:
         model_folder, num_labels=len(labels), dtype=torch.float32
     )
     freeze(model, settings.pop("frozen_blocks", 0))
+    if lora := settings.pop("lora", None):
+        model.config.pad_token_id = tokenizer.pad_token_id
+        model = with_lora(model, lora)
     with tempfile.TemporaryDirectory() as out:
         arguments = TrainingArguments(
             out, report_to="none", save_strategy="no", disable_tqdm=True, use_cpu=True, **settings
@@ -97,6 +100,13 @@ def freeze(model: torch.nn.Module, blocks: int) -> None:
         return
     for part in (model.bert.embeddings, *model.bert.encoder.layer[:blocks]):
         part.requires_grad_(False)
+
+
+def with_lora(model: torch.nn.Module, lora: dict[str, object]) -> torch.nn.Module:
+    """PEFT's adapters; the settings are those of its `LoraConfig`."""
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(model, LoraConfig(task_type="SEQ_CLS", **lora))
 
 
 def read(path: Path, tokenizer: AutoTokenizer, labels: list[str]) -> list[dict[str, object]]:

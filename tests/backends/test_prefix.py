@@ -68,6 +68,19 @@ def test_with_all_blocks_frozen_one_vector_of_each_row_is_kept(name: str, tmp_pa
     assert "vector" in started.reason
 
 
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_the_head_of_a_decoder_is_solved_from_one_vector_of_each_row(
+    name: str, tmp_path: Path
+) -> None:
+    solved = {}
+    for cache in ("off", 1.0):
+        backend = open_backend(write_model(tmp_path / "model", name), 24, cache=cache)
+        backend.solve_head(0)
+        solved[cache] = backend.probabilities("train")
+        assert (backend.prefix is None) == (cache == "off")
+    np.testing.assert_allclose(solved["off"], solved[1.0], atol=1e-4)
+
+
 def test_below_trained_blocks_every_token_is_kept(tiny_bert: Path) -> None:
     backend = open_backend(tiny_bert, 24)
     started = backend.start_phase(phase(1), keep=True)
@@ -144,10 +157,10 @@ def test_a_disk_that_fills_up_is_no_crash(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(packed, "_take_room", full)
-    backend = with_room(open_backend(tiny_bert, 24), Room(0, ENDLESS, tmp_path))
+    backend = with_room(open_backend(tiny_bert, 24), Room(0, ENDLESS, tmp_path / "kept"))
     started = backend.start_phase(phase(1))
     assert started.reason == "no room for kept activations: No space left on device"
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 # ---- never out of date

@@ -17,7 +17,8 @@ class PhaseStart:
     """What a backend did when a phase began.
 
     peak_tokens_per_s: if the machine did nothing but this phase's matrix products, at the rate
-    that was measured; None where the blocks are left out altogether.
+    that was measured; None where the blocks are left out altogether; left_mib: frozen weights
+    that this phase does not need in memory.
     """
 
     trainable_parameters: int
@@ -27,6 +28,7 @@ class PhaseStart:
     build_s: float
     saves_s: float
     reason: str
+    left_mib: float = 0.0
 
 
 class Backend(Protocol):

@@ -137,6 +137,7 @@ class Loop:
             "product_share": self._product_share(watch, begun),
             "cached": begun.cached,
             "cache_mib": round(begun.cache_mib, 1),
+            "left_mib": round(begun.left_mib, 1),
             "cache_build_s": round(begun.build_s, 2),
             "cache_saves_s": round(begun.saves_s, 2),
             "reason": begun.reason,

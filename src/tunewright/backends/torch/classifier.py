@@ -19,12 +19,12 @@ from tunewright.backends.torch import adapters, probe, state
 from tunewright.backends.torch.adapters import AdapterSettings
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.cut import Batch, scores_of
-from tunewright.backends.torch.device import most_tokens, seed_device
+from tunewright.backends.torch.device import most_tokens, return_freed_memory, seed_device
 from tunewright.backends.torch.dropout import Draws, seed_dropout
 from tunewright.backends.torch.embedding import take_over_large_tables
 from tunewright.backends.torch.load import Loaded, quiet
 from tunewright.backends.torch.optimizer import learning, make_optimizer
-from tunewright.backends.torch.prefix import Prefix, Room, build, content_key, find_place
+from tunewright.backends.torch.prefix import MIB, Prefix, Room, build, content_key, find_place
 from tunewright.backends.torch.tokens import Tokens, collate, sorted_batches
 from tunewright.backends.torch.work import gflop_per_token
 from tunewright.errors import ModelError
@@ -61,6 +61,7 @@ class StepSettings:
     seed: int
     room: Room | None
     peak: float
+    width: int
     layers: str | None
     adapters: AdapterSettings | None
 
@@ -80,6 +81,8 @@ class TorchClassifier:
         self.parts = parts
         self.settings = settings
         self.device = device
+        self.most_tokens = most_tokens(device, settings.width)
+        self.eval_tokens = min(EVAL_TOKENS, self.most_tokens)
         self.draws = Draws()
         if not seed_dropout(self.model, self.draws, settings.dropout) and settings.dropout:
             raise ModelError(
@@ -87,8 +90,10 @@ class TorchClassifier:
                 "dropout in its hidden layers",
                 fix="leave adapt.dropout on auto",
             )
+        self.mapped = loaded.mapped
         first = np.arange(min(2, len(parts["train"].tokens)))
-        self.layout: Layout = find_layout(self.model, self._batch("train", first))
+        with self._passing():
+            self.layout: Layout = find_layout(self.model, self._batch("train", first))
         self.num_blocks = self.layout.num_blocks
         self.news = loaded.news
         most = deepest(settings.layers, self.num_blocks)
@@ -121,7 +126,7 @@ class TorchClassifier:
         hook = layer.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
         try:
             with self._inference():
-                for rows in sorted_batches(part.tokens.lengths, EVAL_TOKENS):
+                for rows in sorted_batches(part.tokens.lengths, self.eval_tokens):
                     self._scores("train", rows)
                     found = _one_per_row(caught.pop(), part.tokens.lengths[rows])
                     features[rows] = found.float().cpu().numpy()
@@ -146,22 +151,26 @@ class TorchClassifier:
             weight_decay=self.settings.weight_decay,
             tables=self.tables,
         )
-        trainable = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+        learning = [p for p in self.model.parameters() if p.requires_grad]
+        if self.mapped is not None:
+            self.mapped.bring(learning)
         started = time.monotonic()
         self.top = phase.blocks
         self.awake = False
         if phase.epochs:
             uses = {"train": phase.epochs, "validation": phase.epochs + 1}
             self._keep_prefix(phase.blocks, uses, keep)
+        return_freed_memory()
         gflop = gflop_per_token(self.layout, phase.blocks, kept=self.prefix is not None)
         return PhaseStart(
-            trainable_parameters=trainable,
+            trainable_parameters=sum(p.numel() for p in learning),
             peak_tokens_per_s=self.settings.peak / gflop if gflop else None,
             cached=self.prefix is not None,
             cache_mib=self.prefix.mib if self.prefix is not None else 0.0,
             build_s=time.monotonic() - started,
             saves_s=self.prefix.saves_s if self.prefix is not None else 0.0,
             reason=self.prefix_reason,
+            left_mib=self._left_mib(),
         )
 
     def train_step(
@@ -204,7 +213,7 @@ class TorchClassifier:
         tokens = self.parts[part].tokens
         answers = np.zeros((len(tokens), self.settings.num_labels))
         with self._inference():
-            for rows in sorted_batches(tokens.lengths, EVAL_TOKENS):
+            for rows in sorted_batches(tokens.lengths, self.eval_tokens):
                 scores = self._scores(part, rows).cpu().double()
                 answers[rows] = scores.softmax(-1).numpy()
         return answers
@@ -244,9 +253,10 @@ class TorchClassifier:
 
     def save_model(self, folder: Path) -> None:
         """See `Backend`."""
+        return_freed_memory()
         adapted = self.settings.adapters is not None
         plain = adapters.merged(self.model) if adapted else contextlib.nullcontext()
-        with quiet(), state.system_errors(), plain:
+        with quiet(), state.system_errors(), plain, self._passing():
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         if adapted:
@@ -263,10 +273,9 @@ class TorchClassifier:
         if self.prefix is not None and self.prefix.one_vector:
             yield from parts
             return
-        most = most_tokens(self.device)
         for rows in parts:
             tokens = len(rows) * int(self.parts["train"].tokens.lengths[rows].max())
-            yield from in_parts(rows, -(-tokens // most))
+            yield from in_parts(rows, -(-tokens // self.most_tokens))
 
     def _scores(self, part: str, rows: np.ndarray) -> torch.Tensor:
         """(rows, labels), before softmax; through the prefix where it is kept."""
@@ -298,7 +307,8 @@ class TorchClassifier:
         if room is None or keep is False:
             self.prefix, self.prefix_reason = None, "kept activations are off"
             return
-        key = self._content_key(blocks)
+        with self._passing():
+            key = self._content_key(blocks)
         if self.prefix is not None and self.prefix.key == key:
             return
         self.prefix = None  # before the new one is built: there is room for one
@@ -314,12 +324,19 @@ class TorchClassifier:
                     {part: each.tokens.lengths for part, each in self.parts.items()},
                     uses,
                     self._batch,
-                    tokens_at_once=EVAL_TOKENS,
+                    tokens_at_once=self.eval_tokens,
                     room=room,
                     measure=keep is None,
                 )
                 said = f"{said}; {more}" if self.prefix is not None else more
         self.prefix_reason = said
+
+    def _left_mib(self) -> float:
+        """Weights in the mapped file of the blocks for which the kept activations stand."""
+        if self.prefix is None or self.mapped is None:
+            return 0.0
+        blocks = self.prefix.place.left_out
+        return self.mapped.size(p for block in blocks for p in block.parameters()) / MIB
 
     def _content_key(self, blocks: int) -> str:
         learning = {name for name, _ in self.layout.trainable(blocks)}
@@ -346,16 +363,23 @@ class TorchClassifier:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
+    def _passing(self) -> contextlib.AbstractContextManager[None]:
+        """Within, no more of the mapped weights is in memory than is in use."""
+        return self.mapped.passing() if self.mapped is not None else contextlib.nullcontext()
+
     @contextlib.contextmanager
     def _inference(self) -> Iterator[None]:
         self.awake = False
         self.model.eval()
-        with torch.no_grad(), self._precision():
+        with torch.no_grad(), self._precision(), self._passing():
             yield
 
 
 def _one_per_row(features: torch.Tensor, lengths: np.ndarray) -> torch.Tensor:
-    """(rows, width): decoders score every token, and their last one answers for the row."""
-    if features.ndim == 2:
-        return features
+    """(rows, width): decoders score every token, and their last one answers for the row.
+
+    Of a row that is kept as one vector, there is that one alone.
+    """
+    if features.ndim == 2 or features.shape[1] == 1:
+        return features.flatten(1)
     return features[torch.arange(len(lengths)), torch.from_numpy(lengths - 1)]

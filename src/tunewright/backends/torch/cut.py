@@ -137,6 +137,12 @@ class Cut:
         ]
         return whole
 
+    @property
+    def left_out(self) -> list[nn.Module]:
+        """The blocks that `without_blocks` does not compute."""
+        found = zip(self.blocks, self._answers, strict=False)  # answers end at the cut
+        return [block for block, answer in found if not answer.needed]
+
     @contextmanager
     def without_blocks(self) -> Iterator[Callable[[torch.Tensor], None]]:
         """Within, the model computes only what lies above the cut.

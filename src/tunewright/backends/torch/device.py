@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import nn
 
 CPU_TOKENS = 1024  # products of this many rows run at a processor's full rate
+CPU_FEWEST_TOKENS = 256  # and these do, where a row is wide
+NARROW = 384  # numbers for each token
 GPU_TOKENS = 1 << 16
 MEASURE_S = 0.15
 ROWS = 1024
@@ -45,9 +47,15 @@ def product_rate(width: int, kind: torch.dtype, device: torch.device) -> float:
     return count * 2 * ROWS * right.numel() / seconds / 1e9
 
 
-def most_tokens(device: torch.device) -> int:
-    """Tokens that go through a model at once in training; more would cost memory for nothing."""
-    return CPU_TOKENS if device.type == "cpu" else GPU_TOKENS
+def most_tokens(device: torch.device, width: int) -> int:
+    """Tokens that go through a model at once in training; more would cost memory for nothing.
+
+    Args:
+        width: of the model, numbers for each token.
+    """
+    if device.type != "cpu":
+        return GPU_TOKENS
+    return min(CPU_TOKENS, max(CPU_FEWEST_TOKENS, CPU_TOKENS * NARROW**2 // width**2))
 
 
 def set_threads(threads: int) -> None:
@@ -74,9 +82,19 @@ def keep_freed_memory() -> None:
     A training step frees and asks for the same large blocks again; each time the kernel
     would hand out fresh zeroed pages. On two cores this alone cost a tenth of a step.
     """
-    if sys.platform != "linux":
-        return
-    with suppress(OSError, AttributeError):
-        library = ctypes.CDLL(None)
+    with _c_library() as library:
         library.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         library.mallopt(_M_TRIM_THRESHOLD, 1 << 30)
+
+
+def return_freed_memory() -> None:
+    """Give the kernel what is free now: blocks of other sizes will be asked for."""
+    with _c_library() as library:
+        library.malloc_trim(0)
+
+
+@contextmanager
+def _c_library() -> Iterator[ctypes.CDLL]:
+    """Within, what the C library of this system does not have is left."""
+    with suppress(OSError, AttributeError):
+        yield ctypes.CDLL(None)

@@ -19,6 +19,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from tunewright.backends.torch.mapped import MappedWeights
 from tunewright.errors import ModelError
 
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
@@ -27,11 +28,15 @@ UNBOUNDED = 1_000_000
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model, its tokenizer, and the names of the weights that the folder did not have."""
+    """A model, its tokenizer, and the names of the weights that the folder did not have.
+
+    mapped: where the others lie, None in ordinary memory.
+    """
 
     model: PreTrainedModel
     tokenizer: Any
     new: tuple[str, ...]
+    mapped: MappedWeights | None
 
     @property
     def news(self) -> str:
@@ -85,7 +90,12 @@ def trained_length(config: Any, tokenizer: Any) -> int:
 
 
 def load_classifier(
-    path: Path, labels: Sequence[str], *, seed: int, attention_dropout: bool
+    path: Path,
+    labels: Sequence[str],
+    *,
+    seed: int,
+    attention_dropout: bool,
+    mapped: MappedWeights | None,
 ) -> Loaded:
     """The folder's weights under a classification head with one output per label.
 
@@ -93,6 +103,7 @@ def load_classifier(
         seed: of the new weights.
         attention_dropout: keep the config's dropout of attention weights; without it the
             faster attention kernels can be used.
+        mapped: the folder's weights, None to read them into ordinary memory.
     Raises:
         ModelError: not a model that can classify, or a damaged folder.
     """
@@ -112,15 +123,7 @@ def load_classifier(
             _give_padding(config, tokenizer)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                model, report = AutoModelForSequenceClassification.from_pretrained(
-                    path,
-                    config=config,
-                    dtype=torch.float32,
-                    use_safetensors=True,
-                    trust_remote_code=False,
-                    output_loading_info=True,
-                    ignore_mismatched_sizes=True,
-                )
+                model, report = _with_weights(path, config, mapped)
         except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
             raise ModelError(
                 f"the model in {path} cannot be loaded: {_first_line(error)}",
@@ -130,7 +133,26 @@ def load_classifier(
         {*report["missing_keys"], *(entry[0] for entry in report.get("mismatched_keys", ()))}
     )
     _refuse_hollow(path, model, new)
-    return Loaded(model, tokenizer, tuple(new))
+    return Loaded(model, tokenizer, tuple(new), mapped)
+
+
+def _with_weights(path: Path, config: Any, mapped: MappedWeights | None) -> tuple[Any, Any]:
+    """The model, and what Transformers says of its weights."""
+    wanted: dict[str, Any] = {
+        "config": config,
+        "dtype": torch.float32,
+        "trust_remote_code": False,
+        "output_loading_info": True,
+        "ignore_mismatched_sizes": True,
+    }
+    automatic: Any = AutoModelForSequenceClassification
+    if mapped is None:
+        found: tuple[Any, Any] = automatic.from_pretrained(path, use_safetensors=True, **wanted)
+        return found
+    with torch.device("meta"):  # only the class itself takes weights without their folder
+        kind: Any = type(automatic.from_config(config))
+    found = kind.from_pretrained(None, state_dict=mapped.named, **wanted)
+    return found
 
 
 def _give_padding(config: Any, tokenizer: Any) -> None:

@@ -6,7 +6,9 @@ import mmap
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -59,11 +61,19 @@ def make_packed(
     return Packed(torch.frombuffer(mapped, dtype=kind).view(shape), starts, on_disk=True)
 
 
-def map_file(folder: Path, size: int) -> mmap.mmap:
-    """A mapping of a new file without a name, with its room on the disk taken at once."""
+def map_file(folder: Path, size: int, fill: Callable[[BinaryIO], None] | None = None) -> mmap.mmap:
+    """A mapping of a new file without a name, with its room on the disk taken at once.
+
+    Args:
+        fill: writes all of the file before it is mapped: faster than into the mapping.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
-        _take_room(file.fileno(), size)
+        if fill is None:
+            _take_room(file.fileno(), size)
+        else:
+            fill(file)
+            file.truncate(size)
         return mmap.mmap(file.fileno(), size)
 
 

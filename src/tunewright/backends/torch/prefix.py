@@ -46,6 +46,10 @@ class Place(Protocol):
     def scores(self, kept: torch.Tensor, batch: Callable[[], Batch]) -> torch.Tensor:
         """(rows, labels), before softmax."""
 
+    @property
+    def left_out(self) -> list[nn.Module]:
+        """The blocks that `scores` does not compute."""
+
 
 class BetweenBlocks:
     """All tokens' vectors, as they leave the block below the cut."""
@@ -63,6 +67,11 @@ class BetweenBlocks:
             give(kept)
             return scores_of(self.cut.model, batch())
 
+    @property
+    def left_out(self) -> list[nn.Module]:
+        """See `Place`."""
+        return self.cut.left_out
+
 
 class AboveBlocks:
     """The one vector of a row that the head reads."""
@@ -77,6 +86,11 @@ class AboveBlocks:
     def scores(self, kept: torch.Tensor, batch: Callable[[], Batch]) -> torch.Tensor:
         """See `Place`."""
         return self.pooled.scores(kept.squeeze(1))
+
+    @property
+    def left_out(self) -> list[nn.Module]:
+        """See `Place`."""
+        return self.pooled.cut.left_out
 
 
 @dataclass(frozen=True)

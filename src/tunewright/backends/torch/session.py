@@ -25,11 +25,13 @@ from tunewright.backends.torch.load import (
     note_trained_length,
     read_config,
 )
+from tunewright.backends.torch.mapped import MappedWeights, map_weights
 from tunewright.backends.torch.prefix import Room
 from tunewright.backends.torch.tokens import Tokens, refuse_unknown_tokens, tokenize
 from tunewright.cache import cache_folder
 from tunewright.cores import usable_cores
 from tunewright.data.rows import Rows
+from tunewright.pretrained.weights import find_weights
 from tunewright.recipe.schema import Adapt, Recipe
 
 BF16_GAIN = 1.3
@@ -83,11 +85,13 @@ class TorchSession:
         """
         train: Any = recipe.train
         set_threads(train.threads)
+        room, mapped = self._room(train.cache)
         loaded = load_classifier(
             self.path,
             labels,
             seed=recipe.seed,
             attention_dropout=recipe.adapt.dropout == "model",
+            mapped=mapped,
         )
         note_trained_length(loaded.model, train.max_length)
         tokens = {
@@ -106,30 +110,38 @@ class TorchSession:
             bf16=train.precision == "bf16",
             dropout=dropout if isinstance(dropout, float) else None,
             seed=recipe.seed,
-            room=_room(train.cache),
+            room=room,
             peak=product_rate(
                 self.width,
                 torch.bfloat16 if train.precision == "bf16" else torch.float32,
                 self.device,
             ),
+            width=self.width,
             layers=recipe.adapt.layers,
             adapters=_adapter_settings(recipe.adapt, recipe.seed),
         )
         return TorchClassifier(loaded, tokens, settings, self.device), loaded
+
+    def _room(self, cache: float | str) -> tuple[Room | None, MappedWeights | None]:
+        """What kept activations may take, None for nothing; and the weights, if there is room."""
+        if cache == "off":
+            return None, None
+        memory = min(MEMORY_MOST, int(MEMORY_SHARE * psutil.virtual_memory().available))
+        disk = int(float(cache) * GIB)
+        mapped = None
+        adapted = (
+            self.path / "adapter_config.json"
+        ).is_file()  # Transformers adds it to the weights
+        if self.device.type == "cpu" and not adapted:
+            mapped = map_weights(find_weights(self.path), cache_folder() / "weights", disk)
+        taken = mapped.bytes_on_disk if mapped is not None else 0
+        return Room(memory, disk - taken, cache_folder() / "activations"), mapped
 
     def _cut(self, rows: Rows, max_length: int) -> Tokens:
         known = self._tokens.get(id(rows))
         if known is not None and (max_length >= self.longest_input or known.longest <= max_length):
             return known
         return tokenize(self.tokenizer, rows.texts, rows.pairs, max_length)
-
-
-def _room(cache: float | str) -> Room | None:
-    """What kept activations may take; None for nothing."""
-    if cache == "off":
-        return None
-    memory = min(MEMORY_MOST, int(MEMORY_SHARE * psutil.virtual_memory().available))
-    return Room(memory, int(float(cache) * GIB), cache_folder() / "activations")
 
 
 def _adapter_settings(adapt: Adapt, seed: int) -> AdapterSettings | None:

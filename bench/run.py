@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from bench import frozen, quality, speed
+from bench import prefix_gain, prefix_scores, quality, speed, staged
 
 
 def main() -> None:
     """Speed first, on a quiet machine; then scores."""
-    speed.main()
-    print()
-    frozen.main()
-    print()
-    quality.main()
+    for table in (speed, staged, prefix_gain, quality, prefix_scores):
+        print(f"\n{(table.__doc__ or '').splitlines()[0]}\n", flush=True)
+        table.main()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""The plain loop, nothing frozen: rows per second and peak memory beside Trainer.
+"""Training speed and memory beside Trainer: the same rows, model, batch size and trained layers.
 
-Same 2,000 real sentences, same model, one epoch each; medians over the rounds, interleaved.
+Real sentences and MiniLM; a decoder with random weights for adapters. The peer runs 16 or 32 steps,
+by length an epoch: its speed stays the same, as it computes the frozen layers every time. Ours is a whole run; where activations are kept, the speed is that of the epochs
+after, and the time to keep them is a column of its own. Rounds are interleaved, figures medians.
 """
 
 from __future__ import annotations
@@ -8,65 +10,122 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.beside import RESULTS, machine, run_trainer, run_tunewright, write_reviews
+from bench.beside import RESULTS, machine, run_trainer, run_tunewright, write_decoder, write_reviews
 
-ROUNDS = 2
-ROWS = 2000
-BATCH_32 = {
-    "per_device_train_batch_size": 32,
+ROUNDS = 5
+ROWS, ROWS_OF_DECODER = 2000, 500
+STEPS_32 = {"per_device_train_batch_size": 32, "max_steps": 16, "test": False}
+BY_LENGTH = {  # a whole epoch: the longest rows come first
+    **{"per_device_train_batch_size": 32, "num_train_epochs": 1, "test": False},
     "train_sampling_strategy": "group_by_length",
-    "num_train_epochs": 1,
-    "test": False,
 }
 PEERS: dict[str, dict[str, Any]] = {
-    "Trainer, defaults": {"num_train_epochs": 1, "test": False},
-    "Trainer, batch 32, by length, fp32": BATCH_32,
-    "Trainer, batch 32, by length, bf16": {**BATCH_32, "bf16": True},
+    "defaults (batch 8)": {"max_steps": 32, "test": False},
+    "batch 32, bf16": {**STEPS_32, "bf16": True},
+    "batch 32, by length, fp32": BY_LENGTH,
 }
+LINEAR = [f"{name}_proj" for name in ("q", "k", "v", "o", "gate", "up", "down")]
+LORA = {"r": 16, "lora_alpha": 32, "target_modules": LINEAR, "layers_to_transform": [9, 10, 11]}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Our settings, and what all settings of the peer have in common."""
+
+    settings: tuple[str, ...]
+    peer: dict[str, Any]
+    decoder: bool = False
+
+
+CASES = {
+    "nothing frozen": Case(("train.strategy=full", "train.epochs=1"), {}),
+    "4 of 6 blocks frozen": Case(("train.phases=[{blocks: 2, epochs: 3}]",), {"frozen_blocks": 4}),
+    "all blocks frozen, head only": Case(
+        ("train.strategy=head", "train.epochs=5"), {"frozen_blocks": 6}
+    ),
+    "12-block decoder, LoRA in the top 3": Case(
+        (
+            *("adapt.method=lora", "adapt.layers=top-3", "adapt.rank=16", "adapt.alpha=32"),
+            *("adapt.adapter_dropout=0", "train.phases=[{blocks: 3, epochs: 2}]"),
+        ),
+        {"lora": LORA},
+        decoder=True,
+    ),
+}
+Measured = dict[str, dict[str, list[dict[str, float]]]]  # case, side, rounds
 
 
 def main() -> None:
     """Measure, print the table, keep it in results/speed.json."""
-    seen: dict[str, list[dict[str, float]]] = {}
+    seen: Measured = {name: {} for name in CASES}
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "data"
+        folder, few = Path(scratch) / "data", Path(scratch) / "few"
         labels = write_reviews(folder, ROWS)
+        write_reviews(few, ROWS_OF_DECODER)
+        decoder = write_decoder(Path(scratch) / "decoder")
         for _ in range(ROUNDS):
-            ours = run_tunewright(
-                folder, Path(scratch) / "runs", 0, "train.strategy=full", "train.epochs=1"
-            )
-            seen.setdefault("Tunewright, defaults", []).append(
-                {
-                    "rows_per_s": ours["train"]["phases"][0]["rows_per_s"],
-                    "peak_mib": ours["train"]["peak_memory_mib"],
-                }
-            )
-            for name, settings in PEERS.items():
-                peer = run_trainer(folder, labels, 0, **settings)
-                seen.setdefault(name, []).append(
-                    {key: peer[key] for key in ("rows_per_s", "peak_mib")}
-                )
+            for name, case in CASES.items():
+                data, model = (few, decoder) if case.decoder else (folder, None)
+                settings = (*case.settings, "train.batch_size=32", "train.early_stopping=0")
+                run = run_tunewright(data, Path(scratch) / "runs", 0, *settings, model=model)
+                seen[name].setdefault("Tunewright", []).append(ours(run))
+                for peer, asked in PEERS.items():
+                    answer = run_trainer(data, labels, 0, model=model, **asked, **case.peer)
+                    seen[name].setdefault(f"Trainer, {peer}", []).append(
+                        {key: answer[key] for key in ("rows_per_s", "peak_mib")}
+                    )
+            keep(seen)
     show(seen)
-    facts = {"machine": machine(), "rows": ROWS, "rounds": ROUNDS, "measured": seen}
+
+
+def keep(seen: Measured) -> None:
+    """Write what is measured so far."""
+    facts = {"machine": machine(), "rows": ROWS, "measured": seen}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "speed.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
-def show(seen: dict[str, list[dict[str, float]]]) -> None:
-    """Print a Markdown table with the ratio to Tunewright."""
-    middle = {
-        name: {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
-        for name, rounds in seen.items()
+def ours(result: dict[str, Any]) -> dict[str, float]:
+    """What the table needs of a result.json."""
+    phase = result["train"]["phases"][-1]
+    return {
+        "rows_per_s": phase["rows_per_s"],
+        "peak_mib": result["train"]["peak_memory_mib"],
+        "product_share": phase["product_share"] or 0.0,
+        "build_s": phase["cache_build_s"],
+        "cache_mib": phase["cache_mib"],
+        "left_mib": phase["left_mib"],
     }
-    ours = middle["Tunewright, defaults"]["rows_per_s"]
-    print("| one epoch, nothing frozen | rows/s | Tunewright is faster by | peak MiB |")
-    print("|---|---|---|---|")
-    for name, facts in middle.items():
-        ratio = "" if name.startswith("Tune") else f"{ours / facts['rows_per_s']:.2f} times"
-        print(f"| {name} | {facts['rows_per_s']:.1f} | {ratio} | {facts['peak_mib']:.0f} |")
+
+
+def show(seen: Measured) -> None:
+    """Print a Markdown table of medians, with ratios to Tunewright."""
+    print(
+        "| case | | rows/s | Tunewright is faster by | of the product rate "
+        "| peak MiB | kept MiB | built in |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for case, found in seen.items():
+        middle = {
+            side: {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
+            for side, rounds in found.items()
+        }
+        mine = middle["Tunewright"]
+        print(
+            f"| {case} | Tunewright | {mine['rows_per_s']:,.0f} | | {mine['product_share']:.0%} "
+            f"| {mine['peak_mib']:,.0f} | {mine['cache_mib']:.0f} | {mine['build_s']:.1f} s |"
+        )
+        for side in list(middle)[1:]:
+            theirs = middle[side]
+            ratio = f"{mine['rows_per_s'] / theirs['rows_per_s']:.1f} times"
+            print(
+                f"| | {side} | {theirs['rows_per_s']:,.0f} | {ratio} | "
+                f"| {theirs['peak_mib']:,.0f} | | |"
+            )
 
 
 if __name__ == "__main__":

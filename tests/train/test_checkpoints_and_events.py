@@ -29,6 +29,9 @@ class OneFile:
     def __init__(self, content: str = "weights") -> None:
         self.content = content
 
+    def state_bytes(self) -> int:
+        return 1000
+
     def save_state(self, folder: Path) -> None:
         (folder / "weights.safetensors").write_text(self.content)
 
@@ -138,7 +141,7 @@ def test_stopped_anywhere_and_resumed_equals_never_stopped(
     assert saved is not None
     assert saved["step"] == stop_at
     fresh.load_weights(loop.checkpoints.resumed_from())
-    progress = loop.run(Progress.from_json(saved), resumed=True)
+    progress = loop.run(Progress.from_json(saved))
     loop.events.close()
     assert progress.step == 18
     after = weights(fresh)
@@ -155,7 +158,7 @@ def test_the_seconds_of_a_phase_count_those_before_a_stop(tiny_bert: Path, tmp_p
     assert saved is not None
     assert saved["phase_s"] > 0
     loop.backend.load_weights(loop.checkpoints.resumed_from())
-    progress = loop.run(Progress.from_json(saved | {"phase_s": 100.0}), resumed=True)
+    progress = loop.run(Progress.from_json(saved | {"phase_s": 100.0}))
     loop.events.close()
     assert [record["wall_s"] > 100 for record in progress.records] == [False, True, False]
 
@@ -194,7 +197,7 @@ def test_a_run_stopped_when_its_patience_was_at_an_end_takes_no_step_more(
     saved = loop.checkpoints.resume()
     assert saved is not None
     loop.backend.load_weights(loop.checkpoints.resumed_from())
-    assert loop.run(Progress.from_json(saved), resumed=True).step == 6
+    assert loop.run(Progress.from_json(saved)).step == 6
     loop.events.close()
 
 

@@ -42,7 +42,8 @@ def lock_run(run: Path) -> Iterator[None]:
         write_json(holder, {"host": socket.gethostname(), "pid": os.getpid(), "since": utc_now()})
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            holder.unlink(missing_ok=True)
         lock.release()
 
 

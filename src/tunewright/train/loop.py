@@ -46,16 +46,15 @@ class Plan:
 class Progress:
     """Where a training stands; with the backend's weights, all that resuming needs.
 
-    started: this phase is; kept: what frozen layers answer is kept in it; measured: on validation,
-    at this step; losses: since the last `steps` event; history: every evaluation.
+    begun: how this phase began, None if it did not yet; measured: on validation, at this step;
+    losses: since the last `steps` event; history: every evaluation.
     """
 
     phase: int = 0
     phase_step: int = 0
     phase_s: float = 0.0
     step: int = 0
-    started: bool = False
-    kept: bool = False
+    begun: PhaseStart | None = None
     measured: bool = False
     best: Best = field(default_factory=Best)
     losses: list[float] = field(default_factory=list)
@@ -69,12 +68,13 @@ class Progress:
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Progress:
         """The inverse of `as_json`."""
-        return cls(**{**saved, "best": Best(**saved["best"])})
+        begun = PhaseStart(**saved["begun"]) if saved["begun"] else None
+        return cls(**{**saved, "best": Best(**saved["best"]), "begun": begun})
 
     def end_phase(self) -> None:
         """Stand at the beginning of the next phase."""
         self.phase += 1
-        self.phase_step, self.phase_s, self.started = 0, 0.0, False
+        self.phase_step, self.phase_s, self.begun = 0, 0.0, None
         self.best = replace(self.best, since=0)
 
 
@@ -174,23 +174,28 @@ class Loop:
 
     def _begin(self, phase: PhasePlan, progress: Progress) -> PhaseStart:
         """Start a phase, or stand again where it was left: with its optimizer and what it kept."""
-        if not progress.started:
-            before = self.plan.phases[progress.phase - 1] if progress.phase else None
-            same = before is not None and before.blocks == phase.blocks
+        if progress.begun is None:
+            keep = self._keeps_on(progress)
             with self._changing_nothing(progress):
-                begun = self.backend.start_phase(phase, keep=(same and progress.kept) or None)
-            progress.started, progress.kept = True, begun.cached
-            return begun
+                progress.begun = self.backend.start_phase(phase, keep=keep)
+            return progress.begun
         with self.stop.at_once():  # the checkpoint that this comes from still stands
-            begun = self.backend.start_phase(phase, keep=progress.kept)
-        if begun.cached != progress.kept:
+            again = self.backend.start_phase(phase, keep=progress.begun.cached)
+        if again.cached != progress.begun.cached:
             raise FailedRunError(
                 "what the frozen layers answer was kept before the run stopped, and cannot be kept "
-                f"now: {begun.reason}; the weights would differ in their last digits",
+                f"now: {again.reason}; the weights would differ in their last digits",
                 fix="free memory or disk space (TUNEWRIGHT_CACHE moves the cache); then resume",
             )
         self.backend.load_optimizer(self.checkpoints.resumed_from())
-        return begun
+        return progress.begun
+
+    def _keeps_on(self, progress: Progress) -> bool | None:
+        """True where the phase before froze and kept the same: that holds after a resume too."""
+        if not progress.records:
+            return None
+        before, blocks = progress.records[-1], self.plan.phases[progress.phase].blocks
+        return (before["cached"] and before["trainable_blocks"] == blocks) or None
 
     def _is_due(self, progress: Progress, due: int, steps: int) -> bool:
         """Whether validation is looked at at this step; before the first step once in a run."""

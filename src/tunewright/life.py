@@ -26,7 +26,7 @@ from tunewright.durable import (
     write_json,
     write_text,
 )
-from tunewright.errors import FailedRunError, RecipeError, RunError, TunewrightError
+from tunewright.errors import ChangedError, FailedRunError, RecipeError, RunError, TunewrightError
 from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.judge import details, judge
@@ -44,7 +44,7 @@ from tunewright.publishing import publish, report_failure, report_of_run
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
 from tunewright.recipe.write import as_yaml
-from tunewright.train.checkpoint import Checkpoints, remove_checkpoints
+from tunewright.train.checkpoint import Checkpoints, flat, remove_checkpoints
 from tunewright.train.events import Events, Listener
 from tunewright.train.interrupt import Interrupted, StopRequest
 from tunewright.train.loop import Loop, Plan, Progress
@@ -108,19 +108,27 @@ def run(
 
 
 def _as_asked(folder: Path) -> Recipe:
-    """The recipe of a run; what was measured when it began is kept, as it may differ now."""
+    """The recipe of a run; what was measured when it began is kept, as it may differ now.
+
+    Raises:
+        ChangedError: what decides the parts of the data is not what it was.
+    """
     asked = load_recipe(folder / ASKED_FILE)
     if not (folder / "recipe.yaml").exists():
         return asked
-    before = load_recipe(folder / "recipe.yaml").train
+    before = load_recipe(folder / "recipe.yaml")
+    deciding = {"seed": True, "data": True}
+    old, new = (flat(recipe.model_dump(include=deciding)) for recipe in (before, asked))
+    for key, value in new.items():
+        if value not in ("auto", old[key]):
+            raise ChangedError(f"recipe.{key}", old[key], value, folder)
     measured = {
-        key: getattr(before, key)
+        key: getattr(before.train, key)
         for key in ("precision", "threads")
         if getattr(asked.train, key) == "auto"
     }
-    return load_recipe(
-        folder / ASKED_FILE, [f"train.{key}={value}" for key, value in measured.items()]
-    )
+    settings = [f"train.{key}={value}" for key, value in measured.items()]
+    return load_recipe(folder / ASKED_FILE, settings)
 
 
 def _live(

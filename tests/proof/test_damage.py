@@ -119,6 +119,6 @@ def test_every_change_of_what_decides_the_weights_is_refused_by_name(tmp_path: P
         old, place[last] = place[last], "another"
         with pytest.raises(RunError) as caught:
             Checkpoints(tmp_path, changed).resume()
-        told = f"{name} changed since the run stopped: {old} before, another now"
+        told = f"{name} changed since the run began: {old} before, another now"
         refused += caught.value.what == told and "--model" in caught.value.fix
     prove("protected fields refused by name, with old and new value", refused, len(names))

@@ -128,22 +128,6 @@ def test_dropout_is_decided_by_the_step_alone(tiny_bert: Path) -> None:
     assert first == again != other
 
 
-def test_evaluating_and_saving_more_often_gives_identical_weights(
-    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = []
-    monkeypatch.setattr(TorchClassifier, "restore_best", lambda self: None)
-    for often in (1, 6):
-        monkeypatch.setattr("tunewright.train.checkpoint.EVERY_S", 0.0 if often > 1 else 1e9)
-        backend = open_backend(tiny_bert, dropout=0.1)
-        plan = make_plan(phase(1, epochs=1), phase(2, epochs=2), evaluations_per_epoch=often)
-        train(backend, plan, tmp_path / str(often))
-        found.append(weights(backend))
-        kept = sorted(path.name for path in (tmp_path / str(often)).glob("checkpoints/*"))
-        assert kept == ["step-00000018", "step-00000018.01"][: 1 if often == 1 else 2]
-    assert same(*found)
-
-
 def test_the_same_seed_trains_the_same_weights_and_another_seed_does_not(
     tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from tunewright.durable import (
     refuse_without_room,
     write_json,
 )
-from tunewright.errors import RunError
+from tunewright.errors import ChangedError, RunError
 
 if TYPE_CHECKING:
     from tunewright.backends.base import Backend
@@ -102,7 +102,7 @@ class Checkpoints:
         Those that are damaged are named in `broken`; the next save deletes them.
 
         Raises:
-            RunError: something that decides the trajectory is not what it was.
+            ChangedError: something that decides the trajectory is not what it was.
         """
         for leftover in self.folder.glob(".step-*"):  # of a save that was killed
             shutil.rmtree(leftover, ignore_errors=True)
@@ -140,12 +140,7 @@ class Checkpoints:
         old, new = flat(before), flat(self.fixed)
         for key in sorted({*old, *new}):
             if old.get(key) != new.get(key):
-                raise RunError(
-                    f"{key} changed since the run stopped: {old.get(key)} before, "
-                    f"{new.get(key)} now",
-                    fix="undo the change, or start a new run from the best weights so far: "
-                    f"tunewright run DATA --model {self.folder.parent}",
-                )
+                raise ChangedError(key, old.get(key), new.get(key), self.folder.parent)
 
 
 def newest_whole(folder: Path) -> tuple[Path | None, list[Path]]:

@@ -98,13 +98,25 @@ def run(
         folder = create_run(name, as_yaml(recipe, {}))
     with StopRequest() as stop, _alive(folder, new=resume is None):
         recipe = _as_asked(folder)
-        with contextlib.closing(Events(folder / "events.jsonl", listeners)) as events:
+        with (
+            contextlib.closing(Events(folder / "events.jsonl", listeners)) as events,
+            _telling_of_a_stop(folder, events),
+        ):
             done = _live(folder, recipe, events, stop, until, test or recipe.test.open)
         with stop.held():
             write_state(folder, state="done" if done else "interrupted")
             if done:  # and not before: without checkpoints a run that goes on would begin anew
                 remove_checkpoints(folder / "checkpoints")
     return FinishedRun(folder)
+
+
+@contextlib.contextmanager
+def _telling_of_a_stop(folder: Path, events: Events) -> Iterator[None]:
+    try:
+        yield
+    except Interrupted:
+        events.emit("interrupted", run=folder.name)
+        raise
 
 
 def _as_asked(folder: Path) -> Recipe:

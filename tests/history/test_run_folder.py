@@ -149,6 +149,19 @@ def test_a_held_run_names_its_holder():
         pass
 
 
+def test_a_name_that_a_kill_left_behind_is_not_told():
+    run = create_run("a", "")
+    with lock_run(run):
+        (run / ".lock.json").write_text(
+            json.dumps({"host": socket.gethostname(), "pid": dead_pid()})
+        )
+        with pytest.raises(RunError, match="is held by another process"), lock_run(run):
+            pass
+        (run / ".lock.json").write_text(json.dumps({"host": "elsewhere", "pid": 7}))
+        with pytest.raises(RunError, match="is held by process 7 on elsewhere"), lock_run(run):
+            pass
+
+
 def test_another_process_is_kept_out_and_let_in_when_the_holder_dies():
     run = create_run("a", "")
     code = (

@@ -117,6 +117,14 @@ def test_rebuilding_counts_the_runs(runs: Path):
     assert rebuild_index() == 2
 
 
+def test_a_rebuild_deletes_what_is_left_of_a_removal_that_was_killed(runs: Path):
+    run = create_run("a", "")
+    run.rename(run.with_name(f".removed-{run.name}"))
+    assert list_runs() == []
+    assert rebuild_index() == 0
+    assert not list(runs.glob(".removed-*"))
+
+
 def test_a_locked_run_is_not_removed():
     run = create_run("a", "")
     with lock_run(run), pytest.raises(RunError, match="held by"):

@@ -22,9 +22,19 @@ LONGEST_S = 10.0
 STAGE = '"event": "stage"'
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def words(tickets: Path, tiny_bert: Path) -> list[str]:
     return ["run", str(tickets), "--model", str(tiny_bert), "--set", *STAGED]
+
+
+@pytest.fixture(scope="module")
+def never(words: list[str], warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What a run leaves behind that nothing stopped."""
+    runs = tmp_path_factory.mktemp("never")
+    assert warm.run(words, runs, every_s=60.0) == 0
+    run = only_run(runs)
+    assert run is not None
+    return outcome(run)
 
 
 def wait_for(text: str, runs: Path) -> Path:
@@ -50,11 +60,15 @@ def wait_for(text: str, runs: Path) -> Path:
     ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
 )
 def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
-    number: int, code: int, stage: str, seen: str, words: list[str], warm: Warm, runs: Path
+    number: int,
+    code: int,
+    stage: str,
+    seen: str,
+    words: list[str],
+    never: dict[str, str],
+    warm: Warm,
+    runs: Path,
 ) -> None:
-    assert warm.run(words, runs / "never", every_s=60.0) == 0
-    never = only_run(runs / "never")
-    assert never is not None
     place = runs / "stopped"
     pid = warm.start(words, place, every_s=60.0)
     run = wait_for(seen, place)
@@ -64,6 +78,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
     assert time.monotonic() - asked < LONGEST_S
     assert "Traceback" not in said(place, pid)
     assert "error:" not in said(place, pid)
+    assert f"to go on: tunewright run --resume {run.name}" in said(place, pid)
     state = read_state(run)
     assert (state["state"], state["stage"]) == ("interrupted", stage)
     events = read_lines(run / "events.jsonl")
@@ -72,7 +87,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
     assert warm.wait(pid) == 0
     after_s = time.monotonic() - begun
     assert ("goes on at step" in said(place, pid)) == (stage != "adapt")
-    assert outcome(run) == outcome(never)
+    assert outcome(run) == never
     wall_s = json.loads((run / "result.json").read_text())["train"]["wall_s"]
     assert before_s < wall_s < before_s + after_s
     assert read_state(run)["state"] == "done"
@@ -88,11 +103,8 @@ def killed_in_training(words: list[str], warm: Warm, runs: Path) -> Path:
 
 
 def test_a_damaged_checkpoint_and_a_torn_line_are_told_and_do_no_harm(
-    words: list[str], warm: Warm, runs: Path
+    words: list[str], never: dict[str, str], warm: Warm, runs: Path
 ) -> None:
-    assert warm.run(words, runs / "never", every_s=60.0) == 0
-    never = only_run(runs / "never")
-    assert never is not None
     run = killed_in_training(words, warm, runs / "killed")
     with (run / "events.jsonl").open("a") as events:
         events.write('{"event": "ste')
@@ -105,7 +117,7 @@ def test_a_damaged_checkpoint_and_a_torn_line_are_told_and_do_no_harm(
     told = said(runs / "killed", pid)
     assert f"checkpoint {newest.name} is damaged: it is not used" in told
     assert f"goes on at step {int(before.name[5:13])}" in told
-    assert outcome(run) == outcome(never)
+    assert outcome(run) == never
     for line in (run / "events.jsonl").read_text().splitlines():
         json.loads(line)
 

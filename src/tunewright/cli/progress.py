@@ -105,6 +105,9 @@ class Progress:
             what = f"the {event['what']} is not a finite number at step {event['step']}"
             self._line("", f"{what}: the batch is skipped, {event['places']}", "yellow")
 
+    def _on_interrupted(self, event: dict[str, Any]) -> None:
+        self._line("", f"stopped; to go on: tunewright run --resume {event['run']}")
+
     def _on_head_solved(self, event: dict[str, Any]) -> None:
         self._line("train", f"the head starts from a linear probe ({event['seconds']:.1f} s)")
 

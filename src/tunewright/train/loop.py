@@ -288,6 +288,11 @@ class Loop:
     def _evaluate(self, progress: Progress) -> None:
         with self._changing_nothing(progress):
             probabilities = self.backend.probabilities("validation")
+        if not np.isfinite(probabilities).all():
+            raise FailedRunError(
+                f"the answers on validation are not finite numbers at step {progress.step}",
+                fix="use a smaller train.learning_rate, or train.precision fp32",
+            )
         scores = self.measure(probabilities)
         better = progress.best.after(
             scores[self.plan.metric],

@@ -323,8 +323,10 @@ def test_a_real_model_with_a_huge_rate_stops_instead_of_going_on(
 
 def test_answers_that_are_no_numbers_stop_before_they_are_judged(tmp_path: Path) -> None:
     backend = Scripted([0.5, float("nan")])
+    loop = scripted_loop(backend, tmp_path, phase(2, epochs=1))
     with pytest.raises(FailedRunError, match="not finite numbers at step 2"):
-        scripted_loop(backend, tmp_path, phase(2, epochs=1)).run(Progress())
+        loop.run(Progress())
+    loop.events.close()
 
 
 # ---- settings that change the loss

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import frozen, quality, speed
+from bench import checkpoint_cost, frozen, quality, speed
 
 
 def main() -> None:
@@ -10,6 +10,8 @@ def main() -> None:
     speed.main()
     print()
     frozen.main()
+    print()
+    checkpoint_cost.main()
     print()
     quality.main()
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.beside import RESULTS, machine
 
-ROUNDS = 3
+ROUNDS = 2
 ASKED = 0.03
 
 

@@ -30,7 +30,7 @@ check: $(STAMP) ## lint, format, types, import direction
 bench: $(STAMP) ## measure beside others, on this machine
 	$(BIN)/python -m bench.run
 
-proof: $(STAMP) ## the slow tests: twenty killed runs, and the docs that need a network
+proof: $(STAMP) ## the slow tests: hundreds of killed runs, and the docs that need a network
 	$(QUIET_CORES) $(BIN)/python -m pytest -m slow
 
 clean: ## remove .venv, caches and build output; runs stay

@@ -34,6 +34,7 @@ FLOORS = (
         "checking",
         "diagnosis",
         "inventory",
+        "branching",
     },
     {"cli", "serve", "web"},
 )

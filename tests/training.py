@@ -93,6 +93,7 @@ def make_plan(*phases: PhasePlan, **changes: Any) -> Plan:
         "metric": "log_loss",
         "higher_is_better": False,
         "seed": 0,
+        "skip_not_finite": False,
     }
     return Plan(phases=phases, **values | changes)
 

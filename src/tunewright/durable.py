@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
@@ -35,6 +36,7 @@ _REASONS = {
     errno.EPERM: ("writing there is not allowed", _RIGHTS_FIX),
     errno.ENOTDIR: ("a part of that path is a file, not a folder", _RIGHTS_FIX),
     errno.EEXIST: ("there is a file of that name", _RIGHTS_FIX),
+    errno.ENOLCK: ("that file system has no locks", _RIGHTS_FIX),
     errno.EROFS: ("the disk is mounted read-only", _RIGHTS_FIX),
 }
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)  # some network file systems
@@ -80,6 +82,28 @@ def replacing(path: Path | str) -> Iterator[BinaryIO]:
         fsync_folder(path.parent)
 
 
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """An empty folder, which takes the place of `path` when the block ends well.
+
+    Raises:
+        FailedRunError: the disk refused; no temporary folder is left.
+    """
+    staged = path.with_name(f".{path.name}.tmp")
+    shutil.rmtree(staged, ignore_errors=True)
+    with disk_errors(path):
+        try:
+            staged.mkdir()
+            yield staged
+            sync_files(staged)
+            shutil.rmtree(path, ignore_errors=True)
+            os.rename(staged, path)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
+        fsync_folder(path.parent)
+
+
 def write_bytes(path: Path | str, data: bytes) -> None:
     """Replace a file's content in one step; its folder must exist.
 
@@ -101,7 +125,12 @@ def write_json(path: Path | str, value: Any) -> None:
     Raises:
         ValueError: the value holds NaN or an infinity, which JSON has no word for.
     """
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, as_json(value))
+
+
+def as_json(value: Any) -> str:
+    """The text that `write_json` writes."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def append_line(path: Path | str, text: str) -> None:
@@ -162,9 +191,11 @@ def fsync_folder(path: Path | str) -> None:
 
 
 def sync_files(folder: Path | str) -> None:
-    """Put the files of a folder, and then its entries, on the disk."""
+    """Put the files of a folder and of those within, and then their entries, on the disk."""
     for path in sorted(Path(folder).rglob("*")):
-        if path.is_file():
+        if path.is_dir():
+            fsync_folder(path)
+        else:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
     fsync_folder(folder)
@@ -174,8 +205,33 @@ def make_folder(path: Path | str) -> Path:
     """Make a folder and its parents if they are missing, and return it."""
     path = Path(path)
     with disk_errors(path):
+        missing = [each for each in (path, *path.parents) if not each.exists()]
         path.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            fsync_folder(made.parent)
     return path
+
+
+def free_room(folder: Path) -> int:
+    """Bytes free on the disk of a folder, or of the nearest parent that is there."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def refuse_without_room(folder: Path, num_bytes: int, what: str) -> None:
+    """Raise FailedRunError when the disk of a folder has no room for so many bytes."""
+    free = free_room(folder)
+    if free < num_bytes:
+        raise FailedRunError(
+            f"no room for {what}: {_in_mib(num_bytes)} are needed and {_in_mib(free)} are free "
+            f"on the disk of {folder}",
+            fix=_SPACE_FIX,
+        )
+
+
+def _in_mib(num_bytes: int) -> str:
+    return f"{num_bytes / (1 << 20):,.1f} MiB"
 
 
 def _parsed(line: bytes, path: Path | str, number: int) -> dict[str, Any]:

@@ -38,6 +38,22 @@ class RunError(TunewrightError):
     """A run folder is missing, incomplete, or held by another process."""
 
 
+class ChangedError(RunError):
+    """Something that decides how a run goes on is not what it was.
+
+    Args:
+        key: what changed; before, now: its two values.
+        run: the run folder.
+    """
+
+    def __init__(self, key: str, before: object, now: object, run: object) -> None:
+        super().__init__(
+            f"{key} changed since the run began: {before} before, {now} now",
+            fix="undo the change, or start a new run from the best weights so far: "
+            f"tunewright run DATA --model {run}",
+        )
+
+
 class SealError(TunewrightError):
     """Something tried to read the sealed test part without opening the seal."""
 

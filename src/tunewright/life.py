@@ -17,23 +17,22 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tunewright.adapting import Adapted, adapt
+from tunewright.branching import with_weights_of_run
 from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare
 from tunewright.durable import (
-    disk_errors,
-    fsync_folder,
     make_folder,
     read_lines,
-    sync_files,
+    replacing_folder,
     write_json,
     write_text,
 )
-from tunewright.errors import FailedRunError, RecipeError, RunError, TunewrightError
+from tunewright.errors import ChangedError, FailedRunError, RecipeError, RunError, TunewrightError
 from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.judge import details, judge
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER, all_metrics
 from tunewright.finished import FinishedRun
-from tunewright.history.folder import create_run, find_run
+from tunewright.history.folder import ASKED_FILE, create_run, find_run
 from tunewright.history.lock import lock_run
 from tunewright.history.memory import peak_memory_mib
 from tunewright.history.request import read_request
@@ -41,16 +40,17 @@ from tunewright.history.result import write_result
 from tunewright.history.state import read_state, write_state
 from tunewright.judging import baselines_of, test_sealed
 from tunewright.pretrained.catalog import ModelSource, resolve_model
-from tunewright.publishing import publish, report_of_run
+from tunewright.publishing import publish, report_failure, report_of_run
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
 from tunewright.recipe.write import as_yaml
-from tunewright.train.checkpoint import Checkpoints
+from tunewright.train.checkpoint import Checkpoints, flat, remove_checkpoints
 from tunewright.train.events import Events, Listener
 from tunewright.train.interrupt import Interrupted, StopRequest
 from tunewright.train.loop import Loop, Plan, Progress
 
 Stage = Literal["choose", "prepare", "adapt", "train", "evaluate", "test"]
+FP32_BYTES = 4
 STAGES: tuple[str, ...] = get_args(Stage)
 
 
@@ -89,37 +89,68 @@ def run(
             raise RecipeError(
                 "a resumed run keeps its recipe", fix="start a new run to change something"
             )
-        folder, recipe = find_run(resume), None
-        if read_state(folder)["state"] == "done" and (folder / "result.json").exists():
-            raise RunError(f"run {folder.name} is done already", fix="start a new run")
+        folder = find_run(resume)
     else:
-        recipe = read_request(source, keys, settings)
+        recipe = with_weights_of_run(read_request(source, keys, settings))
         if recipe.data.train is None:
             raise RecipeError("no data is named", fix="tunewright run DATA.csv, or give data.train")
-        folder = create_run(recipe.name or Path(recipe.data.train).stem)
-    with _alive(folder, new=recipe is not None):
-        if recipe is None:
-            recipe = load_recipe(folder / "asked.yaml", _measured_before(folder))
-        else:
-            write_text(folder / "asked.yaml", as_yaml(recipe, {}))
-        events = Events(make_folder(folder) / "events.jsonl", listeners)
-        with contextlib.closing(events):
-            done = _live(folder, recipe, events, until, test or recipe.test.open)
-        if done:
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        write_state(folder, state="done" if done else "interrupted")
+        name = recipe.name or Path(recipe.data.train).stem
+        folder = create_run(name, as_yaml(recipe, {}))
+    with StopRequest() as stop, _alive(folder, new=resume is None):
+        recipe = _as_asked(folder)
+        with (
+            contextlib.closing(Events(folder / "events.jsonl", listeners)) as events,
+            _telling_of_a_stop(folder, events),
+        ):
+            done = _live(folder, recipe, events, stop, until, test or recipe.test.open)
+        with stop.held():
+            write_state(folder, state="done" if done else "interrupted")
+            if done:  # and not before: without checkpoints a run that goes on would begin anew
+                remove_checkpoints(folder / "checkpoints")
     return FinishedRun(folder)
 
 
-def _measured_before(folder: Path) -> list[str]:
-    """Settings that keep what was measured when the run began: measured again, it may differ."""
+@contextlib.contextmanager
+def _telling_of_a_stop(folder: Path, events: Events) -> Iterator[None]:
+    try:
+        yield
+    except Interrupted:
+        events.emit("interrupted", run=folder.name)
+        raise
+
+
+def _as_asked(folder: Path) -> Recipe:
+    """The recipe of a run; what was measured when it began is kept, as it may differ now.
+
+    Raises:
+        ChangedError: what decides the parts of the data is not what it was.
+    """
+    asked = load_recipe(folder / ASKED_FILE)
     if not (folder / "recipe.yaml").exists():
-        return []
-    train = load_recipe(folder / "recipe.yaml").train
-    return [f"train.precision={train.precision}", f"train.threads={train.threads}"]
+        return asked
+    before = load_recipe(folder / "recipe.yaml")
+    deciding = {"seed": True, "data": True}
+    old, new = (flat(recipe.model_dump(include=deciding)) for recipe in (before, asked))
+    for key, value in new.items():
+        if value not in ("auto", old[key]):
+            raise ChangedError(f"recipe.{key}", old[key], value, folder)
+    measured = {
+        key: getattr(before.train, key)
+        for key in ("precision", "threads")
+        if getattr(asked.train, key) == "auto"
+    }
+    settings = [f"train.{key}={value}" for key, value in measured.items()]
+    return load_recipe(folder / ASKED_FILE, settings)
 
 
-def _live(folder: Path, recipe: Recipe, events: Events, until: str | None, test: bool) -> bool:
+def _live(
+    folder: Path,
+    recipe: Recipe,
+    events: Events,
+    stop: StopRequest,
+    until: str | None,
+    test: bool,
+) -> bool:
     """Go through the stages; whether the run is done, rather than stopped where asked."""
     last = STAGES.index(until) if until else len(STAGES) - 1
 
@@ -155,7 +186,7 @@ def _live(folder: Path, recipe: Recipe, events: Events, until: str | None, test:
     events.emit("adapted", news=adapted.news, choices=[list(choice) for choice in adapted.choices])
     if not begins("train"):
         return False
-    progress = train(folder, adapted, source, prepared, events)
+    progress = train(folder, adapted, source, prepared, events, stop)
     if not begins("evaluate"):
         return False
     baselines = baselines_of(prepared, recipe)
@@ -173,7 +204,12 @@ def choose(recipe: Recipe, events: Events) -> ModelSource:
 
 
 def train(
-    folder: Path, adapted: Adapted, source: ModelSource, prepared: Prepared, events: Events
+    folder: Path,
+    adapted: Adapted,
+    source: ModelSource,
+    prepared: Prepared,
+    events: Events,
+    stop: StopRequest,
 ) -> Progress:
     """Through the phases, from the newest checkpoint if there is one; then write the model."""
     recipe, backend = adapted.recipe, adapted.backend
@@ -190,44 +226,57 @@ def train(
         metric=metric,
         higher_is_better=HIGHER_IS_BETTER[metric],
         seed=recipe.seed,
+        skip_not_finite=settings.not_finite == "skip",
     )
-    fixed = {
-        "data": prepared.data_hash,
-        "model": source.sha256,
-        "recipe": json.loads(
-            recipe.model_dump_json(exclude={"name": True, "test": True, "evaluate": {"resamples"}})
-        ),
-    }
-    checkpoints = Checkpoints(folder / "checkpoints", fixed)
-    saved = checkpoints.resume()
+    checkpoints = Checkpoints(folder / "checkpoints", _fixed(adapted, source, prepared))
+    saved = _resumed(checkpoints, events)
     if saved is not None:
         backend.load_weights(checkpoints.resumed_from())
-        events.emit("resumed", step=saved["step"])
-    with StopRequest() as stop:
-        loop = Loop(
-            backend=backend,
-            plan=plan,
-            lengths=backend.parts["train"].tokens.lengths,
-            measure=lambda probabilities: all_metrics(probabilities, labels),
-            name_rows=lambda rows: ", ".join(prepared.train.place(int(row)) for row in rows[:5]),
-            events=events,
-            checkpoints=checkpoints,
-            stop=stop,
-        )
-        progress = loop.run(
-            Progress() if saved is None else Progress.from_json(saved), resumed=saved is not None
-        )
-    model = folder / "model"
-    staged = folder / ".model.tmp"
-    shutil.rmtree(staged, ignore_errors=True)
-    with disk_errors(model):
-        staged.mkdir()
+    checkpoints.refuse_without_room(backend, FP32_BYTES * adapted.parameters)
+    loop = Loop(
+        backend=backend,
+        plan=plan,
+        lengths=backend.parts["train"].tokens.lengths,
+        measure=lambda probabilities: all_metrics(probabilities, labels),
+        name_rows=prepared.train.places,
+        events=events,
+        checkpoints=checkpoints,
+        stop=stop,
+    )
+    try:
+        progress = loop.run(Progress() if saved is None else Progress.from_json(saved))
+    except FailedRunError as error:
+        report_failure(folder, recipe, error)
+        raise
+    with replacing_folder(folder / "model") as staged:
         backend.save_model(staged)
-        sync_files(staged)
-        shutil.rmtree(model, ignore_errors=True)
-        staged.rename(model)
-        fsync_folder(folder)
     return progress
+
+
+def _fixed(adapted: Adapted, source: ModelSource, prepared: Prepared) -> dict[str, Any]:
+    """What decides the trajectory: a run goes on only where all of it is as it was."""
+    recipe, versions = adapted.recipe, report_facts.versions()
+    kept_out: Any = {"name": True, "test": True, "evaluate": {"resamples"}}
+    return {
+        "data": prepared.data_hash,
+        "labels": list(prepared.labels),
+        "model": source.sha256,
+        "device": adapted.backend.device.type,
+        "versions": {name: versions.get(name) for name in ("tunewright", "torch", "transformers")},
+        "recipe": json.loads(recipe.model_dump_json(exclude=kept_out)),
+    }
+
+
+def _resumed(checkpoints: Checkpoints, events: Events) -> dict[str, Any] | None:
+    """Where training goes on; it is said when a checkpoint is damaged, and when none is left."""
+    saved = checkpoints.resume()
+    for broken in checkpoints.broken:
+        events.emit("checkpoint_damaged", checkpoint=broken.name)
+    if saved is not None:
+        events.emit("resumed", step=saved["step"])
+    elif checkpoints.broken:
+        events.emit("begun_anew", reason="no checkpoint is whole")
+    return saved
 
 
 def evaluate_validation(
@@ -277,7 +326,7 @@ def evaluate_validation(
     write_result(folder, result)
     places = [prepared.validation.place(row) for row in range(len(labels))]
     shown = {
-        **report_of_run(folder, recipe, adapted.choices, prepared, baselines),
+        **report_of_run(folder, recipe, adapted.choices, prepared, baselines, progress.history),
         "part": "validation",
         **details(probabilities, labels, texts, prepared.labels, places),
     }
@@ -304,6 +353,8 @@ def _tell_prepared(prepared: Prepared, events: Events) -> None:
 def _alive(folder: Path, *, new: bool) -> Iterator[None]:
     """Within, this process holds the run, and run.json says truthfully how it ended."""
     with lock_run(folder):
+        if read_state(folder)["state"] == "done":
+            raise RunError(f"run {folder.name} is done already", fix="start a new run")
         write_state(folder, state="running")
         try:
             yield

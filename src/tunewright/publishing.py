@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from tunewright.data.prepare import Prepared, split_facts
 from tunewright.data.seal import looks, read_seal
 from tunewright.durable import read_lines, write_json, write_text
+from tunewright.errors import FailedRunError, TunewrightError
 from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.judge import Judgement
@@ -27,20 +29,45 @@ def report_of_run(
     choices: Sequence[Choice],
     prepared: Prepared,
     baselines: Sequence[FittedBaseline],
+    history: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """The parts of the report that do not change when the seal is opened."""
+    """The parts of the report that do not change when the seal is opened.
+
+    Args:
+        history: every evaluation on validation, its step and scores.
+    """
+    return {
+        **_of_training(folder, recipe, history),
+        "labels": list(prepared.labels),
+        "baseline_seconds": {b.name: b.seconds for b in baselines},
+        "split": split_facts(prepared),
+        "findings": prepared.findings.as_json()["findings"],
+        "choices": [{"key": key, "value": value, "reason": why} for key, value, why in choices],
+        "commands": report_facts.commands(folder),
+    }
+
+
+def report_failure(folder: Path, recipe: Recipe, error: FailedRunError) -> None:
+    """Write the report of a training that could not go on: why, and how far it came."""
+    with contextlib.suppress(TunewrightError, OSError):  # a full disk has no room for it either
+        shown = _of_training(folder, recipe)
+        failure = {"what": error.what, "fix": error.fix}
+        facts = {"state": "failed", "failure": failure, "metric": recipe.evaluate.metric}
+        write_report(folder / "report.html", {**shown, **facts})
+
+
+def _of_training(
+    folder: Path, recipe: Recipe, history: Sequence[Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    """What there is to show once training has begun."""
+    events = read_lines(folder / "events.jsonl")
     return {
         "title": f"{recipe.name or Path(str(recipe.data.train)).stem}",
         "run_id": folder.name,
         "created": read_state(folder)["created"],
-        "labels": list(prepared.labels),
-        "baseline_seconds": {b.name: b.seconds for b in baselines},
-        "curves": report_facts.curves(read_lines(folder / "events.jsonl"), recipe.evaluate.metric),
-        "split": split_facts(prepared),
-        "findings": prepared.findings.as_json()["findings"],
-        "choices": [{"key": key, "value": value, "reason": why} for key, value, why in choices],
+        "curves": report_facts.curves(events, recipe.evaluate.metric, history),
+        "not_finite": report_facts.not_finite(events),
         "recipe_yaml": (folder / "recipe.yaml").read_text("utf-8"),
-        "commands": report_facts.commands(folder),
         "versions": report_facts.versions(),
     }
 

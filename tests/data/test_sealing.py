@@ -14,7 +14,7 @@ import pytest
 from tunewright.data.read import read_data, read_table
 from tunewright.data.rows import Rows, content_digits
 from tunewright.data.seal import MAGIC, looks, open_seal, refuse_sealed, seal_part
-from tunewright.errors import SealError
+from tunewright.errors import ChangedError, SealError
 
 
 def make(texts: list[str], label: str = "a") -> Rows:
@@ -43,7 +43,7 @@ def test_sealing_again_changes_nothing_and_other_rows_are_refused(run: Path) -> 
     open_seal(run, run_id="one", command="test")
     seal_part(run, make(["second text", "first text"]))
     assert len(looks(run)) == 1
-    with pytest.raises(SealError, match="already seals"):
+    with pytest.raises(ChangedError, match="sealed test part"):
         seal_part(run, make(["another text"]))
 
 

@@ -41,7 +41,7 @@ def test_runs_are_in_the_working_directory_unless_moved(
 
 
 def test_a_new_run_is_named_by_moment_name_and_id_and_is_running(runs: Path):
-    run = create_run("My Tickets!")
+    run = create_run("My Tickets!", "")
     assert re.fullmatch(r"\d{8}-\d{6}-my-tickets-[0-9a-f]{6}", run.name)
     state = read_state(run)
     assert state["state"] == "running"
@@ -52,11 +52,11 @@ def test_a_new_run_is_named_by_moment_name_and_id_and_is_running(runs: Path):
 
 @pytest.mark.parametrize("name", ["", "../../x", "/", "é", "a" * 300])
 def test_any_name_makes_a_folder_inside_the_runs(runs: Path, name: str):
-    assert create_run(name).resolve().parent == runs.resolve()
+    assert create_run(name, "").resolve().parent == runs.resolve()
 
 
 def test_a_change_of_state_keeps_the_other_keys():
-    run = create_run("a")
+    run = create_run("a", "")
     write_state(run, seed=7, stage="train")
     state = write_state(run, state="done")
     assert state == read_state(run)
@@ -64,25 +64,25 @@ def test_a_change_of_state_keeps_the_other_keys():
 
 
 def test_a_resumed_run_forgets_its_error():
-    run = create_run("a")
+    run = create_run("a", "")
     write_state(run, state="failed", error="loss was not finite")
     assert write_state(run, state="running")["error"] is None
 
 
 def test_an_unknown_state_is_a_mistake_of_the_caller():
     with pytest.raises(ValueError, match="finished"):
-        write_state(create_run("a"), state="finished")
+        write_state(create_run("a", ""), state="finished")
 
 
 def test_a_run_whose_process_is_dead_reads_interrupted():
-    run = create_run("a")
+    run = create_run("a", "")
     write_state(run, pid=dead_pid())
     assert read_state(run)["state"] == "interrupted"
     assert json.loads((run / "run.json").read_text())["state"] == "running"
 
 
 def test_a_younger_process_with_the_same_number_is_not_the_run():
-    run = create_run("a")
+    run = create_run("a", "")
     state = write_state(run, stage="train")
     state["updated"] = "2001-01-01T00:00:00+00:00"
     (run / "run.json").write_text(json.dumps(state))
@@ -90,21 +90,21 @@ def test_a_younger_process_with_the_same_number_is_not_the_run():
 
 
 def test_a_process_on_another_host_is_believed():
-    run = create_run("a")
+    run = create_run("a", "")
     write_state(run, pid=dead_pid(), host="elsewhere")
     assert read_state(run)["state"] == "running"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"state": "odd"}', '{"state": []}'])
 def test_a_broken_run_json_is_a_run_error(content: str):
-    run = create_run("a")
+    run = create_run("a", "")
     (run / "run.json").write_text(content)
     with pytest.raises(RunError, match=r"run\.json"):
         read_state(run)
 
 
 def test_a_run_is_found_by_path_name_id_beginning_end_and_last():
-    first, second = create_run("tickets"), create_run("reviews")
+    first, second = create_run("tickets", ""), create_run("reviews", "")
     first_id = name_and_id(first)[1]
     for ref in (first, str(first), str(first / "run.json"), first.name, first_id, "tickets"):
         assert find_run(ref) == first
@@ -115,7 +115,7 @@ def test_a_run_is_found_by_path_name_id_beginning_end_and_last():
 
 
 def test_several_fitting_runs_are_named():
-    one, two = create_run("same"), create_run("same")
+    one, two = create_run("same", ""), create_run("same", "")
     with pytest.raises(RunError, match="2 runs fit 'same'") as caught:
         find_run("same")
     assert one.name in caught.value.what
@@ -123,7 +123,7 @@ def test_several_fitting_runs_are_named():
 
 
 def test_a_missing_run_names_the_near_ones():
-    run = create_run("tickets")
+    run = create_run("tickets", "")
     for ref in ("tickts", "nothing-like-it", ""):
         with pytest.raises(RunError, match=run.name):
             find_run(ref)
@@ -142,15 +142,28 @@ def test_a_folder_that_is_no_run_is_said(tmp_path: Path):
 
 
 def test_a_held_run_names_its_holder():
-    run = create_run("a")
+    run = create_run("a", "")
     with lock_run(run), pytest.raises(RunError, match=f"process {os.getpid()} on"), lock_run(run):
         pass
     with lock_run(run):
         pass
 
 
+def test_a_name_that_a_kill_left_behind_is_not_told():
+    run = create_run("a", "")
+    with lock_run(run):
+        (run / ".lock.json").write_text(
+            json.dumps({"host": socket.gethostname(), "pid": dead_pid()})
+        )
+        with pytest.raises(RunError, match="is held by another process"), lock_run(run):
+            pass
+        (run / ".lock.json").write_text(json.dumps({"host": "elsewhere", "pid": 7}))
+        with pytest.raises(RunError, match="is held by process 7 on elsewhere"), lock_run(run):
+            pass
+
+
 def test_another_process_is_kept_out_and_let_in_when_the_holder_dies():
-    run = create_run("a")
+    run = create_run("a", "")
     code = (
         "import sys, pathlib; from tunewright.history.lock import lock_run\n"
         "with lock_run(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"

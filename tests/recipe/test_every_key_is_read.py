@@ -99,6 +99,11 @@ PROOFS: dict[str, Proof] = {
     "train.schedule": Proof("constant"),
     "train.weight_decay": Proof(0.9),
     "train.clip": Proof(1e-3),
+    "train.not_finite": Proof(
+        "stop",
+        beside={"train.not_finite": "skip", "train.learning_rate": 1e30, "train.clip": 0},
+        refused="is not a finite number at step",
+    ),
     "train.label_smoothing": Proof(0.3),
     "train.class_weights": Proof("balanced"),
     "train.precision": Proof("bf16"),

@@ -128,22 +128,6 @@ def test_dropout_is_decided_by_the_step_alone(tiny_bert: Path) -> None:
     assert first == again != other
 
 
-def test_evaluating_and_saving_more_often_gives_identical_weights(
-    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = []
-    monkeypatch.setattr(TorchClassifier, "restore_best", lambda self: None)
-    for often in (1, 6):
-        monkeypatch.setattr("tunewright.train.checkpoint.EVERY_S", 0.0 if often > 1 else 1e9)
-        backend = open_backend(tiny_bert, dropout=0.1)
-        plan = make_plan(phase(1, epochs=1), phase(2, epochs=2), evaluations_per_epoch=often)
-        train(backend, plan, tmp_path / str(often))
-        found.append(weights(backend))
-        kept = sorted(path.name for path in (tmp_path / str(often)).glob("checkpoints/*"))
-        assert kept == (["step-00000017", "step-00000018"] if often > 1 else ["step-00000018"])
-    assert same(*found)
-
-
 def test_the_same_seed_trains_the_same_weights_and_another_seed_does_not(
     tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +178,9 @@ class Scripted:
 
     def restore_best(self) -> None:
         self.log.append(("restore", self.steps))
+
+    def state_bytes(self) -> int:
+        return 1000
 
     def save_state(self, folder: Path) -> None:
         (folder / "weights").write_text(str(self.steps))
@@ -332,6 +319,14 @@ def test_a_real_model_with_a_huge_rate_stops_instead_of_going_on(
     wild = phase(2, learning_rate=1e30, head_learning_rate=1e30, epochs=3)
     with pytest.raises(FailedRunError, match="not a finite number"):
         train(backend, make_plan(wild), tmp_path)
+
+
+def test_answers_that_are_no_numbers_stop_before_they_are_judged(tmp_path: Path) -> None:
+    backend = Scripted([0.5, float("nan")])
+    loop = scripted_loop(backend, tmp_path, phase(2, epochs=1))
+    with pytest.raises(FailedRunError, match="not finite numbers at step 2"):
+        loop.run(Progress())
+    loop.events.close()
 
 
 # ---- settings that change the loss

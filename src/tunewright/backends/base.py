@@ -63,6 +63,7 @@ class Backend(Protocol):
             draw: decides every random draw of this step.
         Returns:
             (mean loss per row in nats, gradient norm), read from the device when converted.
+            Where one of them is not finite and the recipe skips such batches, nothing moved.
         """
 
     def probabilities(self, part: str) -> np.ndarray:
@@ -73,6 +74,9 @@ class Backend(Protocol):
 
     def restore_best(self) -> None:
         """Go back to the remembered weights."""
+
+    def state_bytes(self) -> int:
+        """What `save_state` writes at most."""
 
     def save_state(self, folder: Path) -> None:
         """Write all that resuming needs as safetensors files into an empty folder."""

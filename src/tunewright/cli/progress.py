@@ -92,6 +92,22 @@ class Progress:
     def _on_resumed(self, event: dict[str, Any]) -> None:
         self._line("train", f"goes on at step {event['step']}")
 
+    def _on_checkpoint_damaged(self, event: dict[str, Any]) -> None:
+        self._line(
+            "train", f"checkpoint {event['checkpoint']} is damaged: it is not used", "yellow"
+        )
+
+    def _on_begun_anew(self, event: dict[str, Any]) -> None:
+        self._line("train", f"{event['reason']}: training begins anew", "yellow")
+
+    def _on_not_finite(self, event: dict[str, Any]) -> None:
+        if event["skipped"]:
+            what = f"the {event['what']} is not a finite number at step {event['step']}"
+            self._line("", f"{what}: the batch is skipped, {event['places']}", "yellow")
+
+    def _on_interrupted(self, event: dict[str, Any]) -> None:
+        self._line("", f"stopped; to go on: tunewright run --resume {event['run']}")
+
     def _on_head_solved(self, event: dict[str, Any]) -> None:
         self._line("train", f"the head starts from a linear probe ({event['seconds']:.1f} s)")
 

@@ -91,6 +91,11 @@ class Rows:
         """For people: 'line 17 of tickets.csv'."""
         return f"{self.unit} {int(self.numbers[index])} of {self.source}"
 
+    def places(self, indices: Indices) -> str:
+        """For people: where the first five of these rows are, and how many more there are."""
+        first = ", ".join(self.place(int(index)) for index in indices[:5])
+        return first if len(indices) <= 5 else f"{first} and {len(indices) - 5} more"
+
     def take(self, indices: Indices) -> Rows:
         """The rows at these 0-based indices, in this order; texts stay where they are."""
         at = np.asarray(indices, dtype=np.int64)

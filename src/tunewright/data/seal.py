@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from tunewright.data.rows import CONTENT_DIGITS, Rows, content_digits
 from tunewright.durable import append_line, disk_errors, make_folder, write_bytes, write_json
-from tunewright.errors import SealError
+from tunewright.errors import ChangedError, SealError
 
 MAGIC = b"TUNEWRIGHT-SEAL-1\n"
 SEAL, SEALED, LEDGER = "seal.json", "sealed.arrow", "looks.jsonl"
@@ -45,7 +45,7 @@ def seal_part(run_folder: Path, rows: Rows) -> Seal:
     """Write the test part under a seal; sealing the same rows again changes nothing.
 
     Raises:
-        SealError: the run already has another test part.
+        ChangedError: the run already has another test part.
         FailedRunError: the disk refused.
     """
     run_folder = Path(run_folder)
@@ -54,10 +54,8 @@ def seal_part(run_folder: Path, rows: Rows) -> Seal:
     if place.exists():
         found = read_seal(run_folder)
         if found["hash"] != seal.hash:
-            raise SealError(
-                f"{place} already seals other rows; a run has one test part",
-                fix="start a new run for other data or another split",
-            )
+            name = "data (the rows of its sealed test part)"
+            raise ChangedError(name, found["hash"][:12], seal.hash[:12], run_folder)
         if (place.parent / SEALED).exists():
             return seal
     make_folder(place.parent)

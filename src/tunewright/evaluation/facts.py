@@ -10,8 +10,16 @@ from typing import Any
 SHOWN_PACKAGES = ("tunewright", "torch", "transformers", "scikit-learn", "numpy")
 
 
-def curves(events: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any]:
-    """Loss and scores by step, the best point by the deciding metric, and the phases' borders."""
+def curves(
+    events: Sequence[Mapping[str, Any]],
+    metric: str,
+    history: Sequence[Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Loss and scores by step, the best point by the deciding metric, and the phases' borders.
+
+    Args:
+        history: every evaluation, its step and scores; without it, what the events say.
+    """
     train, validation, best, phases = [], [], [], []
     for event in events:
         if event["event"] == "steps":
@@ -20,6 +28,7 @@ def curves(events: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any]:
             validation.append({"step": event["step"], **event["scores"]})
         elif event["event"] == "phase_ended":
             phases.append({key: event[key] for key in ("name", "first_step", "last_step")})
+    validation = validation if history is None else [dict(scores) for scores in history]
     by_step = {entry["step"]: entry for entry in validation}
     for event in events:
         if event["event"] == "phase_ended" and event["best_step"] in by_step:
@@ -31,6 +40,16 @@ def curves(events: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any]:
         "best": best,
         "phases": phases,
     }
+
+
+def not_finite(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each step whose loss or gradient was not a finite number: what, where, and what was done."""
+    found = [
+        {key: event[key] for key in ("step", "what", "places", "skipped")}
+        for event in events
+        if event["event"] == "not_finite"
+    ]
+    return _once_per_step(found)
 
 
 def _once_per_step(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

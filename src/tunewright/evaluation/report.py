@@ -30,8 +30,8 @@ def write_report(path: Path, facts: dict[str, Any]) -> None:
 
     Args:
         path: the .html file, replaced if it is there.
-        facts: every key is optional, and a section without facts is left out: title, run_id, created, state, verdict, metric,
-            part, scores, baselines, baseline_seconds, sealed, curves, phases, labels, confusion,
+        facts: every key is optional, and a section without facts is left out: title, run_id,
+            created, state, failure, not_finite, verdict, metric, part, scores, baselines, baseline_seconds, sealed, curves, phases, labels, confusion,
             per_class, calibration, mistakes, split, findings, choices, recipe_yaml, commands,
             versions.
     """

@@ -11,10 +11,11 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
-from tunewright.durable import disk_errors, fsync_folder, make_folder, write_json
+from tunewright.durable import disk_errors, fsync_folder, make_folder, write_json, write_text
 from tunewright.errors import RunError
 from tunewright.history.state import STATE_FILE, merged, utc_now
 
+ASKED_FILE = "asked.yaml"
 _NAME = re.compile(r"^(?P<when>\d{8}-\d{6})-(?P<name>.+)-(?P<id>[0-9a-f]{6})$")
 _LIST_FIX = "see what there is: tunewright runs list"
 
@@ -27,10 +28,13 @@ def runs_folder() -> Path:
     return Path(os.environ.get("TUNEWRIGHT_RUNS") or "runs").expanduser().absolute()
 
 
-def create_run(name: str) -> Path:
-    """Make `<when>-<name>-<id>` with its first run.json, in one step.
+def create_run(name: str, asked: str) -> Path:
+    """Make `<when>-<name>-<id>` in one step, with its first run.json and all that resuming needs.
 
     The state is "running", held by this process.
+
+    Args:
+        asked: the recipe as it was asked for, in YAML.
     """
     run_id, plain = secrets.token_hex(3), _plain(name)
     when = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
@@ -40,6 +44,7 @@ def create_run(name: str) -> Path:
     with disk_errors(folder):
         try:
             staged.mkdir()
+            write_text(staged / ASKED_FILE, asked)
             write_json(staged / STATE_FILE, merged(first, {"state": "running"}))
             staged.rename(folder)
         except BaseException:

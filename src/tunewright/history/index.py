@@ -43,8 +43,13 @@ def list_runs() -> list[dict[str, Any]]:
 
 
 def rebuild_index() -> int:
-    """Throw the index away and read every folder; returns how many runs there are."""
+    """Throw the index away and read every folder; returns how many runs there are.
+
+    What is left of runs whose removal was killed is deleted.
+    """
     _index_path().unlink(missing_ok=True)
+    for removed in runs_folder().glob(".removed-*"):
+        shutil.rmtree(removed, ignore_errors=True)
     return len(list_runs())
 
 

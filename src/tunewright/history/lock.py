@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
+import psutil
 
 from tunewright.durable import disk_errors, write_json
 from tunewright.errors import RunError
@@ -42,13 +43,17 @@ def lock_run(run: Path) -> Iterator[None]:
         write_json(holder, {"host": socket.gethostname(), "pid": os.getpid(), "since": utc_now()})
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            holder.unlink(missing_ok=True)
         lock.release()
 
 
 def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))
-        return f"process {holder['pid']} on {holder['host']}"
+        here = holder["host"] == socket.gethostname()
+        if not here or psutil.pid_exists(holder["pid"]):  # else a name that a kill left behind
+            return f"process {holder['pid']} on {holder['host']}"
     except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
+        pass
+    return "another process"

@@ -176,6 +176,11 @@ class Train(Section):
     clip: Annotated[float, Field(ge=0)] = Field(
         1.0, description="largest gradient norm; 0 for none"
     )
+    not_finite: Literal["stop", "skip"] = Field(
+        "stop",
+        description="a loss or gradient that is not a finite number stops the run, or its batch "
+        "teaches nothing; its rows are named either way",
+    )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     precision: Literal["auto", "fp32", "bf16"] = Field(

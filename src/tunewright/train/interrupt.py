@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -22,10 +24,11 @@ class Interrupted(BaseException):
 
 
 class StopRequest:
-    """Within, signals set a flag that the loop looks at after every step."""
+    """Within, a signal raises `Interrupted`: at once, or where training can be saved."""
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
+        self._waits = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -38,10 +41,31 @@ class StopRequest:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within, the first signal is only noted; `check` raises it."""
+        with self._waiting(True):
+            yield
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within `held`: a signal that comes now stops what is being computed."""
+        with self._waiting(False):
+            yield
+
+    @contextmanager
+    def _waiting(self, waits: bool) -> Iterator[None]:
+        before, self._waits = self._waits, waits
+        try:
+            yield
+        finally:
+            self._waits = before
+
     def _note(self, number: int, _: FrameType | None) -> None:
-        if self.signal_number is not None:
-            raise Interrupted(number)
+        asked_before = self.signal_number is not None
         self.signal_number = number
+        if asked_before or not self._waits:
+            raise Interrupted(number)
 
     def check(self) -> None:
         """Raise `Interrupted` when a stop was asked for."""

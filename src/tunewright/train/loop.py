@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, SupportsFloat
 
@@ -15,12 +16,14 @@ from tunewright.errors import FailedRunError
 from tunewright.train.batches import draw_key, epoch_batches, in_parts
 from tunewright.train.checkpoint import Checkpoints
 from tunewright.train.events import Events
-from tunewright.train.interrupt import StopRequest
+from tunewright.train.interrupt import Interrupted, StopRequest
 from tunewright.train.phases import PhasePlan
 from tunewright.train.schedule import rate_at_step
 from tunewright.train.stopping import Best, noise_of
+from tunewright.train.watch import Watch
 
 LOOK_EVERY = 10
+Unread = list[tuple[int, np.ndarray, SupportsFloat, SupportsFloat]]  # step, rows, loss, norm
 
 
 @dataclass(frozen=True)
@@ -36,18 +39,26 @@ class Plan:
     metric: str
     higher_is_better: bool
     seed: int
+    skip_not_finite: bool
 
 
 @dataclass
 class Progress:
-    """Where a training stands; with the backend's weights, all that resuming needs."""
+    """Where a training stands; with the backend's weights, all that resuming needs.
+
+    begun: how this phase began, None if it did not yet; measured: on validation, at this step;
+    losses: since the last `steps` event; history: every evaluation.
+    """
 
     phase: int = 0
     phase_step: int = 0
     phase_s: float = 0.0
     step: int = 0
-    kept: bool = False
+    begun: PhaseStart | None = None
+    measured: bool = False
     best: Best = field(default_factory=Best)
+    losses: list[float] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -57,7 +68,14 @@ class Progress:
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Progress:
         """The inverse of `as_json`."""
-        return cls(**{**saved, "best": Best(**saved["best"])})
+        begun = PhaseStart(**saved["begun"]) if saved["begun"] else None
+        return cls(**{**saved, "best": Best(**saved["best"]), "begun": begun})
+
+    def end_phase(self) -> None:
+        """Stand at the beginning of the next phase."""
+        self.phase += 1
+        self.phase_step, self.phase_s, self.begun = 0, 0.0, None
+        self.best = replace(self.best, since=0)
 
 
 Measure = Callable[[np.ndarray], dict[str, float]]
@@ -77,55 +95,61 @@ class Loop:
     stop: StopRequest
     _orders: dict[tuple[int, int], list[np.ndarray]] = field(default_factory=dict)
 
-    def run(self, progress: Progress, *, resumed: bool = False) -> Progress:
+    def run(self, progress: Progress) -> Progress:
         """Train through the phases that are left. Raises Interrupted or FailedRunError."""
-        if progress.phase == 0 and progress.phase_step == 0:
-            first = next((phase.blocks for phase in self.plan.phases if phase.epochs), 0)
-            self.events.emit("head_solved", seconds=round(self.backend.solve_head(first), 3))
-        for index in range(progress.phase, len(self.plan.phases)):
-            mid_phase = resumed and index == progress.phase and progress.phase_step > 0
-            if not mid_phase:
-                progress.phase, progress.phase_step, progress.phase_s = index, 0, 0.0
-                progress.best = replace(progress.best, since=0)
-            self._phase(self.plan.phases[index], progress, mid_phase)
-        if progress.phase < len(self.plan.phases):
-            progress.phase, progress.phase_step = len(self.plan.phases), 0
-            self.checkpoints.save(self.backend, progress)
+        with self.stop.held():
+            if progress.step == 0:
+                self._solve_head(progress)
+            left = self.plan.phases[progress.phase :]
+            for phase in left:
+                self._phase(phase, progress)
+                progress.end_phase()
+            if left:
+                self._save(progress)
+            self.stop.check()
         return progress
 
-    def _phase(self, phase: PhasePlan, progress: Progress, mid_phase: bool) -> None:
+    def _solve_head(self, progress: Progress) -> None:
+        first = next((phase.blocks for phase in self.plan.phases if phase.epochs), 0)
+        with self.stop.at_once():
+            seconds = self.backend.solve_head(first)
+        self.events.emit("head_solved", seconds=round(seconds, 3))
+
+    def _phase(self, phase: PhasePlan, progress: Progress) -> None:
+        self._stop_if_asked(progress, [])
         started = time.monotonic() - progress.phase_s
         per_epoch = math.ceil(len(self.lengths) / self.plan.batch_size)
         steps = phase.epochs * per_epoch
-        begun = self.backend.start_phase(phase, keep=progress.kept if mid_phase else None)
-        progress.kept = begun.cached
-        if mid_phase:
-            self.backend.load_optimizer(self.checkpoints.resumed_from())
+        due = max(1, per_epoch // self.plan.evaluations_per_epoch)
+        begun = self._begin(phase, progress)
         first_step = progress.step - progress.phase_step
         self.events.emit(
             "phase_started", **asdict(phase), **asdict(begun), steps=steps, step=progress.step
         )
-        if progress.best.value is None:
-            self._evaluate(progress)
-        due = max(1, per_epoch // self.plan.evaluations_per_epoch)
-        watch, unread = _Watch(), []
-        while progress.phase_step < steps and not progress.best.exhausted(phase.patience):
+        watch, unread = Watch(), Unread()
+        while True:
+            self._stop_if_asked(progress, unread)
+            if not progress.measured and self._is_due(progress, due, steps):
+                with watch.paused():
+                    self._evaluate(progress)
+                continue
+            if self.checkpoints.are_due():
+                with watch.paused():
+                    self._read(unread, progress)
+                    self._save(progress)
+            if progress.phase_step == steps or progress.best.exhausted(phase.patience):
+                break
             rows = self._rows(progress, per_epoch)
             unread.append((progress.step, rows, *self._step(rows, progress, steps)))
             watch.rows += len(rows)
             progress.phase_step += 1
             progress.step += 1
+            progress.measured = False
             progress.phase_s = time.monotonic() - started
-            last = progress.phase_step == steps
-            stopping = self.stop.signal_number is not None
-            if len(unread) == LOOK_EVERY or last or stopping or progress.phase_step % due == 0:
-                self._look(unread, watch, progress, steps)
-                unread.clear()
-            if progress.phase_step % due == 0 or last:
-                with watch.paused():
-                    self._evaluate(progress)
-                    self.checkpoints.save_if_due(self.backend, progress)
-            self._stop_if_asked(progress)
+            full = len(progress.losses) + len(unread) == LOOK_EVERY
+            if full or self._is_due(progress, due, steps):
+                self._read(unread, progress)
+                self._tell(progress, watch, steps)
         self.backend.restore_best()
         record = {
             "name": phase.name,
@@ -149,7 +173,38 @@ class Loop:
         progress.records.append(record)
         self.events.emit("phase_ended", **record)
 
-    def _product_share(self, watch: _Watch, begun: PhaseStart) -> float | None:
+    def _begin(self, phase: PhasePlan, progress: Progress) -> PhaseStart:
+        """Start a phase, or stand again where it was left: with its optimizer and what it kept."""
+        if progress.begun is None:
+            keep = self._keeps_on(progress)
+            with self._changing_nothing(progress):
+                progress.begun = self.backend.start_phase(phase, keep=keep)
+            return progress.begun
+        with self.stop.at_once():  # the checkpoint that this comes from still stands
+            again = self.backend.start_phase(phase, keep=progress.begun.cached)
+        if again.cached != progress.begun.cached:
+            raise FailedRunError(
+                "what the frozen layers answer was kept before the run stopped, and cannot be kept "
+                f"now: {again.reason}; the weights would differ in their last digits",
+                fix="free memory or disk space (TUNEWRIGHT_CACHE moves the cache); then resume",
+            )
+        self.backend.load_optimizer(self.checkpoints.resumed_from())
+        return progress.begun
+
+    def _keeps_on(self, progress: Progress) -> bool | None:
+        """True where the phase before froze and kept the same: that holds after a resume too."""
+        if not progress.records:
+            return None
+        before, blocks = progress.records[-1], self.plan.phases[progress.phase].blocks
+        return (before["cached"] and before["trainable_blocks"] == blocks) or None
+
+    def _is_due(self, progress: Progress, due: int, steps: int) -> bool:
+        """Whether validation is looked at at this step; before the first step once in a run."""
+        if progress.phase_step == 0:
+            return progress.best.value is None
+        return progress.phase_step % due == 0 or progress.phase_step == steps
+
+    def _product_share(self, watch: Watch, begun: PhaseStart) -> float | None:
         """Speed as a share of that of matrix products alone; padding does not count as work."""
         if not watch.rows or begun.peak_tokens_per_s is None:
             return None
@@ -182,23 +237,34 @@ class Loop:
             draw=draw_key("step", self.plan.seed, progress.step),
         )
 
-    def _look(
-        self,
-        unread: Sequence[tuple[int, np.ndarray, SupportsFloat, SupportsFloat]],
-        watch: _Watch,
-        progress: Progress,
-        steps: int,
-    ) -> None:
-        """Read the losses from the device; stop at the first that is not a number."""
-        losses = []
+    def _read(self, unread: Unread, progress: Progress) -> None:
+        """Read the losses from the device; stop at the first step that is not finite, or skip it."""
         for step, rows, loss, norm in unread:
-            if not (math.isfinite(float(loss)) and math.isfinite(float(norm))):
-                self.events.emit("not_finite", step=step, rows=[int(row) for row in rows])
+            if math.isfinite(float(loss)) and math.isfinite(float(norm)):
+                progress.losses.append(float(loss))
+                continue
+            what = "gradient" if math.isfinite(float(loss)) else "loss"
+            places = self.name_rows(rows)
+            self.events.emit(
+                "not_finite",
+                step=step,
+                what=what,
+                rows=[int(row) for row in rows],
+                places=places,
+                skipped=self.plan.skip_not_finite,
+            )
+            if not self.plan.skip_not_finite:
                 raise FailedRunError(
-                    f"the loss is not a finite number at step {step}, on {self.name_rows(rows)}",
-                    fix="use a smaller train.learning_rate, or train.precision fp32",
+                    f"the {what} is not a finite number at step {step}, on {places}",
+                    fix="look at these rows; or use a smaller train.learning_rate, train.precision "
+                    "fp32, or train.not_finite skip",
                 )
-            losses.append(float(loss))
+        unread.clear()
+
+    def _tell(self, progress: Progress, watch: Watch, steps: int) -> None:
+        """Emit the mean loss since the last time."""
+        if not progress.losses:
+            return
         speed = watch.rows / watch.seconds()
         phase = self.plan.phases[progress.phase]
         self.events.emit(
@@ -207,7 +273,7 @@ class Loop:
             phase=phase.name,
             phase_step=progress.phase_step,
             phase_steps=steps,
-            loss=round(float(np.mean(losses)), 5),
+            loss=round(float(np.mean(progress.losses)), 5),
             learning_rate=phase.learning_rate
             * rate_at_step(
                 progress.phase_step - 1,
@@ -218,9 +284,16 @@ class Loop:
             rows_per_s=round(speed, 1),
             left_s=round((steps - progress.phase_step) * self.plan.batch_size / speed, 1),
         )
+        progress.losses = []
 
     def _evaluate(self, progress: Progress) -> None:
-        probabilities = self.backend.probabilities("validation")
+        with self._changing_nothing(progress):
+            probabilities = self.backend.probabilities("validation")
+        if not np.isfinite(probabilities).all():
+            raise FailedRunError(
+                f"the answers on validation are not finite numbers at step {progress.step}",
+                fix="use a smaller train.learning_rate, or train.precision fp32",
+            )
         scores = self.measure(probabilities)
         better = progress.best.after(
             scores[self.plan.metric],
@@ -231,42 +304,32 @@ class Loop:
         kept = better.step == progress.step
         if kept:
             self.backend.keep_best()
-        progress.best = better
+        progress.best, progress.measured = better, True
+        progress.history.append({"step": progress.step, **scores})
         self.events.emit("evaluated", step=progress.step, best=kept, scores=scores)
 
-    def _stop_if_asked(self, progress: Progress) -> None:
+    @contextmanager
+    def _changing_nothing(self, progress: Progress) -> Iterator[None]:
+        """Within, no weight moves: a signal need not wait for the end."""
+        try:
+            with self.stop.at_once():
+                yield
+        except Interrupted:
+            self._save(progress)
+            raise
+
+    def _stop_if_asked(self, progress: Progress, unread: Unread) -> None:
         if self.stop.signal_number is not None:
-            self.checkpoints.save(self.backend, progress)
+            self._read(unread, progress)
+            self._save(progress)
             self.stop.check()
 
+    def _save(self, progress: Progress) -> None:
+        """A checkpoint, and before it every event that led to it.
 
-class _Watch:
-    """Rows and seconds of training, without the pauses for evaluation and saving."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self._started = time.monotonic()
-        self._paused_s = 0.0
-
-    def seconds(self) -> float:
-        """Time spent on steps."""
-        return max(1e-9, time.monotonic() - self._started - self._paused_s)
-
-    def paused(self) -> _Pause:
-        """Within, the watch stands still."""
-        return _Pause(self)
-
-    def leave_out(self, seconds: float) -> None:
-        """Take a pause off the time."""
-        self._paused_s += seconds
-
-
-class _Pause:
-    def __init__(self, watch: _Watch) -> None:
-        self.watch = watch
-
-    def __enter__(self) -> None:
-        self.since = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        self.watch.leave_out(time.monotonic() - self.since)
+        Before the first step there is nothing to save: what the head's solution was computed
+        from is kept for the first phase, and would have to be computed again anyway.
+        """
+        if progress.step:
+            self.events.sync()
+            self.checkpoints.save(self.backend, progress)

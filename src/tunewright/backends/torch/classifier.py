@@ -64,6 +64,7 @@ class StepSettings:
     width: int
     layers: str | None
     adapters: AdapterSettings | None
+    skip_not_finite: bool
 
 
 class TorchClassifier:
@@ -201,7 +202,8 @@ class TorchClassifier:
         norm = nn.utils.clip_grad_norm_(moved, limit, foreach=True)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate
-        self.optimizer.step()
+        if not (self.settings.skip_not_finite and not bool((total + norm).isfinite())):
+            self.optimizer.step()
         self.optimizer.zero_grad()
         for name, _ in learning(self.optimizer):
             if name in self.tables:
@@ -229,6 +231,12 @@ class TorchClassifier:
     def restore_best(self) -> None:
         """See `Backend`."""
         state.put_weights(self.model, self.best)
+
+    def state_bytes(self) -> int:
+        """See `Backend`. Weights, best weights and two moments."""
+        learn = (p for name, p in self.model.named_parameters() if name not in self.frozen)
+        buffers = (buffer.nbytes for buffer in self.model.buffers())
+        return 4 * sum(p.nbytes for p in learn) + sum(buffers)
 
     def save_state(self, folder: Path) -> None:
         """See `Backend`. What never learns is in the pre-trained model, and not written."""

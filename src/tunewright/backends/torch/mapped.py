@@ -16,7 +16,8 @@ from typing import BinaryIO
 import torch
 from safetensors import safe_open
 
-from tunewright.backends.torch.packed import free_room, map_file
+from tunewright.backends.torch.packed import map_file
+from tunewright.durable import free_room
 
 FLOATS = ("F64", "F32", "F16", "BF16")  # safetensors' words
 ALIGNED = 64  # bytes, as PyTorch aligns its own tensors

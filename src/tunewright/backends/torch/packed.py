@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -85,10 +84,3 @@ def _take_room(file: int, size: int) -> None:
     zeros = bytes(1 << 20)
     for first in range(0, size, len(zeros)):
         os.write(file, zeros[: size - first])
-
-
-def free_room(folder: Path) -> int:
-    """Bytes free on the disk of a folder, or of the nearest parent that is there."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free

@@ -16,9 +16,10 @@ from torch import nn
 
 from tunewright.backends.torch.blocks import Layout
 from tunewright.backends.torch.cut import Batch, Cut, scores_of
-from tunewright.backends.torch.packed import Packed, free_room, make_packed
+from tunewright.backends.torch.packed import Packed, make_packed
 from tunewright.backends.torch.pooled import Pooled
 from tunewright.backends.torch.tokens import sorted_batches
+from tunewright.durable import free_room
 
 MIB = 1 << 20
 TRIED_BATCHES = 3

@@ -119,6 +119,7 @@ class TorchSession:
             width=self.width,
             layers=recipe.adapt.layers,
             adapters=_adapter_settings(recipe.adapt, recipe.seed),
+            skip_not_finite=train.not_finite == "skip",
         )
         return TorchClassifier(loaded, tokens, settings, self.device), loaded
 

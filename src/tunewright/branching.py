@@ -1,0 +1,66 @@
+"""A new run from the weights of another: for when one cannot be resumed, or should not be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tunewright.data.rows import Rows
+from tunewright.durable import replacing_folder
+from tunewright.errors import ModelError, RunError
+from tunewright.history.lock import lock_run
+from tunewright.history.state import STATE_FILE
+from tunewright.pretrained.catalog import resolve_model
+from tunewright.recipe.load import load_recipe
+from tunewright.recipe.schema import Recipe
+from tunewright.train.checkpoint import newest_whole, read_progress
+
+
+def with_weights_of_run(recipe: Recipe) -> Recipe:
+    """The recipe as it is; where its model is a run folder, with that run's best weights.
+
+    Raises:
+        RunError: another process holds that run, or it has neither a model nor a checkpoint.
+    """
+    run = Path(recipe.model).expanduser().absolute()
+    if not (run / STATE_FILE).is_file():
+        return recipe
+    with lock_run(run):
+        return recipe.model_copy(update={"model": str(_best_weights(run))})
+
+
+def _best_weights(run: Path) -> Path:
+    """The run's model; of one that is not done, the model that its newest checkpoint makes."""
+    if (run / "model").is_dir():
+        return run / "model"
+    checkpoint, _ = newest_whole(run / "checkpoints")
+    if checkpoint is None:
+        raise RunError(
+            f"run {run.name} has neither a model nor a whole checkpoint",
+            fix="start from the model that it started from",
+        )
+    folder = run / f"model-at-{checkpoint.name}"
+    if not folder.is_dir():
+        with replacing_folder(folder) as staged:
+            _write_model(run, checkpoint, staged)
+    return folder
+
+
+def _write_model(run: Path, checkpoint: Path, folder: Path) -> None:
+    from tunewright.backends.torch.session import TorchSession
+
+    recipe, fixed = load_recipe(run / "recipe.yaml"), read_progress(checkpoint)["fixed"]
+    source = resolve_model(recipe.model, revision=recipe.revision)
+    if source.sha256 != fixed["model"]:
+        raise ModelError(
+            f"{recipe.model} is not what run {run.name} was trained from",
+            fix="restore it, or start from another model",
+        )
+    row = Rows(["text"], None, None, ["0"], "no file", np.zeros(1, dtype=np.int64))
+    rows: dict[str, Any] = {p: (row, np.zeros(1, dtype=np.int64)) for p in ("train", "validation")}
+    backend, _ = TorchSession(source.path).open(recipe, tuple(fixed["labels"]), rows)
+    backend.load_weights(checkpoint)
+    backend.restore_best()
+    backend.save_model(folder)

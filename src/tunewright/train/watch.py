@@ -1,0 +1,29 @@
+"""How long training took, without its pauses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Watch:
+    """Rows and seconds of training, without the pauses for evaluation and saving."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._started = time.monotonic()
+        self._paused_s = 0.0
+
+    def seconds(self) -> float:
+        """Time spent on steps."""
+        return max(1e-9, time.monotonic() - self._started - self._paused_s)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within, the watch stands still."""
+        since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._paused_s += time.monotonic() - since

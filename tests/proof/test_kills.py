@@ -1,0 +1,96 @@
+"""Kill -9 at any moment: what the resumed run leaves behind is that of one never stopped."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from outcomes import only_run, outcome
+from warm import Warm, said
+
+from conftest import prove
+from tunewright.history.state import read_state
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes of POSIX")
+SETTINGS = ["train.threads=1", "train.precision=fp32", "evaluate.resamples=100"]
+SETTINGS += ["train.epochs=2", "evaluate.metric=log_loss", "train.early_stopping=0"]
+STAGED = [*SETTINGS, "adapt.dropout=0.1"]
+LORA = [*SETTINGS, "adapt.method=lora", "adapt.adapter_dropout=0.1"]
+RESUME = ["run", "--resume", "last"]
+EVERY_S = 0.03
+AGAIN = 0.3  # share of the resumed runs that are killed once more
+
+
+def killed(warm: Warm, words: list[str], runs: Path, after_s: float) -> bool:
+    """Start a run and kill it; whether that came in time, and there is a run to resume."""
+    pid = warm.start(words, runs, every_s=EVERY_S)
+    time.sleep(after_s)
+    if warm.kill(pid) != -9:
+        return False
+    run = only_run(runs)
+    return run is not None and read_state(run)["state"] != "done"
+
+
+def trial(
+    warm: Warm, words: list[str], runs: Path, draw: random.Random, took_s: float
+) -> tuple[Path, str]:
+    """One run, killed at least once and resumed to its end; and the stage of the first kill."""
+    after_s = draw.uniform(0.02, 0.95) * took_s
+    while not killed(warm, words, runs, after_s):
+        shutil.rmtree(runs)
+        after_s = draw.uniform(0.02, 0.95) * took_s
+    run = only_run(runs)
+    assert run is not None
+    stage = str(read_state(run)["stage"])
+    while draw.random() < AGAIN:
+        killed(warm, RESUME, runs, draw.uniform(0.02, 0.95) * took_s)
+    if read_state(run)["state"] != "done":
+        pid = warm.start(RESUME, runs, every_s=EVERY_S)
+        assert warm.wait(pid) == 0, said(runs, pid)
+    return run, stage
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "count"),
+    [
+        ("staged", STAGED, 5),
+        ("LoRA", LORA, 3),
+        pytest.param("staged", STAGED, 200, marks=pytest.mark.slow),
+        pytest.param("LoRA", LORA, 50, marks=pytest.mark.slow),
+    ],
+)
+def test_killed_at_any_moment_and_resumed_equals_never_stopped(
+    name: str,
+    settings: list[str],
+    count: int,
+    warm: Warm,
+    tickets: Path,
+    tiny_bert: Path,
+    tiny_llama: Path,
+    runs: Path,
+) -> None:
+    model = tiny_llama if name == "LoRA" else tiny_bert
+    words = ["run", str(tickets), "--model", str(model), "--set", *settings]
+    started = time.monotonic()
+    assert warm.run(words, runs / "never", every_s=EVERY_S) == 0
+    took_s = time.monotonic() - started
+    never = only_run(runs / "never")
+    assert never is not None
+    assert '"cached": true' in (never / "events.jsonl").read_text()
+    expected = outcome(never)
+    same, stages = 0, Counter[str]()
+    for seed in range(count):
+        run, stage = trial(warm, words, runs / str(seed), random.Random(f"{name} {seed}"), took_s)
+        found = outcome(run)
+        same += found == expected
+        if found != expected:
+            print(seed, stage, [key for key in expected if found.get(key) != expected[key]])
+        stages[stage] += 1
+        shutil.rmtree(runs / str(seed))
+    moments = ", ".join(f"{stage} {number}" for stage, number in stages.most_common())
+    prove(f"runs killed and resumed are identical: {name} (killed in: {moments})", same, count)

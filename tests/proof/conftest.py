@@ -7,15 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from figures import FIGURES
 from warm import Warm
-
-FIGURES: list[str] = []
-
-
-def prove(what: str, good: int, of: int) -> None:
-    """Write a figure down, and fail when it is not all of them."""
-    FIGURES.append(f"{good} of {of} {what}")
-    assert good == of, FIGURES[-1]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from figures import prove
 
-from conftest import prove
 from training import make_loop, make_plan, open_backend, phase, train
 from tunewright.errors import RunError
 from tunewright.recipe.schema import Recipe

@@ -9,17 +9,16 @@ from typing import NamedTuple
 
 import pytest
 from disk import KILLED
+from figures import prove
 from outcomes import only_run, outcome
-from warm import OPERATIONS, Warm, said
+from warm import OPERATIONS, RESUME, Warm, said
 
-from conftest import prove
 from tunewright.train.checkpoint import complete_checkpoints, newest_whole
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes of POSIX")
 SETTINGS = ["train.threads=1", "train.precision=fp32", "evaluate.resamples=100"]
 SETTINGS += ["train.epochs=1", "train.batch_size=21", "adapt.dropout=0.1"]
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EACCES")
-RESUME = ["run", "--resume", "last"]
 
 
 class Reference(NamedTuple):

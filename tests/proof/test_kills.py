@@ -10,18 +10,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from figures import prove
 from outcomes import only_run, outcome
-from warm import Warm, said
+from warm import RESUME, SETTINGS, STAGED, Warm, said
 
-from conftest import prove
 from tunewright.history.state import read_state
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes of POSIX")
-SETTINGS = ["train.threads=1", "train.precision=fp32", "evaluate.resamples=100"]
-SETTINGS += ["train.epochs=2", "evaluate.metric=log_loss", "train.early_stopping=0"]
-STAGED = [*SETTINGS, "adapt.dropout=0.1"]
 LORA = [*SETTINGS, "adapt.method=lora", "adapt.adapter_dropout=0.1"]
-RESUME = ["run", "--resume", "last"]
 EVERY_S = 0.03
 AGAIN = 0.3  # share of the resumed runs that are killed once more
 

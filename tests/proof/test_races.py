@@ -8,16 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
+from figures import prove
 from outcomes import only_run
-from warm import Warm, said
+from warm import RESUME, Warm, said
 
-from conftest import prove
 from tunewright.durable import read_lines
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes of POSIX")
 SETTINGS = ["train.threads=1", "train.precision=fp32", "evaluate.resamples=100"]
 SETTINGS += ["train.epochs=1", "train.batch_size=21"]
-RESUME = ["run", "--resume", "last"]
 
 
 def one_trains(warm: Warm, place: Path) -> bool:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from outcomes import only_run, outcome
-from test_kills import RESUME, STAGED
-from warm import Warm, said
+from warm import RESUME, STAGED, Warm, said
 
 from tunewright.durable import read_lines
 from tunewright.history.state import read_state

@@ -20,6 +20,10 @@ from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
 OPERATIONS = "operations.txt"
+RESUME = ["run", "--resume", "last"]
+SETTINGS = ["train.threads=1", "train.precision=fp32", "evaluate.resamples=100"]
+SETTINGS += ["train.epochs=2", "evaluate.metric=log_loss", "train.early_stopping=0"]
+STAGED = [*SETTINGS, "adapt.dropout=0.1"]
 ONE_RUN = ["train.threads=1", "train.precision=fp32", "train.epochs=1", "evaluate.resamples=100"]
 
 

@@ -23,7 +23,7 @@ from tunewright.train.batches import epoch_batches
 from tunewright.train.phases import PhasePlan
 
 BLOCKS, EPOCHS = 6, 3
-ROWS, LENGTH, FROZEN = 256, 32, 4
+ROWS, LENGTH, FROZEN = 128, 32, 4
 LENGTHS, SHARES, COUNTS = (16, 32, 64, 128), (2, 3, 4, 5, 6), (64, 128, 256, 512, 1024)
 COLOURS = ("#9ecae1", "#4292c6", "#08519c", "#08306b")
 Point = tuple[float, float]

@@ -16,42 +16,46 @@ from typing import Any
 
 from bench.beside import RESULTS, machine, run_trainer, run_tunewright, write_decoder, write_reviews
 
-ROUNDS = 5
+ROUNDS = 3
 ROWS, ROWS_OF_DECODER = 2000, 500
 STEPS_32 = {"per_device_train_batch_size": 32, "max_steps": 16, "test": False}
 BY_LENGTH = {  # a whole epoch: the longest rows come first
     **{"per_device_train_batch_size": 32, "num_train_epochs": 1, "test": False},
     "train_sampling_strategy": "group_by_length",
 }
-PEERS: dict[str, dict[str, Any]] = {
-    "defaults (batch 8)": {"max_steps": 32, "test": False},
-    "batch 32, bf16": {**STEPS_32, "bf16": True},
-    "batch 32, by length, fp32": BY_LENGTH,
-}
+BF16 = {"batch 32, bf16": {**STEPS_32, "bf16": True}}
+DEFAULTS = {"defaults (batch 8)": {"max_steps": 32, "test": False}}
+BEST = {"batch 32, by length, fp32": BY_LENGTH}
 LINEAR = [f"{name}_proj" for name in ("q", "k", "v", "o", "gate", "up", "down")]
 LORA = {"r": 16, "lora_alpha": 32, "target_modules": LINEAR, "layers_to_transform": [9, 10, 11]}
 
 
 @dataclass(frozen=True)
 class Case:
-    """Our settings, and what all settings of the peer have in common."""
+    """Our settings, those of the peers, and what these have in common."""
 
     settings: tuple[str, ...]
-    peer: dict[str, Any]
+    peers: dict[str, dict[str, Any]]
+    same: dict[str, Any]
     decoder: bool = False
 
 
 CASES = {
-    "nothing frozen": Case(("train.strategy=full", "train.epochs=1"), {}),
-    "4 of 6 blocks frozen": Case(("train.phases=[{blocks: 2, epochs: 3}]",), {"frozen_blocks": 4}),
+    "nothing frozen": Case(
+        ("train.strategy=full", "train.epochs=1"), {**DEFAULTS, **BF16, **BEST}, {}
+    ),
+    "4 of 6 blocks frozen": Case(
+        ("train.phases=[{blocks: 2, epochs: 3}]",), {**BF16, **BEST}, {"frozen_blocks": 4}
+    ),
     "all blocks frozen, head only": Case(
-        ("train.strategy=head", "train.epochs=5"), {"frozen_blocks": 6}
+        ("train.strategy=head", "train.epochs=5"), {**BF16, **BEST}, {"frozen_blocks": 6}
     ),
     "12-block decoder, LoRA in the top 3": Case(
         (
             *("adapt.method=lora", "adapt.layers=top-3", "adapt.rank=16", "adapt.alpha=32"),
             *("adapt.adapter_dropout=0", "train.phases=[{blocks: 3, epochs: 2}]"),
         ),
+        {**DEFAULTS, **BEST},
         {"lora": LORA},
         decoder=True,
     ),
@@ -73,8 +77,8 @@ def main() -> None:
                 settings = (*case.settings, "train.batch_size=32", "train.early_stopping=0")
                 run = run_tunewright(data, Path(scratch) / "runs", 0, *settings, model=model)
                 seen[name].setdefault("Tunewright", []).append(ours(run))
-                for peer, asked in PEERS.items():
-                    answer = run_trainer(data, labels, 0, model=model, **asked, **case.peer)
+                for peer, asked in case.peers.items():
+                    answer = run_trainer(data, labels, 0, model=model, **asked, **case.same)
                     seen[name].setdefault(f"Trainer, {peer}", []).append(
                         {key: answer[key] for key in ("rows_per_s", "peak_mib")}
                     )

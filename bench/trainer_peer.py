@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -26,6 +25,8 @@ from transformers import (  # noqa: E402
     TrainerCallback,
     TrainingArguments,
 )
+
+from tunewright.history.memory import peak_memory_mib  # noqa: E402
 
 
 def main() -> None:
@@ -67,7 +68,7 @@ def main() -> None:
         "rows_per_s": trained["train_samples_per_second"],
         "train_s": trained["train_runtime"],
         "wall_s": wall_s,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mib": peak_memory_mib(),
     }
     if watch:
         answer["curve"] = curve.points

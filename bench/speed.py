@@ -1,8 +1,9 @@
 """Training speed and memory beside Trainer: the same rows, model, batch size and trained layers.
 
 Real sentences and MiniLM; a decoder with random weights for adapters. The peer runs 16 or 32 steps,
-by length an epoch: its speed stays the same, as it computes the frozen layers every time. Ours is a whole run; where activations are kept, the speed is that of the epochs
-after, and the time to keep them is a column of its own. Rounds are interleaved, figures medians.
+by length an epoch: its speed stays the same, as it computes the frozen layers every time. Ours is a
+whole run; where activations are kept, the speed is that of the epochs after, and the time to keep
+them is a column of its own. Rounds are interleaved, figures medians.
 """
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import json
 import os
@@ -11,6 +12,7 @@ from tunewright.durable import (
     append_line,
     make_folder,
     read_lines,
+    replacing_folder,
     write_bytes,
     write_json,
     write_text,
@@ -67,6 +69,30 @@ def test_half_a_line_on_a_full_disk_is_taken_back(tmp_path: Path, monkeypatch: p
     with pytest.raises(FailedRunError, match="the disk is full"):
         append_line(tmp_path / "e", '{"n": 1}')
     assert (tmp_path / "e").read_text() == '{"n": 0}\n'
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_folder_is_the_old_one_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+):
+    rename, calls = os.rename, []
+
+    def second_fails(*args):
+        calls.append(args)
+        if fails and len(calls) == 2:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(*args)
+
+    def replace(word: str) -> None:
+        with replacing_folder(tmp_path / "model") as staged:
+            (staged / "weights").write_text(word)
+
+    replace("old")
+    monkeypatch.setattr(os, "rename", second_fails)
+    with pytest.raises(FailedRunError) if fails else contextlib.nullcontext():
+        replace("new")
+    assert (tmp_path / "model" / "weights").read_text() == ("old" if fails else "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
 def test_a_file_where_a_folder_should_be_is_said(tmp_path: Path):

@@ -34,7 +34,7 @@ FLOORS = (
         "checking",
         "diagnosis",
         "inventory",
-        "branching",
+        "warm_start",
     },
     {"cli", "serve", "web"},
 )

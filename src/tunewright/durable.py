@@ -87,21 +87,26 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """An empty folder, which takes the place of `path` when the block ends well.
 
     Raises:
-        FailedRunError: the disk refused; no temporary folder is left.
+        FailedRunError: the disk refused; the old folder stays and no temporary one is left.
     """
-    staged = path.with_name(f".{path.name}.tmp")
+    staged, before = (path.with_name(f".{path.name}.{kind}") for kind in ("tmp", "before"))
     shutil.rmtree(staged, ignore_errors=True)
     with disk_errors(path):
         try:
             staged.mkdir()
             yield staged
             sync_files(staged)
-            shutil.rmtree(path, ignore_errors=True)
+            if path.exists():
+                shutil.rmtree(before, ignore_errors=True)
+                os.rename(path, before)
             os.rename(staged, path)
         except BaseException:
+            if before.exists() and not path.exists():
+                os.rename(before, path)
             shutil.rmtree(staged, ignore_errors=True)
             raise
         fsync_folder(path.parent)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:

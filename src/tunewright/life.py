@@ -17,9 +17,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tunewright.adapting import Adapted, adapt
-from tunewright.branching import with_weights_of_run
 from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare
 from tunewright.durable import (
+    file_sha256,
     make_folder,
     read_lines,
     replacing_folder,
@@ -48,9 +48,11 @@ from tunewright.train.checkpoint import Checkpoints, flat, remove_checkpoints
 from tunewright.train.events import Events, Listener
 from tunewright.train.interrupt import Interrupted, StopRequest
 from tunewright.train.loop import Loop, Plan, Progress
+from tunewright.warm_start import with_weights_of_run
 
 Stage = Literal["choose", "prepare", "adapt", "train", "evaluate", "test"]
 FP32_BYTES = 4
+DECIDING_PACKAGES = ("tunewright", "torch", "transformers", "peft", "numpy")
 STAGES: tuple[str, ...] = get_args(Stage)
 
 
@@ -98,11 +100,13 @@ def run(
         folder = create_run(name, as_yaml(recipe, {}))
     with StopRequest() as stop, _alive(folder, new=resume is None):
         recipe = _as_asked(folder)
+        test = test or recipe.test.open or read_state(folder).get("test", False)
+        write_state(folder, test=test)  # a run that goes on tests too
         with (
             contextlib.closing(Events(folder / "events.jsonl", listeners)) as events,
             _telling_of_a_stop(folder, events),
         ):
-            done = _live(folder, recipe, events, stop, until, test or recipe.test.open)
+            done = _live(folder, recipe, events, stop, until, test)
         with stop.held():
             write_state(folder, state="done" if done else "interrupted")
             if done:  # and not before: without checkpoints a run that goes on would begin anew
@@ -171,6 +175,8 @@ def _live(
     if not begins("adapt"):
         return False
     adapted = adapt(recipe, source, prepared)
+    checkpoints = Checkpoints(folder / "checkpoints", _fixed(adapted, source, prepared))
+    saved = checkpoints.resume()  # before anything of the run is written anew: it may refuse
     write_text(
         folder / "recipe.yaml",
         as_yaml(adapted.recipe, {key: why for key, _, why in adapted.choices}),
@@ -186,7 +192,8 @@ def _live(
     events.emit("adapted", news=adapted.news, choices=[list(choice) for choice in adapted.choices])
     if not begins("train"):
         return False
-    progress = train(folder, adapted, source, prepared, events, stop)
+    _tell_resumed(checkpoints, saved, events)
+    progress = train(folder, adapted, prepared, checkpoints, saved, events, stop)
     if not begins("evaluate"):
         return False
     baselines = baselines_of(prepared, recipe)
@@ -206,12 +213,13 @@ def choose(recipe: Recipe, events: Events) -> ModelSource:
 def train(
     folder: Path,
     adapted: Adapted,
-    source: ModelSource,
     prepared: Prepared,
+    checkpoints: Checkpoints,
+    saved: dict[str, Any] | None,
     events: Events,
     stop: StopRequest,
 ) -> Progress:
-    """Through the phases, from the newest checkpoint if there is one; then write the model."""
+    """Through the phases, from where a checkpoint stands if one is `saved`; then write the model."""
     recipe, backend = adapted.recipe, adapted.backend
     settings: Any = recipe.train
     metric = recipe.evaluate.metric
@@ -228,8 +236,6 @@ def train(
         seed=recipe.seed,
         skip_not_finite=settings.not_finite == "skip",
     )
-    checkpoints = Checkpoints(folder / "checkpoints", _fixed(adapted, source, prepared))
-    saved = _resumed(checkpoints, events)
     if saved is not None:
         backend.load_weights(checkpoints.resumed_from())
     checkpoints.refuse_without_room(backend, FP32_BYTES * adapted.parameters)
@@ -261,22 +267,22 @@ def _fixed(adapted: Adapted, source: ModelSource, prepared: Prepared) -> dict[st
         "data": prepared.data_hash,
         "labels": list(prepared.labels),
         "model": source.sha256,
+        "config": file_sha256(source.path / "config.json"),
+        "tokens": adapted.backend.parts["train"].tokens.sha256(),
         "device": adapted.backend.device.type,
-        "versions": {name: versions.get(name) for name in ("tunewright", "torch", "transformers")},
+        "versions": {name: versions.get(name) for name in DECIDING_PACKAGES},
         "recipe": json.loads(recipe.model_dump_json(exclude=kept_out)),
     }
 
 
-def _resumed(checkpoints: Checkpoints, events: Events) -> dict[str, Any] | None:
-    """Where training goes on; it is said when a checkpoint is damaged, and when none is left."""
-    saved = checkpoints.resume()
+def _tell_resumed(checkpoints: Checkpoints, saved: dict[str, Any] | None, events: Events) -> None:
+    """Where training goes on, which checkpoints are damaged, and when none is left."""
     for broken in checkpoints.broken:
         events.emit("checkpoint_damaged", checkpoint=broken.name)
     if saved is not None:
         events.emit("resumed", step=saved["step"])
     elif checkpoints.broken:
         events.emit("begun_anew", reason="no checkpoint is whole")
-    return saved
 
 
 def evaluate_validation(
@@ -353,13 +359,17 @@ def _tell_prepared(prepared: Prepared, events: Events) -> None:
 def _alive(folder: Path, *, new: bool) -> Iterator[None]:
     """Within, this process holds the run, and run.json says truthfully how it ended."""
     with lock_run(folder):
-        if read_state(folder)["state"] == "done":
+        before = read_state(folder)
+        if before["state"] == "done":
             raise RunError(f"run {folder.name} is done already", fix="start a new run")
         write_state(folder, state="running")
         try:
             yield
         except (KeyboardInterrupt, Interrupted):
             _note_end(folder, "interrupted", None)
+            raise
+        except ChangedError:  # it can still go on, once the change is undone
+            write_state(folder, state=before["state"], stage=before.get("stage"))
             raise
         except TunewrightError as error:
             if (

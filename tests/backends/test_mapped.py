@@ -104,7 +104,7 @@ def test_weights_leave_memory_and_come_back_also_those_that_were_written(tmp_pat
     assert resident(tensor) == 32 * MIB
     found.let_go()
     assert resident(tensor) == 0
-    with found.passing():
+    with found.paging_out():
         assert tensor.double().mean() == 2.0
     assert resident(tensor) == 0
 

@@ -13,11 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from quick_run import only_run, run_words
+from safetensors.torch import load_file
 
 from tunewright.backends.torch.session import TorchSession
+from tunewright.history.state import read_state
+from tunewright.recipe.schema import Recipe
 from tunewright.train.checkpoint import Checkpoints, complete_checkpoints
 from tunewright.train.interrupt import Interrupted
+from tunewright.warm_start import with_weights_of_run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Cli = Callable[..., Any]
@@ -164,4 +169,43 @@ def test_a_run_without_any_weights_is_no_model(data: Path, tiny_bert: Path, cli:
     assert cli("run", data, "--model", tiny_bert, "--until", "adapt").code == 0
     said = cli("run", data, "--model", only_run())
     assert said.code == 2
-    assert "has neither a model nor a whole checkpoint" in said.error()
+    assert "is not done, and has no whole checkpoint" in said.error()
+
+
+def test_a_refused_resume_changes_nothing(data: Path, tiny_bert: Path, cli: Cli) -> None:
+    words = ["run", data, "--model", tiny_bert, "--set", "evaluate.resamples=100"]
+    with stopped_at_the_third_save():
+        assert cli(*words).code == 143
+    asked, seen = only_run() / "asked.yaml", only_run() / "recipe.yaml"
+    state, recipe, before = read_state(only_run()), seen.read_text(), asked.read_text()
+    assert "threads: auto" in before
+    asked.write_text(before.replace("threads: auto", "threads: 4"))
+    assert "recipe.train.threads changed since the run began: 1 before, 4 now" in refused(cli)
+    after = read_state(only_run())
+    assert seen.read_text() == recipe
+    assert (after["state"], after["stage"]) == (state["state"], state["stage"])
+    asked.write_text(before)
+    assert cli("run", "--resume", "last").code == 0
+
+
+def test_a_run_that_was_to_test_tests_after_it_was_resumed(
+    data: Path, tiny_bert: Path, cli: Cli
+) -> None:
+    with stopped_at_the_third_save():
+        assert cli(*run_words(data, tiny_bert), "--test").code == 143
+    assert cli("run", "--resume", "last").code == 0
+    assert json.loads((only_run() / "result.json").read_text())["test"] is not None
+
+
+def test_after_a_change_of_the_recipe_the_weights_are_still_those_of_the_checkpoint(
+    data: Path, tiny_bert: Path, cli: Cli
+) -> None:
+    with stopped_at_the_third_save():
+        assert cli(*run_words(data, tiny_bert)).code == 143
+    asked = only_run() / "asked.yaml"
+    asked.write_text(asked.read_text().replace("method: full", "method: lora"))
+    assert "recipe.adapt" in refused(cli)
+    made = Path(with_weights_of_run(Recipe.model_validate({"model": str(only_run())})).model)
+    newest = complete_checkpoints(only_run() / "checkpoints")[-1]
+    best, model = load_file(newest / "best.safetensors"), load_file(made / "model.safetensors")
+    assert all(torch.equal(model[name], tensor) for name, tensor in best.items())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from figures import prove
 from outcomes import only_run
-from warm import RESUME, Warm, said
+from warm import OPERATIONS, RESUME, Warm, said
 
 from tunewright.durable import read_lines
 
@@ -42,7 +42,10 @@ def test_exactly_one_of_two_processes_trains(
 ) -> None:
     """The run was killed before, so that its lock and its holder's name are stale."""
     words = ["run", str(few_rows), "--model", str(tiny_bert), "--set", *SETTINGS]
-    warm.run(words, runs / "killed", at_operation=100)
+    assert warm.run(words, runs / "never") == 0
+    operations = (runs / "never" / OPERATIONS).read_text().splitlines()
+    saves = [at for at, name in enumerate(operations) if name.startswith("replace step-")]
+    warm.run(words, runs / "killed", at_operation=saves[2])
     killed = only_run(runs / "killed")
     assert killed is not None
     assert (killed / ".lock.json").exists()

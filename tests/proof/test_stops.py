@@ -17,7 +17,6 @@ from tunewright.history.state import read_state
 from tunewright.train.checkpoint import complete_checkpoints
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-LONGEST_S = 10.0
 STAGE = '"event": "stage"'
 
 
@@ -36,24 +35,12 @@ def never(words: list[str], warm: Warm, tmp_path_factory: pytest.TempPathFactory
     return outcome(run)
 
 
-def wait_for(text: str, runs: Path) -> Path:
-    """Until the events hold a text; the run."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        run = only_run(runs)
-        events = run / "events.jsonl" if run else runs / "none"
-        if run and events.exists() and text in events.read_text():
-            return run
-        time.sleep(0.005)
-    pytest.fail(f"{text} never came")
-
-
 @pytest.mark.parametrize(
     ("number", "code", "stage", "seen"),
     [
         (signal.SIGINT, 130, "train", '"name": "all layers"'),
         (signal.SIGTERM, 143, "train", '"phase": "top 1 blocks"'),
-        (signal.SIGTERM, 143, "adapt", '"event": "prepared"'),
+        (signal.SIGTERM, 143, "adapt", '"stage": "adapt"'),
         (signal.SIGTERM, 143, "evaluate", '"stage": "evaluate"'),
     ],
     ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
@@ -69,12 +56,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
     runs: Path,
 ) -> None:
     place = runs / "stopped"
-    pid = warm.start(words, place, every_s=60.0)
-    run = wait_for(seen, place)
-    asked = time.monotonic()
-    os.kill(pid, number)
+    pid = warm.start(words, place, every_s=60.0, signal_at=seen, number=number)
     assert warm.wait(pid) == code
-    assert time.monotonic() - asked < LONGEST_S
+    run = only_run(place)
+    assert run is not None
     assert "Traceback" not in said(place, pid)
     assert "error:" not in said(place, pid)
     assert f"to go on: tunewright run --resume {run.name}" in said(place, pid)
@@ -93,11 +78,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
 
 
 def killed_in_training(words: list[str], warm: Warm, runs: Path) -> Path:
-    pid = warm.start(words, runs)
-    run = wait_for('"name": "all layers"', runs)
-    while len(complete_checkpoints(run / "checkpoints")) < 2:
-        time.sleep(0.005)
-    assert warm.kill(pid) == -9
+    assert warm.run(words, runs, signal_at='"name": "all layers"') == -signal.SIGKILL
+    run = only_run(runs)
+    assert run is not None
+    assert len(complete_checkpoints(run / "checkpoints")) == 2
     return run
 
 

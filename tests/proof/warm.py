@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ RESUME = ["run", "--resume", "last"]
 SETTINGS = ["train.threads=1", "train.precision=fp32", "evaluate.resamples=100"]
 SETTINGS += ["train.epochs=2", "evaluate.metric=log_loss", "train.early_stopping=0"]
 STAGED = [*SETTINGS, "adapt.dropout=0.1"]
+LONGEST_S = 120.0  # of one run of a child, on a slow machine
 ONE_RUN = ["train.threads=1", "train.precision=fp32", "train.epochs=1", "evaluate.resamples=100"]
 
 
@@ -36,7 +38,11 @@ class Warm:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]),
+                "TOKENIZERS_PARALLELISM": "false",  # its threads would not come along
+            },
         )
         self._answer()
 
@@ -70,6 +76,10 @@ class Warm:
 
     def _answer(self) -> int:
         assert self.process.stdout is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], LONGEST_S)
+        if not ready:
+            self.process.kill()
+            raise AssertionError(f"no answer in {LONGEST_S} s")
         return int(self.process.stdout.readline())
 
 
@@ -85,6 +95,8 @@ def child(
     at_operation: int | None = None,
     fault: str = "kill",
     not_before: float = 0.0,
+    signal_at: str | None = None,
+    number: int = signal.SIGKILL,
 ) -> int:
     """One command, as its process would run it; what it says goes to a file; see `said`.
 
@@ -92,6 +104,7 @@ def child(
         every_s: seconds between checkpoints. They are not removed at the end.
         at_operation, fault: what happens at the Nth operation on the disk; see `disk.Disk`.
         not_before: seconds since 1970 at which it begins.
+        signal_at, number: once an event holds this text, the process gets this signal.
     """
     from disk import Disk
 
@@ -102,6 +115,8 @@ def child(
     os.environ |= {"TUNEWRIGHT_RUNS": runs, "TUNEWRIGHT_CACHE": f"{runs}/cache"}
     checkpoint.EVERY_S = every_s
     life.remove_checkpoints = lambda _: None
+    if signal_at is not None:
+        signal_itself(signal_at, number)
     time.sleep(max(0.0, not_before - time.time()))
     disk = Disk(at_operation, fault, beside=(OPERATIONS,))
     with (
@@ -118,17 +133,32 @@ def child(
     raise AssertionError("main exits")
 
 
+def signal_itself(text: str, number: int) -> None:
+    """Send this process a signal right after the first event that holds the text."""
+    from tunewright.train.events import Events
+
+    emit, sent = Events.emit, []
+
+    def emit_and_signal(events: Events, kind: str, **values: Any) -> None:
+        emit(events, kind, **values)
+        if not sent and text in json.dumps({"event": kind, **values}):
+            sent.append(number)
+            os.kill(os.getpid(), number)
+
+    Events.emit = emit_and_signal  # type: ignore[method-assign]
+
+
 def serve() -> None:
     """The child's side: load everything by running once, then fork for each request."""
     import torch
 
-    from tunewright.backends.torch import device, predictor, session, work
+    from tunewright.backends.torch import device, predictor, session
     from tunewright.life import run
 
     torch.set_num_threads(1)
-    for module in (device, predictor, session):
+    for module in (predictor, session):
         vars(module)["usable_cores"] = lambda: 1
-    work.MEASURE_S = 0.01
+    device.MEASURE_S = 0.01
     data, *models = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"TUNEWRIGHT_RUNS": folder, "TUNEWRIGHT_CACHE": folder}

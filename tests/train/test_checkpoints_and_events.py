@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -127,10 +128,29 @@ def test_a_training_that_will_have_no_room_does_not_begin(
 
 def test_a_second_save_at_one_step_overwrites_nothing(tmp_path: Path) -> None:
     save(tmp_path, 1, 1)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000001", "step-00000001.01"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000001", "step-00000001.0001"]
+    save(tmp_path, 1, 1)
     again = Checkpoints(tmp_path, FIXED)
     assert again.resume() is not None
-    assert again.resumed_from().name == "step-00000001.01"
+    assert again.resumed_from().name == "step-00000001.0003"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ESTALE, errno.EMFILE])
+def test_what_cannot_be_read_just_now_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    save(tmp_path, 1, 2)
+
+    def refuse(_: Path) -> str:
+        raise OSError(number, os.strerror(number), "weights.safetensors")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tunewright.train.checkpoint.file_sha256", refuse)
+        with pytest.raises(RunError, match=r"weights\.safetensors cannot be read"):
+            Checkpoints(tmp_path, FIXED).resume()
+    saved = Checkpoints(tmp_path, FIXED).resume()
+    assert saved is not None
+    assert saved["step"] == 2
 
 
 def test_saves_that_take_long_are_made_more_rarely(

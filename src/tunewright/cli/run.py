@@ -35,7 +35,7 @@ def run_command(
     set_
         Any recipe key, as in --set train.epochs=3 or --train.epochs 3 (see: tunewright schema).
     model
-        Catalog name, local folder or hub id.
+        Catalog name, local folder, hub id, or the folder of a run.
     seed
         Decides split, order and every random draw.
     name

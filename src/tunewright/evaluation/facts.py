@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-SHOWN_PACKAGES = ("tunewright", "torch", "transformers", "scikit-learn", "numpy")
+SHOWN_PACKAGES = ("tunewright", "torch", "transformers", "peft", "scikit-learn", "numpy")
 
 
 def curves(

@@ -174,7 +174,7 @@ def choose_cache(train: Train) -> Choice:
     key = "train.cache"
     if train.cache != "auto":
         return key, train.cache, "asked for"
-    return key, CACHE_GIB, "GiB on disk at most, for what memory does not hold"
+    return key, CACHE_GIB, "GiB on disk at most, for kept activations and mapped weights"
 
 
 def with_choices(recipe: Recipe, choices: tuple[Choice, ...]) -> Recipe:

@@ -194,7 +194,8 @@ class Train(Section):
     cache: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Auto | Literal["off"] = Field(
         "auto",
         description="what frozen layers answer is computed once and kept where that pays, in "
-        "memory or else in a file of at most so many GiB; off: computed every time",
+        "memory or else in a file; that and the file of a large model's weights take at most so many "
+        "GiB; off: no files, and all computed every time",
     )
 
     @model_validator(mode="after")
@@ -239,7 +240,9 @@ class Recipe(Section):
     backend: Literal["torch"] = "torch"
     name: str | None = Field(None, description="part of the run folder's name")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    model: str = Field("minilm", description="catalog name, local folder, or hub id")
+    model: str = Field(
+        "minilm", description="catalog name, local folder, hub id, or the folder of a run"
+    )
     revision: str | None = Field(None, description="commit of a hub model")
     data: Data = Field(default_factory=Data)
     adapt: Adapt = Field(default_factory=Adapt)

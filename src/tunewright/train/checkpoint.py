@@ -5,6 +5,7 @@ Each also holds the best weights so far, so that these need no checkpoint of the
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -32,6 +33,7 @@ KEEP = 2
 EVERY_S = 60.0
 CHEAP_S = 1.2  # 2 % of a minute; a save that takes k times as long is made every k minutes
 MANIFEST = "manifest.json"
+DAMAGE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EIO)
 
 
 class Checkpoints:
@@ -123,8 +125,11 @@ class Checkpoints:
     def _free_name(self, step: int) -> Path:
         """A second save at one step gets a name of its own, so that none is ever overwritten."""
         plain = f"step-{step:08d}"
-        names = [plain, *(f"{plain}.{again:02d}" for again in range(1, 100))]
-        return next(self.folder / name for name in names if not (self.folder / name).exists())
+        there = complete_checkpoints(self.folder)
+        same = [path for path in there if path.name.partition(".")[0] == plain]
+        if not same:
+            return self.folder / plain
+        return self.folder / f"{plain}.{int(same[-1].suffix[1:] or 0) + 1:04d}"
 
     def _thin_out(self) -> None:
         good = [path for path in complete_checkpoints(self.folder) if path not in self.broken]
@@ -133,7 +138,7 @@ class Checkpoints:
                 hidden = old.with_name(f".{old.name}.gone")
                 shutil.rmtree(hidden, ignore_errors=True)
                 os.rename(old, hidden)  # a kill while it is deleted leaves no half to be seen
-                shutil.rmtree(hidden)
+                shutil.rmtree(hidden, ignore_errors=True)  # the next resume sweeps what is left
         self.broken = []
 
     def _refuse_changes(self, before: Mapping[str, Any]) -> None:
@@ -189,7 +194,7 @@ def _is_whole(folder: Path) -> bool:
     """Whether the manifest is as written, and names every file with its hash.
 
     Raises:
-        RunError: reading is not allowed; that is no damage.
+        RunError: it cannot be read now; that is no damage.
     """
     try:
         text = (folder / MANIFEST).read_text("utf-8")
@@ -200,10 +205,12 @@ def _is_whole(folder: Path) -> bool:
             and names == sorted([*manifest, MANIFEST])
             and all(file_sha256(folder / name) == digest for name, digest in manifest.items())
         )
-    except PermissionError as error:
+    except OSError as error:
+        if error.errno in DAMAGE:
+            return False
         raise RunError(
-            f"{error.filename} cannot be read: {error.strerror}",
-            fix="give yourself the right to read it",
+            f"{error.filename or folder} cannot be read: {error.strerror}",
+            fix="make it readable (rights, network disk, open files), then try again",
         ) from None
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         return False

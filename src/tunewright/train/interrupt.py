@@ -49,8 +49,9 @@ class StopRequest:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Within `held`: a signal that comes now stops what is being computed."""
+        """Within `held`: a signal that comes now, or came, stops what is being computed."""
         with self._waiting(False):
+            self.check()
             yield
 
     @contextmanager

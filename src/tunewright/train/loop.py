@@ -20,7 +20,7 @@ from tunewright.train.interrupt import Interrupted, StopRequest
 from tunewright.train.phases import PhasePlan
 from tunewright.train.schedule import rate_at_step
 from tunewright.train.stopping import Best, noise_of
-from tunewright.train.watch import Watch
+from tunewright.train.stopwatch import Stopwatch
 
 LOOK_EVERY = 10
 Unread = list[tuple[int, np.ndarray, SupportsFloat, SupportsFloat]]  # step, rows, loss, norm
@@ -106,7 +106,7 @@ class Loop:
                 progress.end_phase()
             if left:
                 self._save(progress)
-            self.stop.check()
+        self.stop.check()  # from here on a signal does not wait
         return progress
 
     def _solve_head(self, progress: Progress) -> None:
@@ -116,7 +116,8 @@ class Loop:
         self.events.emit("head_solved", seconds=round(seconds, 3))
 
     def _phase(self, phase: PhasePlan, progress: Progress) -> None:
-        self._stop_if_asked(progress, [])
+        if progress.begun is None:
+            self._stop_if_asked(progress, [])
         started = time.monotonic() - progress.phase_s
         per_epoch = math.ceil(len(self.lengths) / self.plan.batch_size)
         steps = phase.epochs * per_epoch
@@ -126,7 +127,7 @@ class Loop:
         self.events.emit(
             "phase_started", **asdict(phase), **asdict(begun), steps=steps, step=progress.step
         )
-        watch, unread = Watch(), Unread()
+        watch, unread = Stopwatch(), Unread()
         while True:
             self._stop_if_asked(progress, unread)
             if not progress.measured and self._is_due(progress, due, steps):
@@ -152,6 +153,19 @@ class Loop:
                 self._tell(progress, watch, steps)
         self.backend.restore_best()
         record = {
+            **self._record(phase, progress, begun, watch),
+            "wall_s": round(time.monotonic() - started, 2),
+            "first_step": first_step,
+        }
+        progress.records.append(record)
+        self.events.emit("phase_ended", **record)
+
+    def _record(
+        self, phase: PhasePlan, progress: Progress, begun: PhaseStart, watch: Stopwatch
+    ) -> dict[str, Any]:
+        """What the report tells of a phase that is over."""
+        per_epoch = math.ceil(len(self.lengths) / self.plan.batch_size)
+        return {
             "name": phase.name,
             "trainable_blocks": phase.blocks,
             "trainable_parameters": begun.trainable_parameters,
@@ -165,13 +179,9 @@ class Loop:
             "cache_build_s": round(begun.build_s, 2),
             "cache_saves_s": round(begun.saves_s, 2),
             "reason": begun.reason,
-            "wall_s": round(time.monotonic() - started, 2),
-            "first_step": first_step,
             "last_step": progress.step,
             "best_step": progress.best.step,
         }
-        progress.records.append(record)
-        self.events.emit("phase_ended", **record)
 
     def _begin(self, phase: PhasePlan, progress: Progress) -> PhaseStart:
         """Start a phase, or stand again where it was left: with its optimizer and what it kept."""
@@ -204,7 +214,7 @@ class Loop:
             return progress.best.value is None
         return progress.phase_step % due == 0 or progress.phase_step == steps
 
-    def _product_share(self, watch: Watch, begun: PhaseStart) -> float | None:
+    def _product_share(self, watch: Stopwatch, begun: PhaseStart) -> float | None:
         """Speed as a share of that of matrix products alone; padding does not count as work."""
         if not watch.rows or begun.peak_tokens_per_s is None:
             return None
@@ -261,7 +271,7 @@ class Loop:
                 )
         unread.clear()
 
-    def _tell(self, progress: Progress, watch: Watch, steps: int) -> None:
+    def _tell(self, progress: Progress, watch: Stopwatch, steps: int) -> None:
         """Emit the mean loss since the last time."""
         if not progress.losses:
             return

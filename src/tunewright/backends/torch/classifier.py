@@ -93,7 +93,7 @@ class TorchClassifier:
             )
         self.mapped = loaded.mapped
         first = np.arange(min(2, len(parts["train"].tokens)))
-        with self._passing():
+        with self._paging_out():
             self.layout: Layout = find_layout(self.model, self._batch("train", first))
         self.num_blocks = self.layout.num_blocks
         self.news = loaded.news
@@ -264,7 +264,7 @@ class TorchClassifier:
         return_freed_memory()
         adapted = self.settings.adapters is not None
         plain = adapters.merged(self.model) if adapted else contextlib.nullcontext()
-        with quiet(), state.system_errors(), plain, self._passing():
+        with quiet(), state.system_errors(), plain, self._paging_out():
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         if adapted:
@@ -315,7 +315,7 @@ class TorchClassifier:
         if room is None or keep is False:
             self.prefix, self.prefix_reason = None, "kept activations are off"
             return
-        with self._passing():
+        with self._paging_out():
             key = self._content_key(blocks)
         if self.prefix is not None and self.prefix.key == key:
             return
@@ -349,13 +349,8 @@ class TorchClassifier:
     def _content_key(self, blocks: int) -> str:
         learning = {name for name, _ in self.layout.trainable(blocks)}
         frozen = state.weights(self.model, leave_out=learning).values()
-        arrays = [
-            array
-            for each in self.parts.values()
-            for array in (each.tokens.ids, each.tokens.starts, each.tokens.types)
-            if array is not None
-        ]
-        return content_key(frozen, arrays, blocks, self.settings.bf16, self.tokenizer.pad_token_id)
+        rows = [each.tokens.sha256() for each in self.parts.values()]
+        return content_key(frozen, rows, blocks, self.settings.bf16, self.tokenizer.pad_token_id)
 
     def _class_weights(self) -> torch.Tensor | None:
         """(labels): rows / (labels × rows of the label), so that their mean over rows is 1."""
@@ -371,15 +366,15 @@ class TorchClassifier:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
-    def _passing(self) -> contextlib.AbstractContextManager[None]:
+    def _paging_out(self) -> contextlib.AbstractContextManager[None]:
         """Within, no more of the mapped weights is in memory than is in use."""
-        return self.mapped.passing() if self.mapped is not None else contextlib.nullcontext()
+        return self.mapped.paging_out() if self.mapped is not None else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def _inference(self) -> Iterator[None]:
         self.awake = False
         self.model.eval()
-        with torch.no_grad(), self._precision(), self._passing():
+        with torch.no_grad(), self._precision(), self._paging_out():
             yield
 
 

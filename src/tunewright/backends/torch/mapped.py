@@ -14,7 +14,7 @@ from threading import Event, Thread
 from typing import BinaryIO
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from tunewright.backends.torch.packed import map_file
 from tunewright.durable import free_room
@@ -59,7 +59,7 @@ class MappedWeights:
         self._mapping.madvise(mmap.MADV_DONTNEED)
 
     @contextmanager
-    def passing(self) -> Iterator[None]:
+    def paging_out(self) -> Iterator[None]:
         """Within, weights leave memory soon after they were used, and at the end all do.
 
         By the clock: products, hashes and writers of files use them where no hook could tell.
@@ -71,12 +71,13 @@ class MappedWeights:
                 self.let_go()
 
         thread = Thread(target=let_go, daemon=True)
-        thread.start()
         try:
+            thread.start()
             yield
         finally:
             over.set()
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
             self.let_go()
 
     def _holds(self, tensor: torch.Tensor) -> bool:
@@ -96,7 +97,10 @@ def map_weights(files: Sequence[Path], folder: Path, most: int) -> MappedWeights
     """
     if not hasattr(mmap, "MADV_DONTNEED"):
         return None
-    shapes = {name: shape for file in files for name, shape in _float_shapes(file).items()}
+    try:
+        shapes = {name: shape for file in files for name, shape in _float_shapes(file).items()}
+    except SafetensorError:  # whoever loads the model says it better
+        return None
     starts: dict[str, int] = {}
     end = 0
     for name, shape in shapes.items():
@@ -116,7 +120,7 @@ def map_weights(files: Sequence[Path], folder: Path, most: int) -> MappedWeights
 
     try:
         mapping = map_file(folder, end, fill)
-    except OSError:
+    except (OSError, SafetensorError):
         return None
     floats = {
         name: torch.frombuffer(

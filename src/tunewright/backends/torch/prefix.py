@@ -167,16 +167,13 @@ def find_place(
     return BetweenBlocks(cut), said
 
 
-def content_key(frozen: Iterable[torch.Tensor], rows: Iterable[np.ndarray], *facts: object) -> str:
-    """SHA-256 of the frozen weights, the token ids and whatever else decides what is kept."""
+def content_key(frozen: Iterable[torch.Tensor], *facts: object) -> str:
+    """SHA-256 of the frozen weights, and of whatever else decides what is kept."""
     sha256 = hashlib.sha256(repr(facts).encode())
     for tensor in frozen:
         plain = tensor.detach().cpu().contiguous()
         sha256.update(f"{plain.dtype}{tuple(plain.shape)}".encode())
         sha256.update(plain.reshape(-1).view(torch.uint8).numpy().data)
-    for array in rows:
-        sha256.update(f"{array.dtype}{array.shape}".encode())
-        sha256.update(array.tobytes())
     return sha256.hexdigest()
 
 

@@ -97,7 +97,7 @@ def _choose(
 
 
 def _shrink(scores: np.ndarray, labels: np.ndarray, honest_loss: float) -> float:
-    """The factor, at most 1 and not too small, at which the mean log-loss of scores (rows, labels) is this large."""
+    """The factor, from 0.1 to 1, at which scores (rows, labels) have this mean log-loss."""
     from scipy.special import log_softmax
 
     def missing(scale: float) -> float:

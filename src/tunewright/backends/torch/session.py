@@ -130,9 +130,8 @@ class TorchSession:
         memory = min(MEMORY_MOST, int(MEMORY_SHARE * psutil.virtual_memory().available))
         disk = int(float(cache) * GIB)
         mapped = None
-        adapted = (
-            self.path / "adapter_config.json"
-        ).is_file()  # Transformers adds it to the weights
+        # Transformers adds an adapter to the weights of its folder when it loads them
+        adapted = (self.path / "adapter_config.json").is_file()
         if self.device.type == "cpu" and not adapted:
             mapped = map_weights(find_weights(self.path), cache_folder() / "weights", disk)
         taken = mapped.bytes_on_disk if mapped is not None else 0

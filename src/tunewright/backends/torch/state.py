@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tunewright.backends.torch.optimizer import learning
+from tunewright.errors import ModelError
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
@@ -51,11 +52,21 @@ def weights(model: nn.Module, leave_out: Collection[str] = ()) -> dict[str, torc
 
 
 def put_weights(model: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
-    """Copy saved tensors into the model, in place."""
+    """Copy saved tensors into the model, in place; the others stay as they are.
+
+    Raises:
+        ModelError: the model has no weight of a saved name, or one of another shape.
+    """
+    there = weights(model)
+    for name, tensor in saved.items():
+        if name not in there or there[name].shape != tensor.shape:
+            raise ModelError(
+                f"the saved weight {name} of shape {tuple(tensor.shape)} has no place in the model",
+                fix="use the model and the recipe that it was saved with",
+            )
     with torch.no_grad():
-        for name, tensor in weights(model).items():
-            if name in saved:
-                tensor.copy_(saved[name])
+        for name, tensor in saved.items():
+            there[name].copy_(tensor)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +39,14 @@ class Tokens:
     def longest(self) -> int:
         """Tokens of the longest row; 0 without rows."""
         return int(self.lengths.max(initial=0))
+
+    def sha256(self) -> str:
+        """Of every token, by which a changed row or tokenizer shows."""
+        found = hashlib.sha256()
+        for array in (self.ids, self.starts, self.types):
+            found.update(repr(None if array is None else (array.dtype, array.shape)).encode())
+            found.update(b"" if array is None else array.tobytes())
+        return found.hexdigest()
 
 
 def tokenize(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Watch:
+class Stopwatch:
     """Rows and seconds of training, without the pauses for evaluation and saving."""
 
     def __init__(self) -> None:

@@ -11,10 +11,10 @@ from tunewright.data.rows import Rows
 from tunewright.durable import replacing_folder
 from tunewright.errors import ModelError, RunError
 from tunewright.history.lock import lock_run
-from tunewright.history.state import STATE_FILE
+from tunewright.history.state import STATE_FILE, read_state
 from tunewright.pretrained.catalog import resolve_model
-from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
+from tunewright.recipe.write import from_resolved
 from tunewright.train.checkpoint import newest_whole, read_progress
 
 
@@ -22,23 +22,25 @@ def with_weights_of_run(recipe: Recipe) -> Recipe:
     """The recipe as it is; where its model is a run folder, with that run's best weights.
 
     Raises:
-        RunError: another process holds that run, or it has neither a model nor a checkpoint.
+        RunError: that run is not done, and another process holds it or it has no checkpoint.
     """
     run = Path(recipe.model).expanduser().absolute()
     if not (run / STATE_FILE).is_file():
         return recipe
-    with lock_run(run):
-        return recipe.model_copy(update={"model": str(_best_weights(run))})
+    if read_state(run)["state"] == "done":
+        model = run / "model"
+    else:
+        with lock_run(run):
+            model = _model_of_checkpoint(run)
+    return recipe.model_copy(update={"model": str(model)})
 
 
-def _best_weights(run: Path) -> Path:
-    """The run's model; of one that is not done, the model that its newest checkpoint makes."""
-    if (run / "model").is_dir():
-        return run / "model"
+def _model_of_checkpoint(run: Path) -> Path:
+    """A model folder with the best weights of the newest checkpoint."""
     checkpoint, _ = newest_whole(run / "checkpoints")
     if checkpoint is None:
         raise RunError(
-            f"run {run.name} has neither a model nor a whole checkpoint",
+            f"run {run.name} is not done, and has no whole checkpoint",
             fix="start from the model that it started from",
         )
     folder = run / f"model-at-{checkpoint.name}"
@@ -49,9 +51,11 @@ def _best_weights(run: Path) -> Path:
 
 
 def _write_model(run: Path, checkpoint: Path, folder: Path) -> None:
+    """By the recipe that the checkpoint was made with: the run's files may have changed since."""
     from tunewright.backends.torch.session import TorchSession
 
-    recipe, fixed = load_recipe(run / "recipe.yaml"), read_progress(checkpoint)["fixed"]
+    fixed = read_progress(checkpoint)["fixed"]
+    recipe = from_resolved(fixed["recipe"])
     source = resolve_model(recipe.model, revision=recipe.revision)
     if source.sha256 != fixed["model"]:
         raise ModelError(

@@ -151,12 +151,10 @@ class Loop:
             if full or self._is_due(progress, due, steps):
                 self._read(unread, progress)
                 self._tell(progress, watch, steps)
+        told = self._record(phase, progress, begun, watch)
         self.backend.restore_best()
-        record = {
-            **self._record(phase, progress, begun, watch),
-            "wall_s": round(time.monotonic() - started, 2),
-            "first_step": first_step,
-        }
+        wall_s = round(time.monotonic() - started, 2)
+        record = {**told, "wall_s": wall_s, "first_step": first_step}
         progress.records.append(record)
         self.events.emit("phase_ended", **record)
 

@@ -155,7 +155,6 @@ class TorchClassifier:
         learning = [p for p in self.model.parameters() if p.requires_grad]
         if self.mapped is not None:
             self.mapped.bring(learning)
-        started = time.monotonic()
         self.top = phase.blocks
         self.awake = False
         if phase.epochs:
@@ -168,7 +167,7 @@ class TorchClassifier:
             peak_tokens_per_s=self.settings.peak / gflop if gflop else None,
             cached=self.prefix is not None,
             cache_mib=self.prefix.mib if self.prefix is not None else 0.0,
-            build_s=time.monotonic() - started,
+            build_s=self.prefix.build_s if self.prefix is not None else 0.0,
             saves_s=self.prefix.saves_s if self.prefix is not None else 0.0,
             reason=self.prefix_reason,
             left_mib=self._left_mib(),

@@ -98,13 +98,15 @@ class AboveBlocks:
 class Prefix:
     """What is kept of every row of some parts.
 
-    key: of everything that the kept numbers depend on; saves_s: seconds, by the first batches.
+    key: of everything that the kept numbers depend on; saves_s: seconds, by the first batches;
+    build_s: seconds that keeping took.
     """
 
     key: str
     place: Place
     kept: Mapping[str, Packed]
     saves_s: float
+    build_s: float
 
     @property
     def mib(self) -> float:
@@ -196,6 +198,7 @@ def build(
         batches: the model's arguments for some rows of a part.
         measure: whether it pays; else it is known to.
     """
+    started = time.perf_counter()
     if measure and all(count < 2 for count in uses.values()):
         return None, "each row is asked for once: nothing would be saved"
     one_vector = isinstance(place, AboveBlocks)
@@ -224,7 +227,8 @@ def build(
     for part, rows in todo:
         kept[part].write(rows, place.keep(batches(part, rows)))
     where = " on disk" if on_disk else ""
-    return Prefix(key, place, kept, gain), f"{size / MIB:,.1f} MiB kept{where}"
+    took_s = time.perf_counter() - started
+    return Prefix(key, place, kept, gain, took_s), f"{size / MIB:,.1f} MiB kept{where}"
 
 
 def _todo(lengths: Mapping[str, np.ndarray], budget: int) -> Iterator[tuple[str, np.ndarray]]:

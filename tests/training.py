@@ -137,6 +137,6 @@ class StopAt(StopRequest):
             steps -= 1
             if steps == 0:
                 self.signal_number = 2
-            return done(*args, **kwargs)  # type: ignore[arg-type]
+            return done(*args, **kwargs)
 
-        backend.train_step = counted  # type: ignore[method-assign,assignment]
+        backend.train_step = counted

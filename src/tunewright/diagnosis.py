@@ -111,33 +111,13 @@ def _disk_problems(use: str, disk: dict[str, Any]) -> list[Problem]:
 
 
 def _device() -> dict[str, Any]:
-    """Which device would train, and how fast it multiplies matrices; torch is imported here."""
+    """Which device would train, and how fast it multiplies matrices; the backend is loaded here."""
     try:
-        import torch
+        from tunewright.backends.torch.device import device_facts
 
-        from tunewright.backends.torch.device import pick_device
-
-        device = pick_device()
-        name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
-        return {
-            "kind": device.type,
-            "name": name,
-            "threads": torch.get_num_threads(),
-            "fp32_gflops": _rate(device, torch.float32),
-            "bf16_gflops": _rate(device, torch.bfloat16),
-        }
+        return device_facts(WIDTH)
     except (ImportError, OSError, RuntimeError) as error:
         return {"kind": None, "error": str(error).strip().splitlines()[0]}
-
-
-def _rate(device: Any, dtype: Any) -> float | None:
-    """GFLOP/s of matrix products; None where the device does not know the type."""
-    from tunewright.backends.torch.device import product_rate
-
-    try:
-        return round(product_rate(WIDTH, dtype, device), 1)
-    except RuntimeError:
-        return None
 
 
 def _cached_models() -> list[str]:

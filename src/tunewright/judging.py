@@ -45,9 +45,6 @@ def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:  # noqa: 
     return read_result(folder)
 
 
-test.__test__ = False  # type: ignore[attr-defined]  # not a test of ours
-
-
 def test_sealed(
     folder: Path,
     labels: tuple[str, ...],
@@ -69,9 +66,6 @@ def test_sealed(
     write_result(folder, result)
     publish(folder, judged, {"part": "test", **shown})
     events.emit("verdict", part="test", looks=times, **judged.verdict)
-
-
-test_sealed.__test__ = False  # type: ignore[attr-defined]
 
 
 def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, Any]:

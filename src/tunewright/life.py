@@ -369,7 +369,7 @@ def _alive(folder: Path, *, new: bool) -> Iterator[None]:
             _note_end(folder, "interrupted", None)
             raise
         except ChangedError:  # it can still go on, once the change is undone
-            write_state(folder, state=before["state"], stage=before.get("stage"))
+            _note_end(folder, before["state"], before.get("error"), stage=before.get("stage"))
             raise
         except TunewrightError as error:
             if (
@@ -386,7 +386,7 @@ def _alive(folder: Path, *, new: bool) -> Iterator[None]:
             raise
 
 
-def _note_end(folder: Path, state: str, error: str | None) -> None:
+def _note_end(folder: Path, state: str, error: str | None, **more: Any) -> None:
     """Write how it ended; on a full disk the dead process says it (`read_state`)."""
     with contextlib.suppress(TunewrightError, OSError):
-        write_state(folder, state=state, error=error)
+        write_state(folder, state=state, error=error, **more)

@@ -15,7 +15,7 @@ from tunewright.evaluation.mistakes import confident_mistakes
 
 @pytest.mark.parametrize("module", [charts, shown, svg])
 def test_the_examples_in_the_docs_hold(module: object) -> None:
-    failed, tried = doctest.testmod(module)  # type: ignore[arg-type]
+    failed, tried = doctest.testmod(module)
     assert tried
     assert not failed
 

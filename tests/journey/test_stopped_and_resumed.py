@@ -6,6 +6,7 @@ That it ends as if it had never stopped is shown in tests/contract and tests/pro
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -120,6 +121,28 @@ def test_a_base_model_that_changed_is_refused(
     monkeypatch.setattr("tunewright.pretrained.catalog.weights_sha256", lambda _: "0123")
     assert "error: model changed since the run began: " in refused(cli)
     assert ", 0123 now" in refused(cli)
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "key"),
+    [
+        ("config.json", '"hidden_act": "gelu"', '"hidden_act": "relu"', "config"),
+        ("tokenizer.json", '"with":', '"within":', "tokens"),
+    ],
+)
+def test_a_base_model_whose_other_files_changed_is_refused(
+    file: str, before: str, after: str, key: str, data: Path, tiny_bert: Path, cli: Cli
+) -> None:
+    model = data.parent / "model"
+    shutil.copytree(tiny_bert, model)
+    with stopped_at_the_third_save():
+        assert cli(*run_words(data, model)).code == 143
+    kept = (model / file).read_text()
+    assert before in kept
+    (model / file).write_text(kept.replace(before, after))
+    assert f"error: {key} changed since the run began: " in refused(cli)
+    (model / file).write_text(kept)
+    assert cli("run", "--resume", "last").code == 0
 
 
 def test_what_the_machine_measured_at_the_start_is_kept(

@@ -13,6 +13,7 @@ from figures import prove
 
 from training import make_loop, make_plan, open_backend, phase, train
 from tunewright.errors import RunError
+from tunewright.life import DECIDING_PACKAGES
 from tunewright.recipe.schema import Recipe
 from tunewright.train.checkpoint import (
     Checkpoints,
@@ -94,8 +95,10 @@ def test_every_change_of_what_decides_the_weights_is_refused_by_name(tmp_path: P
         "data": "0f",
         "labels": ["a", "b"],
         "model": "1e",
+        "config": "2d",
+        "tokens": "3c",
         "device": "cpu",
-        "versions": {"tunewright": "0.1.0", "torch": "2", "transformers": "5"},
+        "versions": dict.fromkeys(DECIDING_PACKAGES, "1"),
         "recipe": recipe,
     }
 
@@ -106,7 +109,7 @@ def test_every_change_of_what_decides_the_weights_is_refused_by_name(tmp_path: P
         def save_state(self, folder: Path) -> None:
             (folder / "weights.safetensors").write_bytes(b"")
 
-    Checkpoints(tmp_path, fixed).save(Nothing(), Progress(step=1))  # type: ignore[arg-type]
+    Checkpoints(tmp_path, fixed).save(Nothing(), Progress(step=1))
     names = list(flat(fixed))
     assert len(names) > 50
     refused = 0

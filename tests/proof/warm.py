@@ -145,7 +145,7 @@ def signal_itself(text: str, number: int) -> None:
             sent.append(number)
             os.kill(os.getpid(), number)
 
-    Events.emit = emit_and_signal  # type: ignore[method-assign]
+    Events.emit = emit_and_signal
 
 
 def serve() -> None:

@@ -223,7 +223,7 @@ def outcome(
 
     with monkeypatch.context() as patch:
         patch.setattr(TorchClassifier, "train_step", counted)
-        finished = run(until=until, **asked)  # type: ignore[arg-type]
+        finished = run(until=until, **asked)
     left: dict[str, Any] = {
         "name": finished.folder.name.split("-")[2],
         "parts": parts,

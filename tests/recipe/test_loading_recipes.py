@@ -155,7 +155,7 @@ def test_no_tag_in_a_recipe_can_make_an_object(tmp_path: Path) -> None:
 
 def test_a_recipe_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Recipe().seed = 3  # type: ignore[misc]
+        Recipe().seed = 3
 
 
 def test_paths_that_exist_are_made_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

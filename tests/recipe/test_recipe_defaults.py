@@ -1,5 +1,7 @@
 """What `auto` becomes, why, and that it comes back from the file."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from tunewright.recipe.write import as_yaml
 def facts(rows: int = 500, longest: int = 40, **changes: object) -> defaults.Facts:
     lengths = np.linspace(3, longest, rows).astype(np.int64)
     given = {"lengths": lengths, "counts": (rows // 2, rows // 2), "longest_input": 512}
-    return defaults.Facts(**{**given, "width": 384, **changes})  # type: ignore[arg-type]
+    return defaults.Facts(**{**given, "width": 384, **changes})
 
 
 def resolved(recipe: Recipe) -> Recipe:
@@ -70,7 +72,7 @@ def test_few_rows_make_small_batches(rows: int, size: int) -> None:
 
 def test_an_automatic_batch_can_be_divided_by_accumulate() -> None:
     for parts in range(1, 12):
-        assert defaults.choose_batch_size(Train(accumulate=parts), facts())[1] % parts == 0  # type: ignore[operator]
+        assert defaults.choose_batch_size(Train(accumulate=parts), facts())[1] % parts == 0
 
 
 def test_wider_models_learn_slower_and_the_head_as_fast() -> None:
@@ -131,7 +133,9 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("content", RECIPES.values(), ids=RECIPES)
-def test_a_recipe_comes_back_from_its_file(content: dict, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
+def test_a_recipe_comes_back_from_its_file(
+    content: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("written") / "recipe.yaml"
     recipe = build_recipe(content)
     path.write_text(as_yaml(recipe, {}), "utf-8")
@@ -140,8 +144,7 @@ def test_a_recipe_comes_back_from_its_file(content: dict, tmp_path_factory) -> N
 
 @pytest.mark.parametrize("content", RECIPES.values(), ids=RECIPES)
 def test_a_resolved_recipe_comes_back_and_has_nothing_left_to_choose(
-    content: dict,
-    tmp_path_factory,  # type: ignore[no-untyped-def]
+    content: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("written") / "recipe.yaml"
     recipe = resolved(build_recipe(content))
@@ -190,7 +193,7 @@ def test_adapters_learn_faster_than_whole_layers() -> None:
         for adapted in (False, True)
     ]
     assert rates[1]["train.head_learning_rate"] == rates[0]["train.head_learning_rate"]
-    assert rates[1]["train.learning_rate"] == pytest.approx(10 * rates[0]["train.learning_rate"])  # type: ignore[operator]
+    assert rates[1]["train.learning_rate"] == pytest.approx(10 * rates[0]["train.learning_rate"])
 
 
 REFUSED = {

@@ -37,7 +37,7 @@ class OneFile:
 def save(folder: Path, *steps: int) -> Checkpoints:
     checkpoints = Checkpoints(folder, FIXED)
     for step in steps:
-        checkpoints.save(OneFile(f"at {step}"), Progress(step=step, phase_step=step))  # type: ignore[arg-type]
+        checkpoints.save(OneFile(f"at {step}"), Progress(step=step, phase_step=step))
     return checkpoints
 
 
@@ -96,7 +96,7 @@ def test_a_save_that_fails_leaves_no_half_and_keeps_the_one_before(
             raise OSError(number, "no")
 
     with pytest.raises(FailedRunError, match="step-00000002"):
-        checkpoints.save(Full(), Progress(step=2))  # type: ignore[arg-type]
+        checkpoints.save(Full(), Progress(step=2))
     assert [p.name for p in tmp_path.iterdir()] == ["step-00000001"]
     saved = Checkpoints(tmp_path, FIXED).resume()
     assert saved is not None
@@ -109,7 +109,7 @@ def test_a_save_that_has_no_room_says_so_before_it_writes(
     checkpoints = save(tmp_path, 1)
     monkeypatch.setattr("tunewright.durable.free_room", lambda _: 999)
     with pytest.raises(FailedRunError, match="no room for step-00000002") as caught:
-        checkpoints.save(OneFile(), Progress(step=2))  # type: ignore[arg-type]
+        checkpoints.save(OneFile(), Progress(step=2))
     assert "free some space" in caught.value.fix
     assert [p.name for p in tmp_path.iterdir()] == ["step-00000001"]
 
@@ -121,9 +121,9 @@ def test_a_training_that_will_have_no_room_does_not_begin(
     """Room is needed for two checkpoints, a third being written, and the model."""
     checkpoints = save(tmp_path, *range(kept))
     monkeypatch.setattr("tunewright.durable.free_room", lambda _: free)
-    checkpoints.refuse_without_room(OneFile(), 7)  # type: ignore[arg-type]
+    checkpoints.refuse_without_room(OneFile(), 7)
     with pytest.raises(FailedRunError, match="no room for checkpoints and model"):
-        checkpoints.refuse_without_room(OneFile(), 8)  # type: ignore[arg-type]
+        checkpoints.refuse_without_room(OneFile(), 8)
 
 
 def test_a_second_save_at_one_step_overwrites_nothing(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_saves_that_take_long_are_made_more_rarely(
 
     now = 60.0
     assert checkpoints.are_due()
-    checkpoints.save(Slow(), Progress(step=1))  # type: ignore[arg-type]
+    checkpoints.save(Slow(), Progress(step=1))
     now += 299.0
     assert not checkpoints.are_due()
     now += 1.0
@@ -275,10 +275,10 @@ def test_a_full_disk_is_a_user_error_and_leaves_whole_lines(tmp_path: Path) -> N
         def write(self, data: bytes) -> int:
             if self.first:
                 self.first = False
-                return self.file.write(data[:5])  # type: ignore[attr-defined,no-any-return]
+                return self.file.write(data[:5])
             raise OSError(errno.ENOSPC, "full")
 
-    events._file = Full(events._file)  # type: ignore[assignment]
+    events._file = Full(events._file)
     with pytest.raises(FailedRunError, match="disk is full"):
         events.emit("two")
     events.close()

@@ -188,7 +188,7 @@ class Scripted:
 
 def scripted_loop(backend: Scripted, folder: Path, *phases: Any, **changes: Any) -> Any:
     plan = make_plan(*phases, metric="m", higher_is_better=True, **changes)
-    backend.parts = {"validation": type("P", (), {"labels": np.zeros(1)})}  # type: ignore[attr-defined]
+    backend.parts = {"validation": type("P", (), {"labels": np.zeros(1)})}
     return make_loop(
         backend,
         plan,

@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import filelock
 
@@ -120,11 +121,11 @@ def _read_lines(archive: Path) -> list[str]:
         ) from None
 
 
-def _member(archive: tarfile.TarFile, name: str) -> io.BufferedReader:
+def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     file = archive.extractfile(name)
     if file is None:
         raise KeyError(f"{name} is not a file")
-    return file  # type: ignore[return-value]
+    return file
 
 
 def _is_whole(path: Path) -> bool:

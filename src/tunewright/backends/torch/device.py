@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import torch
 from torch import nn
@@ -45,6 +47,26 @@ def product_rate(width: int, kind: torch.dtype, device: torch.device) -> float:
         count += 1
     seconds = time.perf_counter() - started
     return count * 2 * ROWS * right.numel() / seconds / 1e9
+
+
+def device_facts(width: int) -> dict[str, Any]:
+    """Which device would train, and GFLOP/s of its products; None for a type it does not know."""
+
+    def rate(kind: torch.dtype) -> float | None:
+        try:
+            return round(product_rate(width, kind, device), 1)
+        except RuntimeError:
+            return None
+
+    device = pick_device()
+    name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
+    return {
+        "kind": device.type,
+        "name": name,
+        "threads": torch.get_num_threads(),
+        "fp32_gflops": rate(torch.float32),
+        "bf16_gflops": rate(torch.bfloat16),
+    }
 
 
 def most_tokens(device: torch.device, width: int) -> int:

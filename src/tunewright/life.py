@@ -237,7 +237,7 @@ def train(
         skip_not_finite=settings.not_finite == "skip",
     )
     if saved is not None:
-        backend.load_weights(checkpoints.resumed_from())
+        backend.load_state(checkpoints.resumed_from())
     checkpoints.refuse_without_room(backend, FP32_BYTES * adapted.parameters)
     loop = Loop(
         backend=backend,

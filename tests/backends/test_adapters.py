@@ -257,7 +257,7 @@ def test_stopped_and_resumed_equals_never_stopped(
     saved = loop.checkpoints.resume()
     assert saved is not None
     assert saved["step"] == stop_at
-    fresh.load_weights(loop.checkpoints.resumed_from())
+    fresh.load_state(loop.checkpoints.resumed_from())
     loop.run(Progress.from_json(saved))
     loop.events.close()
     assert all(np.array_equal(w, weights(fresh)[n]) for n, w in weights(whole).items())

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tiny_models import write_model
 from training import StopAt, make_loop, make_plan, open_backend, phase, train
@@ -113,7 +114,7 @@ def resume(setup: Setup, model: Path, folder: Path) -> dict[str, Any]:
     loop = make_loop(backend, plan_of(setup), folder)
     saved = loop.checkpoints.resume()
     if saved is not None:
-        backend.load_weights(loop.checkpoints.resumed_from())
+        backend.load_state(loop.checkpoints.resumed_from())
     loop.run(Progress() if saved is None else Progress.from_json(saved))
     loop.events.close()
     return outcome(folder)
@@ -233,6 +234,28 @@ def test_evaluating_more_often_leaves_the_way_of_the_weights_as_it_is(
         train(backend, plan, tmp_path / str(often))
     assert len(ways[0]) == STEPS
     assert ways[0] == ways[1]
+
+
+def test_the_optimizer_goes_on_from_phase_to_phase_and_through_a_save_between_them(
+    setup: Setup, model: Path, tmp_path: Path
+) -> None:
+    backend, resumed = setup.open(model), setup.open(model)
+    backend.start_phase(setup.phases[-1])
+    backend.train_step([np.arange(8)], rate=1.0, draw=1)
+    backend.keep_best()
+    backend.save_state(ended := new_folder(tmp_path / "ended"))
+    resumed.load_state(ended)
+    resumed.save_state(saved := new_folder(tmp_path / "before any phase"))
+    for side, folder in ((backend, tmp_path / "went on"), (resumed, tmp_path / "resumed")):
+        side.start_phase(setup.phases[-1])
+        side.train_step([np.arange(8, 16)], rate=1.0, draw=2)
+        side.save_state(new_folder(folder))
+    for file in ended.iterdir():
+        assert file.read_bytes() == (saved / file.name).read_bytes()
+        went_on = (tmp_path / "went on" / file.name).read_bytes()
+        assert went_on == (tmp_path / "resumed" / file.name).read_bytes()
+    moved = load_file(tmp_path / "went on" / "optimizer.safetensors")
+    assert {float(value) for name, value in moved.items() if name.startswith("step/")} == {2.0}
 
 
 def test_a_batch_that_is_not_finite_is_skipped_where_the_recipe_says_so(

@@ -84,7 +84,7 @@ def test_training_goes_on_from_the_one_before_to_the_same_end(
     loop = make_loop(backend, make_plan(phase(1, epochs=1)), tmp_path)
     again = loop.checkpoints.resume()
     assert again is not None
-    backend.load_weights(loop.checkpoints.resumed_from())
+    backend.load_state(loop.checkpoints.resumed_from())
     assert loop.run(Progress.from_json(again)).history == expected
     loop.events.close()
 

@@ -198,7 +198,7 @@ def test_the_seconds_of_a_phase_count_those_before_a_stop(tiny_bert: Path, tmp_p
     saved = loop.checkpoints.resume()
     assert saved is not None
     assert saved["phase_s"] > 0
-    loop.backend.load_weights(loop.checkpoints.resumed_from())
+    loop.backend.load_state(loop.checkpoints.resumed_from())
     progress = loop.run(Progress.from_json(saved | {"phase_s": 100.0}))
     loop.events.close()
     assert [record["wall_s"] > 100 for record in progress.records] == [False, True, False]
@@ -218,7 +218,7 @@ def test_a_run_stopped_when_its_patience_was_at_an_end_takes_no_step_more(
     loop = make_loop(open_backend(tiny_bert), plan, tmp_path, **worse)
     saved = loop.checkpoints.resume()
     assert saved is not None
-    loop.backend.load_weights(loop.checkpoints.resumed_from())
+    loop.backend.load_state(loop.checkpoints.resumed_from())
     assert loop.run(Progress.from_json(saved)).step == 6
     loop.events.close()
 

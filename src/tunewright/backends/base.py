@@ -47,6 +47,8 @@ class Backend(Protocol):
     def start_phase(self, phase: PhasePlan, *, keep: bool | None = None) -> PhaseStart:
         """Freeze and thaw layers, make an optimizer, keep what stays the same.
 
+        What learned before goes on with the optimizer's state that it had.
+
         Args:
             keep: whether frozen layers' answers are kept, as decided before this phase was
                 interrupted; None to decide by what it would save.
@@ -82,10 +84,10 @@ class Backend(Protocol):
         """Write all that resuming needs as safetensors files into an empty folder."""
 
     def load_weights(self, folder: Path) -> None:
-        """Take the weights out of a checkpoint; before `start_phase`."""
+        """Take the weights, and the best ones, out of a checkpoint; before `start_phase`."""
 
-    def load_optimizer(self, folder: Path) -> None:
-        """Take the optimizer's state and the best weights; after `start_phase`."""
+    def load_state(self, folder: Path) -> None:
+        """Take the optimizer's state as well, to go on as if nothing had been in between."""
 
     def save_model(self, folder: Path) -> None:
         """Write a folder that loads without Tunewright."""

@@ -11,7 +11,7 @@ from tunewright.recipe.schema import ADAPTER_KEYS, Adapt, Evaluate, Recipe, Trai
 
 Choice = tuple[str, object, str]  # key, value, reason
 
-BASE_WIDTH, BASE_RATE = 384, 1e-4
+BASE_WIDTH, BASE_RATE = 384, 1.5e-4
 LAYER_DECAY = 0.9
 ADAPTER_RANK, ALPHA_PER_RANK = 16, 2
 ADAPTER_RATE = 10.0  # times the rate of whole layers
@@ -126,7 +126,7 @@ def choose_batch_size(train: Train, facts: Facts) -> Choice:
     if train.batch_size != "auto":
         return key, train.batch_size, "asked for"
     rows = len(facts.lengths)
-    value = 32 if rows >= 640 else 16 if rows >= 160 else 8
+    value = 32 if rows >= 4000 else 16 if rows >= 160 else 8
     while value % train.accumulate:
         value += 1
     return key, value, f"{rows} training rows give {-(-rows // value)} steps an epoch"

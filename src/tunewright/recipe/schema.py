@@ -159,7 +159,7 @@ class Train(Section):
     )
     learning_rate: Positive | Auto = Field(
         "auto",
-        description="of the topmost block in the last phase; staged: twice that in the one before",
+        description="of the topmost block that learns",
     )
     head_learning_rate: Positive | Auto = Field("auto", description="of the head")
     layer_decay: Annotated[float, Field(gt=0, le=1)] | Auto = Field("auto")
@@ -169,7 +169,7 @@ class Train(Section):
         "auto", description="tokens per row; longer rows are cut, and counted"
     )
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.1, description="share of a phase's steps in which the rate rises"
+        0.1, description="share of the run's steps in which the rate rises"
     )
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01

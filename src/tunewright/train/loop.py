@@ -121,7 +121,7 @@ class Loop:
         started = time.monotonic() - progress.phase_s
         per_epoch = math.ceil(len(self.lengths) / self.plan.batch_size)
         steps = phase.epochs * per_epoch
-        due = max(1, per_epoch // self.plan.evaluations_per_epoch)
+        due = math.ceil(per_epoch / self.plan.evaluations_per_epoch)
         begun = self._begin(phase, progress)
         first_step = progress.step - progress.phase_step
         self.events.emit(
@@ -141,7 +141,7 @@ class Loop:
             if progress.phase_step == steps or progress.best.exhausted(phase.patience):
                 break
             rows = self._rows(progress, per_epoch)
-            unread.append((progress.step, rows, *self._step(rows, progress, steps)))
+            unread.append((progress.step, rows, *self._step(rows, progress)))
             watch.rows += len(rows)
             progress.phase_step += 1
             progress.step += 1
@@ -182,7 +182,7 @@ class Loop:
         }
 
     def _begin(self, phase: PhasePlan, progress: Progress) -> PhaseStart:
-        """Start a phase, or stand again where it was left: with its optimizer and what it kept."""
+        """Start a phase, or stand again where it was left, with what it kept."""
         if progress.begun is None:
             keep = self._keeps_on(progress)
             with self._changing_nothing(progress):
@@ -196,7 +196,6 @@ class Loop:
                 f"now: {again.reason}; the weights would differ in their last digits",
                 fix="free memory or disk space (TUNEWRIGHT_CACHE moves the cache); then resume",
             )
-        self.backend.load_optimizer(self.checkpoints.resumed_from())
         return progress.begun
 
     def _keeps_on(self, progress: Progress) -> bool | None:
@@ -233,16 +232,22 @@ class Loop:
             )
         return self._orders[key][at]
 
-    def _step(
-        self, rows: np.ndarray, progress: Progress, steps: int
-    ) -> tuple[SupportsFloat, SupportsFloat]:
-        rate = rate_at_step(
-            progress.phase_step, steps, warmup=self.plan.warmup, shape=self.plan.schedule
-        )
+    def _step(self, rows: np.ndarray, progress: Progress) -> tuple[SupportsFloat, SupportsFloat]:
         return self.backend.train_step(
             in_parts(rows, self.plan.accumulate),
-            rate=rate,
+            rate=self._rate(progress.phase, progress.phase_step),
             draw=draw_key("step", self.plan.seed, progress.step),
+        )
+
+    def _rate(self, phase: int, phase_step: int) -> float:
+        """The share of the full learning rate. A phase that ended early leaves its steps out."""
+        per_epoch = math.ceil(len(self.lengths) / self.plan.batch_size)
+        steps = [each.epochs * per_epoch for each in self.plan.phases]
+        return rate_at_step(
+            sum(steps[:phase]) + phase_step,
+            sum(steps),
+            warmup=self.plan.warmup,
+            shape=self.plan.schedule,
         )
 
     def _read(self, unread: Unread, progress: Progress) -> None:
@@ -282,13 +287,7 @@ class Loop:
             phase_step=progress.phase_step,
             phase_steps=steps,
             loss=round(float(np.mean(progress.losses)), 5),
-            learning_rate=phase.learning_rate
-            * rate_at_step(
-                progress.phase_step - 1,
-                steps,
-                warmup=self.plan.warmup,
-                shape=self.plan.schedule,
-            ),
+            learning_rate=phase.learning_rate * self._rate(progress.phase, progress.phase_step - 1),
             rows_per_s=round(speed, 1),
             left_s=round((steps - progress.phase_step) * self.plan.batch_size / speed, 1),
         )

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 from tunewright.errors import RecipeError
 from tunewright.recipe.schema import Phase, Train
-
-UPPER_FACTOR = 2.0  # while lower blocks are frozen, the upper ones can learn faster
 
 
 @dataclass(frozen=True)
@@ -64,17 +62,11 @@ def plan_phases(train: Train, num_blocks: int, most: int | None = None) -> tuple
         return (whole,)
     if train.strategy == "head":
         return (_plan(train, "head", 0),)
-    top = most // 2
+    top = most * 2 // 3
     probe = _plan(train, "head", 0, epochs=0)
     if not top:
         return (probe, whole)
-    upper = _plan(train, f"top {top} blocks", top)
-    faster = replace(
-        upper,
-        learning_rate=upper.learning_rate * UPPER_FACTOR,
-        head_learning_rate=upper.head_learning_rate * UPPER_FACTOR,
-    )
-    return (probe, faster, whole)
+    return (probe, _plan(train, f"top {top} blocks", top), whole)
 
 
 def _plan(train: Train, name: str, blocks: int, epochs: int | None = None) -> PhasePlan:

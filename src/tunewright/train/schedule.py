@@ -1,4 +1,4 @@
-"""How the learning rate rises and falls within a phase."""
+"""How the learning rate rises and falls, once in a run, through all its phases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def rate_at_step(step: int, steps: int, *, warmup: float, shape: str) -> float:
 
     Args:
         step: from 0.
-        steps: of the phase.
+        steps: of the run.
         warmup: share of the steps in which the rate rises in a straight line.
         shape: linear, cosine or constant after that.
 

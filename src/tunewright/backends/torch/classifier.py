@@ -108,6 +108,7 @@ class TorchClassifier:
         self.tables = take_over_large_tables(self.model, used)
         self.class_weights = self._class_weights()
         self.optimizer: torch.optim.AdamW | None = None
+        self.resumed: dict[str, torch.Tensor] = {}  # an optimizer's state, until there is one
         self.prefix: Prefix | None = None
         self.top = self.num_blocks
         self.awake = False
@@ -145,6 +146,7 @@ class TorchClassifier:
 
     def start_phase(self, phase: PhasePlan, *, keep: bool | None = None) -> PhaseStart:
         """See `Backend`."""
+        moments = self._moments()
         self.optimizer = make_optimizer(
             self.model,
             self.layout,
@@ -152,6 +154,8 @@ class TorchClassifier:
             weight_decay=self.settings.weight_decay,
             tables=self.tables,
         )
+        state.put_optimizer(self.optimizer, moments)
+        self.resumed = {}
         learning = [p for p in self.model.parameters() if p.requires_grad]
         if self.mapped is not None:
             self.mapped.bring(learning)
@@ -242,21 +246,17 @@ class TorchClassifier:
         weights = state.weights(self.model, leave_out=self.frozen)
         state.write_tensors(folder / "weights.safetensors", weights)
         state.write_tensors(folder / "best.safetensors", self.best)
-        if self.optimizer is not None:
-            moments = state.optimizer_tensors(self.optimizer)
-            state.write_tensors(folder / "optimizer.safetensors", moments)
+        state.write_tensors(folder / "optimizer.safetensors", self._moments())
 
     def load_weights(self, folder: Path) -> None:
         """See `Backend`."""
         state.put_weights(self.model, state.read_tensors(folder / "weights.safetensors"))
         self.best = state.read_tensors(folder / "best.safetensors")
 
-    def load_optimizer(self, folder: Path) -> None:
+    def load_state(self, folder: Path) -> None:
         """See `Backend`."""
-        if self.optimizer is None:
-            raise RuntimeError("load_optimizer before start_phase")
-        saved = state.read_tensors(folder / "optimizer.safetensors")
-        state.put_optimizer(self.optimizer, saved)
+        self.load_weights(folder)
+        self.resumed = state.read_tensors(folder / "optimizer.safetensors")
 
     def save_model(self, folder: Path) -> None:
         """See `Backend`."""
@@ -270,6 +270,11 @@ class TorchClassifier:
             adapters.save_adapter(self.model, self.layout, folder / "adapter")
 
     # ---- how it is done
+
+    def _moments(self) -> dict[str, torch.Tensor]:
+        if self.optimizer is None:
+            return self.resumed
+        return state.optimizer_tensors(self.optimizer)
 
     def _batch(self, part: str, rows: np.ndarray) -> Batch:
         arrays = collate(self.parts[part].tokens, rows, self.tokenizer.pad_token_id)

@@ -1,5 +1,6 @@
 import copy
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,22 @@ def test_importing_these_modules_loads_no_framework():
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("asked", "used"), [(None, "3000"), ("7", "7")])
+def test_waiting_threads_sleep_soon_unless_asked_otherwise(asked: str | None, used: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"}
+    if asked is not None:
+        environment["GOMP_SPINCOUNT"] = asked
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import tunewright.backends.torch, os; print(os.environ['GOMP_SPINCOUNT'])",
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == used

@@ -22,4 +22,4 @@ def test_a_dotted_flag_that_is_no_key_is_refused(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit) as stopped:
         main(["run", "a.csv", "--train.epoch", "3"])
     assert stopped.value.code == 2
-    assert "did you mean 'epochs'?" in capsys.readouterr().err
+    assert "did you mean 'train.epochs'?" in capsys.readouterr().err

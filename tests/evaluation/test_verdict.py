@@ -37,7 +37,7 @@ def interval(value: float, low: float, high: float) -> Interval:
         (
             "macro_f1",
             interval(-0.031, -0.046, -0.015),
-            "91.4 % macro-F1 [89.9, 92.8] on 753 validation rows, below the baseline: 3.1 points below tfidf [-4.6, -1.5]; fine-tuning was not worth it.",
+            "91.4 % macro-F1 [89.9, 92.8] on 753 validation rows, 3.1 points below tfidf [1.5, 4.6]: fine-tuning was not worth it.",
         ),
         (
             "mcc",
@@ -52,7 +52,7 @@ def interval(value: float, low: float, high: float) -> Interval:
         (
             "log_loss",
             interval(-0.062, -0.078, -0.047),
-            "0.914 log loss [0.899, 0.928] on 753 validation rows, below the baseline: 0.062 worse than tfidf [-0.078, -0.047]; fine-tuning was not worth it.",
+            "0.914 log loss [0.899, 0.928] on 753 validation rows, 0.062 worse than tfidf [0.047, 0.078]: fine-tuning was not worth it.",
         ),
         (
             "accuracy",
@@ -99,7 +99,7 @@ def test_a_worse_model_is_below_the_baseline() -> None:
     assert not found["better_than_baseline"]
     assert found["difference"]["high"] < 0
     assert found["p_value"] is None
-    assert "below the baseline" in found["sentence"]
+    assert " points below base [" in found["sentence"]
 
 
 def test_a_lower_log_loss_is_better() -> None:

@@ -67,13 +67,18 @@ def test_a_setting_without_key_or_value_is_refused(setting: str) -> None:
     ("text", "line", "key", "fix"),
     [
         ("modle: minilm\n", 1, "modle", "did you mean 'model'?"),
-        ("seed: 1\n\ntrain:\n  epoch: 3\n", 4, "train.epoch", "did you mean 'epochs'?"),
-        ("data:\n  columns:\n    txt: a\n", 3, "data.columns.txt", "did you mean 'text'?"),
+        ("seed: 1\n\ntrain:\n  epoch: 3\n", 4, "train.epoch", "did you mean 'train.epochs'?"),
+        (
+            "data:\n  columns:\n    txt: a\n",
+            3,
+            "data.columns.txt",
+            "did you mean 'data.columns.text'?",
+        ),
         (
             "train:\n  phases:\n    - blocks: 0\n    - block: 1\n",
             4,
             "train.phases.1.block",
-            "did you mean 'blocks'?",
+            "did you mean 'train.phases.1.blocks'?",
         ),
         ("evaluate: {zzz: 1}\n", 1, "evaluate.zzz", "known here: metric, resamples"),
     ],

@@ -42,7 +42,7 @@ def _show(findings: list[dict[str, object]]) -> None:
     out = Console(highlight=False, soft_wrap=True)
     colours = {"error": "red", "warning": "yellow", "note": "cyan"}
     if not findings:
-        out.print("nothing was found")
+        out.print("no problems were found")
     for finding in findings:
         severity = str(finding["severity"])
         head = f"[{colours[severity]}]{severity:<8}[/] [bold]{escape(str(finding['code']))}[/bold]"

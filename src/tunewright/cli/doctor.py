@@ -34,7 +34,9 @@ def doctor_command(*, json: bool = False) -> int:
 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items() if inner != "")
     if isinstance(value, list):
         return ", ".join(_plain(inner) for inner in value) or "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.1f}" if isinstance(value, float) else str(value)

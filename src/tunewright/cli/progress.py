@@ -137,7 +137,7 @@ class Progress:
     def _on_evaluated(self, event: dict[str, Any]) -> None:
         score = f"validation {word(self.metric)} {event['scores'][self.metric]:.4f}"
         self.validation = f"  {score}"
-        mark = "  (best so far)" if event["best"] else ""
+        mark = "  (kept)" if event["best"] else ""
         self._line("", f"step {event['step']}: {score}{mark}")
 
     def _on_phase_ended(self, event: dict[str, Any]) -> None:
@@ -145,9 +145,10 @@ class Progress:
             self.bars.remove_task(self.bar)
             self.bar = None
         if event["rows_per_s"]:
+            epochs = "epoch" if event["epochs"] == 1 else "epochs"
             self._line(
                 "",
-                f"{event['name']}: {event['epochs']:g} epochs in {event['wall_s']:.0f} s at "
+                f"{event['name']}: {event['epochs']:g} {epochs} in {event['wall_s']:.0f} s at "
                 f"{event['rows_per_s']:.0f} rows/s; best at step {event['best_step']}",
             )
 

@@ -35,6 +35,7 @@ PAIR_NAMES = (
     ("question", "sentence"),
     ("question", "passage"),
 )
+LIKE = 0.7  # a mistyped name is; another word is not
 SAMPLE_ROWS = 5_000
 FREE_TEXT_CHARACTERS = 60
 _NAMED = "named in the recipe"
@@ -117,7 +118,7 @@ def _refuse_missing(table: Table, **wanted: str | None) -> None:
     for part, name in wanted.items():
         if name is None or name == "auto" or name in table.columns:
             continue
-        near = difflib.get_close_matches(name, table.columns, n=1)
+        near = difflib.get_close_matches(name, table.columns, n=1, cutoff=LIKE)
         raise DataError(
             f"{table.source} has no column {name!r} (found: {', '.join(table.columns)})",
             fix=f"did you mean --data.columns.{part} {near[0]}?"

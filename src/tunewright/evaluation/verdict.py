@@ -118,15 +118,15 @@ def sentence(
     if difference["low"] > 0:
         return f"{start}, {gap}: fine-tuning was worth it."
     if difference["high"] < 0:
-        return f"{start}, below the baseline: {gap}; fine-tuning was not worth it."
+        return f"{start}, {gap}: fine-tuning was not worth it."
     shown = f"{rows:,} {'row' if rows == 1 else 'rows'}"
     return f"{start}, no difference that {shown} can show: {gap}."
 
 
 def _gap(metric: str, difference: Interval, unit: str, baseline: str) -> str:
-    """Such as "6.2 points above tfidf [4.7, 7.8]"."""
-    size = number(metric, abs(difference["value"])) + unit
-    reach = bounds(metric, difference["low"], difference["high"])
-    if HIGHER_IS_BETTER[metric]:
-        return f"{size}{'above' if difference['value'] >= 0 else 'below'} {baseline} {reach}"
-    return f"{size}{'better' if difference['value'] >= 0 else 'worse'} than {baseline} {reach}"
+    """Such as "6.2 points above tfidf [4.7, 7.8]", or "below", with bounds of how far below."""
+    value, low, high = difference["value"], difference["low"], difference["high"]
+    up, down = ("above", "below") if HIGHER_IS_BETTER[metric] else ("better than", "worse than")
+    if value >= 0:
+        return f"{number(metric, value)}{unit}{up} {baseline} {bounds(metric, low, high)}"
+    return f"{number(metric, -value)}{unit}{down} {baseline} {bounds(metric, -high, -low)}"

@@ -135,7 +135,8 @@ def _explain(error: ValidationError, where: str, lines: Mapping[Path_, int]) -> 
     if detail["type"] == "extra_forbidden":
         known = _keys_beside(place)
         near = difflib.get_close_matches(str(place[-1]), known, n=1)
-        fix = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
+        meant = ".".join(str(part) for part in (*place[:-1], *near))
+        fix = f"did you mean '{meant}'?" if near else f"known here: {', '.join(known)}"
         return RecipeError(f"{position}: there is no key '{key}'", fix=fix)
     same_key = [d for d in details if d["loc"][: _depth(place)] == place[: _depth(place)]]
     expected = " or ".join(dict.fromkeys(_plain(d["msg"]) for d in same_key))

@@ -1,1 +1,5 @@
 """PyTorch with Hugging Face Transformers."""
+
+from tunewright.cores import wait_briefly
+
+wait_briefly()

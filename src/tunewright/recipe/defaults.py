@@ -137,7 +137,7 @@ def choose_evaluations(train: Train, facts: Facts) -> Choice:
     key = "train.evaluations_per_epoch"
     if train.evaluations_per_epoch != "auto":
         return key, train.evaluations_per_epoch, "asked for"
-    value = 2 if len(facts.lengths) >= 1000 else 1
+    value = 2 if len(facts.lengths) >= 2000 else 1
     return key, value, "each one costs a look at all validation rows"
 
 

@@ -3,13 +3,15 @@
 Real sentences and MiniLM; a decoder with random weights for adapters. The peer runs an epoch,
 in bf16 16 steps: its speed stays the same, as it computes the frozen layers every time. Ours is a
 whole run; where activations are kept, the speed is that of the epochs after, and the time to keep
-them is a column of its own. Rounds are interleaved, figures medians.
+them is a column of its own. Rounds are interleaved, figures medians. The first words of cases after
+the command restrict it to them.
 """
 
 from __future__ import annotations
 
 import json
 import statistics
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,14 +68,18 @@ Measured = dict[str, dict[str, list[dict[str, float]]]]  # case, side, rounds
 
 def main() -> None:
     """Measure, print the table, keep it in results/speed.json."""
-    seen: Measured = {name: {} for name in CASES}
+    chosen = [name for name in CASES if name.startswith(tuple(sys.argv[1:]) or "")]
+    path = RESULTS / "speed.json"
+    known: Measured = json.loads(path.read_text())["measured"] if path.exists() else {}
+    seen: Measured = {name: {} if name in chosen else known.get(name, {}) for name in CASES}
     with tempfile.TemporaryDirectory() as scratch:
         folder, few = Path(scratch) / "data", Path(scratch) / "few"
         labels = write_reviews(folder, ROWS)
         write_reviews(few, ROWS_OF_DECODER)
         decoder = write_decoder(Path(scratch) / "decoder")
         for _ in range(ROUNDS):
-            for name, case in CASES.items():
+            for name in chosen:
+                case = CASES[name]
                 data, model = (few, decoder) if case.decoder else (folder, None)
                 settings = (*case.settings, "train.batch_size=32", "train.early_stopping=0")
                 run = run_tunewright(data, Path(scratch) / "runs", 0, *settings, model=model)
@@ -114,7 +120,7 @@ def show(seen: Measured) -> None:
         "| peak MiB | kept MiB | built in |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    for case, found in seen.items():
+    for case, found in ((name, sides) for name, sides in seen.items() if sides):
         middle = {
             side: {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
             for side, rounds in found.items()

@@ -100,7 +100,7 @@ def test_importing_these_modules_loads_no_framework():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize(("asked", "used"), [(None, "3000"), ("7", "7")])
+@pytest.mark.parametrize(("asked", "used"), [(None, "10000"), ("7", "7")])
 def test_waiting_threads_sleep_soon_unless_asked_otherwise(asked: str | None, used: str) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"}
     if asked is not None:

@@ -114,7 +114,7 @@ def test_a_second_look_widens_the_interval_and_says_so() -> None:
     ours, base = right_on(range(70)), {"base": right_on(range(20, 80))}
     first, second = (verdict("accuracy", ours, base, LABELS, part="test", looks=n) for n in (1, 2))
     assert second["sentence"].startswith(
-        "look 2 at this sealed test; 97.5 % intervals: 70.0 % accuracy ["
+        "Look 2 at this sealed test; 97.5 % intervals: 70.0 % accuracy ["
     )
     assert "look" not in first["sentence"]
     assert "on 100 test rows" in first["sentence"]

@@ -144,7 +144,7 @@ def test_each_test_is_a_look_and_says_so(copied: Path, cli: Cli) -> None:
         assert set(result["test"][result["metric"]]) >= {"value", "low", "high"}
         assert ("look" in result["verdict"]["sentence"]) == (times > 1)
         if times > 1:
-            assert f"look {times} at this sealed test" in result["verdict"]["sentence"]
+            assert f"Look {times} at this sealed test" in result["verdict"]["sentence"]
     assert len(json.loads((copied / "data" / "seal.json").read_text())["looks"]) == 3
     assert "test" in (copied / "report.html").read_text()
     assert len(json.loads(cli("runs", "show", copied.name).out)["result"]["test"]) > 1

@@ -84,6 +84,9 @@ def commands(folder: Path) -> list[dict[str, str]]:
     """What to do next, for the reader to copy."""
     return [
         {"what": "Run it again", "command": f"tunewright run {folder / 'recipe.yaml'}"},
-        {"what": "Open the sealed test part", "command": f"tunewright test {folder.name}"},
+        {
+            "what": "Look at the sealed test part; each look is counted",
+            "command": f"tunewright test {folder.name}",
+        },
         {"what": "Use the model", "command": f"tunewright predict {folder.name} FILE.csv"},
     ]

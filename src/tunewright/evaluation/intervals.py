@@ -19,6 +19,7 @@ from tunewright.evaluation.metrics import (
 )
 
 Interval = dict[str, float]
+SHARES = ("accuracy", "macro_f1", "mcc")  # 1 where every row is right
 DRAWS_PER_BLOCK = 1_000_000  # row numbers held at once: 8 MB per array
 
 
@@ -33,7 +34,8 @@ def bootstrap(
 ) -> dict[str, Interval]:
     """Percentile intervals of metrics over rows drawn with replacement.
 
-    Accuracy of exactly 0 or 1 has no spread to resample; there the Wilson interval is given.
+    Where every row is right, or none, there is no spread to resample: the Wilson interval of the
+    share of right rows is given.
     An interval is stretched to its value where resampling is biased (few rows per class,
     calibration error).
 
@@ -56,7 +58,7 @@ def bootstrap(
     intervals = {}
     for name, value, values in zip(functions, whole, resampled, strict=True):
         interval = percentile_interval(float(value), values, level)
-        if name == "accuracy" and value in (0.0, 1.0):
+        if (name in SHARES and value == 1.0) or (name == "accuracy" and value == 0.0):
             interval = _at_the_edge(float(value), len(rows), level)
         intervals[name] = interval
     return intervals

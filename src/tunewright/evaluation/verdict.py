@@ -57,7 +57,7 @@ def verdict(
         if metric == "accuracy":
             p_value = mcnemar(ours, baselines[best], labels)
             difference = _agree(difference, p_value, alpha)
-    head = f"look {looks} at this sealed test; {100 * (1 - alpha):.4g} % intervals: "
+    head = f"Look {looks} at this sealed test; {100 * (1 - alpha):.4g} % intervals: "
     return {
         "better_than_baseline": difference is not None and difference["low"] > 0,
         "difference": difference,

@@ -54,7 +54,10 @@ def model_card(
     ]
     if result.get("test"):
         lines.append(_score("test", result["test"][metric]))
-        lines += ["", f"Looks at the test part so far: {result['test']['looks']}."]
+        looks = result["test"]["looks"]
+        lines += ["", f"Looks at the test part so far: {looks}."]
+        if looks > 1:
+            lines += ["The table has the intervals of one look; below they are widened for all."]
     if result.get("verdict"):
         lines += ["", result["verdict"]["sentence"]]
     lines += [
@@ -66,6 +69,8 @@ def model_card(
         "from transformers import pipeline",
         "",
         'classify = pipeline("text-classification", model="PATH_OF_THIS_FOLDER")',
+        "longest = classify.model.config.trained_max_length",
+        'print(classify("A text", truncation=True, max_length=longest))',
         "```",
         "",
     ]

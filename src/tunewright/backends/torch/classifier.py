@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -268,6 +269,8 @@ class TorchClassifier:
             self.tokenizer.save_pretrained(folder)
         if adapted:
             adapters.save_adapter(self.model, self.layout, folder / "adapter")
+        for file in folder.rglob("*.safetensors"):  # written for their owner alone
+            shutil.copymode(folder / "config.json", file)
 
     # ---- how it is done
 

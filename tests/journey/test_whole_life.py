@@ -142,7 +142,7 @@ def test_each_test_is_a_look_and_says_so(copied: Path, cli: Cli) -> None:
         result = json.loads(said.out)
         assert result["test"]["looks"] == times
         assert set(result["test"][result["metric"]]) >= {"value", "low", "high"}
-        assert ("look" in result["verdict"]["sentence"]) == (times > 1)
+        assert ("Look" in result["verdict"]["sentence"]) == (times > 1)
         if times > 1:
             assert f"Look {times} at this sealed test" in result["verdict"]["sentence"]
     assert len(json.loads((copied / "data" / "seal.json").read_text())["looks"]) == 3

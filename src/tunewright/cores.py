@@ -21,7 +21,7 @@ def usable_cores() -> int:
 def wait_briefly() -> None:
     """Have threads that wait for each other sleep soon; before the OpenMP library is loaded.
 
-    Beside other busy processes a training is much faster so, and alone as fast.
+    Beside other busy processes a training is faster so.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
 

@@ -95,6 +95,11 @@ class Loop:
     stop: StopRequest
     _orders: dict[tuple[int, int], list[np.ndarray]] = field(default_factory=dict)
 
+    @property
+    def per_epoch(self) -> int:
+        """Steps of an epoch."""
+        return math.ceil(len(self.lengths) / self.plan.batch_size)
+
     def run(self, progress: Progress) -> Progress:
         """Train through the phases that are left. Raises Interrupted or FailedRunError."""
         with self.stop.held():
@@ -119,9 +124,8 @@ class Loop:
         if progress.begun is None:
             self._stop_if_asked(progress, [])
         started = time.monotonic() - progress.phase_s
-        per_epoch = math.ceil(len(self.lengths) / self.plan.batch_size)
-        steps = phase.epochs * per_epoch
-        due = math.ceil(per_epoch / self.plan.evaluations_per_epoch)
+        steps = phase.epochs * self.per_epoch
+        due = math.ceil(self.per_epoch / self.plan.evaluations_per_epoch)
         begun = self._begin(phase, progress)
         first_step = progress.step - progress.phase_step
         self.events.emit(
@@ -140,7 +144,7 @@ class Loop:
                     self._save(progress)
             if progress.phase_step == steps or progress.best.exhausted(phase.patience):
                 break
-            rows = self._rows(progress, per_epoch)
+            rows = self._rows(progress)
             unread.append((progress.step, rows, *self._step(rows, progress)))
             watch.rows += len(rows)
             progress.phase_step += 1
@@ -162,13 +166,12 @@ class Loop:
         self, phase: PhasePlan, progress: Progress, begun: PhaseStart, watch: Stopwatch
     ) -> dict[str, Any]:
         """What the report tells of a phase that is over."""
-        per_epoch = math.ceil(len(self.lengths) / self.plan.batch_size)
         return {
             "name": phase.name,
             "trainable_blocks": phase.blocks,
             "trainable_parameters": begun.trainable_parameters,
             "learning_rate": phase.learning_rate,
-            "epochs": round(progress.phase_step / per_epoch, 2),
+            "epochs": round(progress.phase_step / self.per_epoch, 2),
             "rows_per_s": round(watch.rows / watch.seconds(), 1) if watch.rows else None,
             "product_share": self._product_share(watch, begun),
             "cached": begun.cached,
@@ -218,9 +221,9 @@ class Loop:
         tokens_per_s = watch.rows / watch.seconds() * float(np.mean(self.lengths))
         return round(tokens_per_s / begun.peak_tokens_per_s, 3)
 
-    def _rows(self, progress: Progress, per_epoch: int) -> np.ndarray:
+    def _rows(self, progress: Progress) -> np.ndarray:
         """This step's rows. The epoch's order is made once, at its first step or on resume."""
-        epoch, at = divmod(progress.phase_step, per_epoch)
+        epoch, at = divmod(progress.phase_step, self.per_epoch)
         key = (progress.phase, epoch)
         if key not in self._orders:
             self._orders.clear()
@@ -241,8 +244,7 @@ class Loop:
 
     def _rate(self, phase: int, phase_step: int) -> float:
         """The share of the full learning rate. A phase that ended early leaves its steps out."""
-        per_epoch = math.ceil(len(self.lengths) / self.plan.batch_size)
-        steps = [each.epochs * per_epoch for each in self.plan.phases]
+        steps = [each.epochs * self.per_epoch for each in self.plan.phases]
         return rate_at_step(
             sum(steps[:phase]) + phase_step,
             sum(steps),

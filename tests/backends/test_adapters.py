@@ -72,7 +72,7 @@ def test_the_adapters_and_the_head_learn_and_nothing_else(
     assert {n for n in own if "lora_B" in n} <= changed
     assert [bool(block) for block in backend.layout.in_block] == [top == 2, True]
     asked = {n for n, p in backend.model.named_parameters() if p.requires_grad}
-    assert asked == set(after) - backend.frozen == own | set(backend.layout.head)
+    assert asked == set(after) - backend.fixed == own | set(backend.layout.head)
 
 
 @some_architectures
@@ -186,7 +186,7 @@ def test_the_saved_model_and_the_saved_adapter_answer_as_the_trained_one(
             pad_token_id=backend.tokenizer.pad_token_id,
         )
     adapted = PeftModel.from_pretrained(base, tmp_path / "model" / "adapter").eval()
-    batch = backend._batch("validation", np.arange(8))
+    batch = backend.calls.batch("validation", np.arange(8))
     with torch.no_grad():
         for model in (plain, adapted):
             np.testing.assert_allclose(
@@ -269,11 +269,11 @@ def test_a_checkpoint_holds_what_may_learn_and_no_frozen_weight(
     backend = trained(folders["bert"])
     backend.keep_best()
     backend.save_state(tmp_path)
-    assert len(backend.frozen) > 20
+    assert len(backend.fixed) > 20
     for name in ("weights", "best"):
         with safe_open(tmp_path / f"{name}.safetensors", "pt") as file:
-            assert not set(file.keys()) & backend.frozen
-            assert set(file.keys()) >= set(weights(backend)) - backend.frozen
+            assert not set(file.keys()) & backend.fixed
+            assert set(file.keys()) >= set(weights(backend)) - backend.fixed
 
 
 # ---- refusals

@@ -30,7 +30,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def batch_of(backend: TorchClassifier, count: int = 6) -> dict[str, torch.Tensor]:
-    return backend._batch("train", np.arange(count))
+    return backend.calls.batch("train", np.arange(count))
 
 
 def test_there_are_at_least_14_architectures() -> None:
@@ -87,11 +87,11 @@ def test_cut_and_top_equal_the_whole(name: str, folders: dict[str, Path]) -> Non
         return
     assert started.cached, started.reason
     rows = np.arange(16)
-    with backend._inference():
-        whole = backend.model(**backend._batch("train", rows)).logits
-        assert (backend._scores("train", rows) - whole).abs().max() <= 1e-5
+    with backend.calls.inference():
+        whole = backend.model(**backend.calls.batch("train", rows)).logits
+        assert (backend.frozen.scores("train", rows) - whole).abs().max() <= 1e-5
         few = np.array([5, 2, 11])  # with another amount of padding than when it was kept
-        part = backend._scores("train", few)
+        part = backend.frozen.scores("train", few)
         assert (part - whole[torch.from_numpy(few)]).abs().max() <= 1e-5
 
 
@@ -157,8 +157,8 @@ def test_a_decoder_answers_from_the_last_word_whatever_the_padding(
     assert backend.model.config.pad_token_id == backend.tokenizer.pad_token_id
     order = np.argsort(backend.parts["train"].tokens.lengths)
     short, long = order[:1], order[[0, -1]]
-    with backend._inference():
-        alone, beside = backend._scores("train", short), backend._scores("train", long)
+    with backend.calls.inference():
+        alone, beside = backend.frozen.scores("train", short), backend.frozen.scores("train", long)
     assert torch.allclose(alone[0], beside[0], atol=1e-5)
 
 

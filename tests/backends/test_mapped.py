@@ -120,7 +120,7 @@ def test_without_room_or_without_the_system_s_help_nothing_is_mapped(
     monkeypatch.delattr(mmap, "MADV_DONTNEED")
     assert map_weights(files, tmp_path, ENDLESS) is None
     backend = open_backend(tiny_bert, 24)
-    assert backend.mapped is None
+    assert backend.calls.mapped is None
     assert backend.start_phase(phase(1), keep=True).left_mib == 0.0
 
 
@@ -137,21 +137,21 @@ def test_a_disk_that_is_full_is_no_crash(
 
 def test_weights_and_activations_share_the_room_on_the_disk(tiny_bert: Path) -> None:
     backend = open_backend(tiny_bert, 24, cache=1.0)
-    assert backend.mapped is not None
+    assert backend.calls.mapped is not None
     assert backend.settings.room is not None
-    assert backend.settings.room.disk + backend.mapped.bytes_on_disk == 1 << 30
-    assert open_backend(tiny_bert, 24, cache=1e-5).mapped is None
+    assert backend.settings.room.disk + backend.calls.mapped.bytes_on_disk == 1 << 30
+    assert open_backend(tiny_bert, 24, cache=1e-5).calls.mapped is None
 
 
 def test_where_no_file_may_be_kept_none_is_made(tiny_bert: Path, tmp_path: Path) -> None:
-    assert open_backend(tiny_bert, 24, cache="off").mapped is None
+    assert open_backend(tiny_bert, 24, cache="off").calls.mapped is None
     assert not (tmp_path / "cache").exists()
 
 
 def test_few_weights_stay_in_memory(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = (tiny_bert / "model.safetensors").stat().st_size
     monkeypatch.setattr(mapped_weights, "SMALLEST", 2 * size)
-    assert open_backend(tiny_bert, 24).mapped is None
+    assert open_backend(tiny_bert, 24).calls.mapped is None
 
 
 # ---- the training
@@ -170,7 +170,7 @@ def test_training_is_the_same_bit_for_bit_and_so_is_what_is_saved(
         if kind == "ordinary":
             monkeypatch.setattr(session, "map_weights", lambda *_: None)
         backend = open_backend(model, 24, adapt=adapt)
-        assert (backend.mapped is not None) == (kind == "mapped")
+        assert (backend.calls.mapped is not None) == (kind == "mapped")
         progress = train(backend, plan, tmp_path / kind)
         assert [record["cached"] for record in progress.records[:2]] == [True, True]
         learned.append(weights(backend))
@@ -185,9 +185,9 @@ def test_training_is_the_same_bit_for_bit_and_so_is_what_is_saved(
 
 
 def in_file(backend: TorchClassifier) -> set[str]:
-    assert backend.mapped is not None
+    assert backend.calls.mapped is not None
     named = backend.model.named_parameters()
-    return {name for name, parameter in named if backend.mapped.size([parameter])}
+    return {name for name, parameter in named if backend.calls.mapped.size([parameter])}
 
 
 def test_what_learns_is_in_ordinary_memory_and_the_rest_in_the_file(tiny_bert: Path) -> None:

@@ -23,7 +23,7 @@ ENDLESS = 1 << 40
 
 
 def with_room(backend: TorchClassifier, room: Room) -> TorchClassifier:
-    object.__setattr__(backend.settings, "room", room)
+    backend.frozen.room = room
     return backend
 
 
@@ -62,9 +62,9 @@ def test_with_all_blocks_frozen_one_vector_of_each_row_is_kept(name: str, tmp_pa
     backend = open_backend(write_model(tmp_path, name), 24)
     started = backend.start_phase(phase(0), keep=True)
     assert started.cached, started.reason
-    assert backend.prefix is not None
-    assert isinstance(backend.prefix.place, AboveBlocks)
-    assert [len(each.flat) for each in backend.prefix.kept.values()] == [24, 8]
+    assert backend.frozen.prefix is not None
+    assert isinstance(backend.frozen.prefix.place, AboveBlocks)
+    assert [len(each.flat) for each in backend.frozen.prefix.kept.values()] == [24, 8]
     assert "vector" in started.reason
 
 
@@ -77,18 +77,18 @@ def test_the_head_of_a_decoder_is_solved_from_one_vector_of_each_row(
         backend = open_backend(write_model(tmp_path / "model", name), 24, cache=cache)
         backend.solve_head(0)
         solved[cache] = backend.probabilities("train")
-        assert (backend.prefix is None) == (cache == "off")
+        assert (backend.frozen.prefix is None) == (cache == "off")
     np.testing.assert_allclose(solved["off"], solved[1.0], atol=1e-4)
 
 
 def test_below_trained_blocks_every_token_is_kept(tiny_bert: Path) -> None:
     backend = open_backend(tiny_bert, 24)
     started = backend.start_phase(phase(1), keep=True)
-    assert backend.prefix is not None
-    assert isinstance(backend.prefix.place, BetweenBlocks)
+    assert backend.frozen.prefix is not None
+    assert isinstance(backend.frozen.prefix.place, BetweenBlocks)
     tokens = sum(len(part.tokens.ids) for part in backend.parts.values())
-    assert sum(len(each.flat) for each in backend.prefix.kept.values()) == tokens
-    assert started.cache_mib == backend.prefix.mib > 0
+    assert sum(len(each.flat) for each in backend.frozen.prefix.kept.values()) == tokens
+    assert started.cache_mib == backend.frozen.prefix.mib > 0
 
 
 def test_what_would_cost_more_than_it_saves_is_not_kept(
@@ -102,9 +102,9 @@ def test_what_would_cost_more_than_it_saves_is_not_kept(
 
 def test_a_single_use_of_each_row_never_pays(tiny_bert: Path) -> None:
     backend = open_backend(tiny_bert, 24)
-    backend._keep_prefix(1, {"train": 1, "validation": 1}, None)
-    assert backend.prefix is None
-    assert "asked for once" in backend.prefix_reason
+    backend.frozen.keep(1, {"train": 1, "validation": 1}, None)
+    assert backend.frozen.prefix is None
+    assert "asked for once" in backend.frozen.reason
 
 
 def test_a_decision_made_before_is_kept_without_measuring(
@@ -133,8 +133,8 @@ def test_without_memory_it_lies_on_disk_and_trains_the_same(
         backend = with_room(open_backend(tiny_bert, 24, dropout=0.1), room)
         progress = train(backend, plan, tmp_path / f"run{len(ended)}")
         assert [record["cached"] for record in progress.records] == [True, True]
-        assert backend.prefix is not None
-        assert backend.prefix.on_disk == (room.memory == 0)
+        assert backend.frozen.prefix is not None
+        assert backend.frozen.prefix.on_disk == (room.memory == 0)
         ended.append(weights(backend))
     assert all(np.array_equal(ended[0][name], ended[1][name]) for name in ended[0])
 
@@ -167,7 +167,7 @@ def test_a_disk_that_fills_up_is_no_crash(
 
 
 def key(backend: TorchClassifier, blocks: int = 1) -> str:
-    return backend._content_key(blocks)
+    return backend.frozen.content_key(blocks)
 
 
 def test_the_same_content_has_the_same_key_whoever_asks(tiny_bert: Path) -> None:
@@ -186,7 +186,7 @@ def test_another_cut_of_the_texts_or_padding_changes_the_key(tiny_bert: Path) ->
     known = key(open_backend(tiny_bert, 24))
     assert key(open_backend(tiny_bert, 24, max_length=4)) != known
     backend = open_backend(tiny_bert, 24)
-    backend.tokenizer.pad_token = "[SEP]"
+    backend.calls.padding = 3
     assert key(backend) != known
 
 
@@ -216,14 +216,14 @@ def test_what_lower_blocks_learned_is_seen_by_a_later_phase_above(tiny_bert: Pat
     """Top block, all, top block again: the third phase may not use what the first one kept."""
     backend = open_backend(tiny_bert, 24)
     backend.start_phase(phase(1))
-    first = backend.prefix
+    first = backend.frozen.prefix
     backend.start_phase(phase(1))
-    assert backend.prefix is first  # nothing changed: kept as it is
+    assert backend.frozen.prefix is first  # nothing changed: kept as it is
     backend.start_phase(phase(2))
     for draw in range(3):
         backend.train_step([np.arange(8)], rate=1.0, draw=draw)
     assert backend.start_phase(phase(1)).cached
     rows = np.arange(6)
-    with backend._inference():
-        whole = backend.model(**backend._batch("train", rows)).logits
-        assert (backend._scores("train", rows) - whole).abs().max() <= 1e-5
+    with backend.calls.inference():
+        whole = backend.model(**backend.calls.batch("train", rows)).logits
+        assert (backend.frozen.scores("train", rows) - whole).abs().max() <= 1e-5

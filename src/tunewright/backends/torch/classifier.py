@@ -13,36 +13,27 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.torch import adapters, probe, state
 from tunewright.backends.torch.adapters import AdapterSettings
 from tunewright.backends.torch.blocks import Layout, find_layout
-from tunewright.backends.torch.cut import Batch, scores_of
+from tunewright.backends.torch.calls import Calls, Part
 from tunewright.backends.torch.device import most_tokens, return_freed_memory, seed_device
 from tunewright.backends.torch.dropout import Draws, seed_dropout
 from tunewright.backends.torch.embedding import take_over_large_tables
+from tunewright.backends.torch.frozen import Frozen
 from tunewright.backends.torch.load import Loaded, quiet
+from tunewright.backends.torch.one_token import OneToken, leave_out_other_tokens
 from tunewright.backends.torch.optimizer import learning, make_optimizer
-from tunewright.backends.torch.prefix import MIB, Prefix, Room, build, content_key, find_place
-from tunewright.backends.torch.tokens import Tokens, collate, sorted_batches
+from tunewright.backends.torch.prefix import Room
+from tunewright.backends.torch.tokens import sorted_batches
 from tunewright.backends.torch.work import gflop_per_token
 from tunewright.errors import ModelError
 from tunewright.train.batches import in_parts
 from tunewright.train.phases import PhasePlan, deepest
 
 EVAL_TOKENS = 4096
-EXACT_FP32 = 1e-4
-EXACT_BF16 = 5e-2
-
-
-@dataclass(frozen=True)
-class Part:
-    """The rows of training or validation: tokens and label numbers, int64 (rows)."""
-
-    tokens: Tokens
-    labels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -78,7 +69,8 @@ class TorchClassifier:
         settings: StepSettings,
         device: torch.device,
     ) -> None:
-        self.model: PreTrainedModel = nn.Module.to(loaded.model, device)
+        self.calls = Calls(loaded, parts, device, bf16=settings.bf16)
+        self.model = self.calls.model
         self.tokenizer = loaded.tokenizer
         self.parts = parts
         self.settings = settings
@@ -92,10 +84,9 @@ class TorchClassifier:
                 "dropout in its hidden layers",
                 fix="leave adapt.dropout on auto",
             )
-        self.mapped = loaded.mapped
         first = np.arange(min(2, len(parts["train"].tokens)))
-        with self._paging_out():
-            self.layout: Layout = find_layout(self.model, self._batch("train", first))
+        with self.calls.paging_out():
+            self.layout: Layout = find_layout(self.model, self.calls.batch("train", first))
         self.num_blocks = self.layout.num_blocks
         self.news = loaded.news
         most = deepest(settings.layers, self.num_blocks)
@@ -103,17 +94,18 @@ class TorchClassifier:
             self.layout = adapters.put_adapters(self.model, self.layout, most, settings.adapters)
             seed_dropout(self.model, self.draws, None)  # the adapters' own
             self.news += f"; {adapters.news(self.model, self.layout, settings.adapters)}"
-        self.frozen = set(dict(self.model.named_parameters()))  # and never learns in this run
-        self.frozen -= {name for name, _ in self.layout.trainable(most)}
+        self.fixed = set(dict(self.model.named_parameters()))  # throughout this run
+        self.fixed -= {name for name, _ in self.layout.trainable(most)}
+        self.one_token = self._leave_out_other_tokens()
         used = np.union1d(parts["train"].tokens.ids, [self.tokenizer.pad_token_id])
         self.tables = take_over_large_tables(self.model, used)
         self.class_weights = self._class_weights()
         self.optimizer: torch.optim.AdamW | None = None
         self.resumed: dict[str, torch.Tensor] = {}  # an optimizer's state, until there is one
-        self.prefix: Prefix | None = None
+        self.frozen = Frozen(
+            self.calls, self.layout, settings.room, tokens_at_once=self.eval_tokens
+        )
         self.top = self.num_blocks
-        self.awake = False
-        self.prefix_reason = "no steps in this phase"
         self.best: dict[str, torch.Tensor] = {}
 
     # ---- what the loop asks for
@@ -121,16 +113,16 @@ class TorchClassifier:
     def solve_head(self, blocks: int) -> float:
         """See `Backend`. The features are whatever enters the last linear layer."""
         started = time.monotonic()
-        self._keep_prefix(blocks, {"train": 2, "validation": 2}, None)
+        self.frozen.keep(blocks, {"train": 2, "validation": 2}, None)
         layer = probe.last_linear(self.model, self.settings.num_labels)
         part = self.parts["train"]
         features = np.zeros((len(part.tokens), layer.in_features), dtype=np.float32)
         caught: list[torch.Tensor] = []
         hook = layer.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
         try:
-            with self._inference():
+            with self.calls.inference():
                 for rows in sorted_batches(part.tokens.lengths, self.eval_tokens):
-                    self._scores("train", rows)
+                    self.frozen.scores("train", rows)
                     found = _one_per_row(caught.pop(), part.tokens.lengths[rows])
                     features[rows] = found.float().cpu().numpy()
         finally:
@@ -158,24 +150,29 @@ class TorchClassifier:
         state.put_optimizer(self.optimizer, moments)
         self.resumed = {}
         learning = [p for p in self.model.parameters() if p.requires_grad]
-        if self.mapped is not None:
-            self.mapped.bring(learning)
+        if self.calls.mapped is not None:
+            self.calls.mapped.bring(learning)
         self.top = phase.blocks
-        self.awake = False
+        self.calls.awake = False
         if phase.epochs:
             uses = {"train": phase.epochs, "validation": phase.epochs + 1}
-            self._keep_prefix(phase.blocks, uses, keep)
+            self.frozen.keep(phase.blocks, uses, keep)
         return_freed_memory()
-        gflop = gflop_per_token(self.layout, phase.blocks, kept=self.prefix is not None)
+        gflop = gflop_per_token(
+            self.layout,
+            phase.blocks,
+            kept=self.frozen.prefix is not None,
+            of_one_token=self.one_token.modules if self.one_token is not None else (),
+        )
         return PhaseStart(
             trainable_parameters=sum(p.numel() for p in learning),
             peak_tokens_per_s=self.settings.peak / gflop if gflop else None,
-            cached=self.prefix is not None,
-            cache_mib=self.prefix.mib if self.prefix is not None else 0.0,
-            build_s=self.prefix.build_s if self.prefix is not None else 0.0,
-            saves_s=self.prefix.saves_s if self.prefix is not None else 0.0,
-            reason=self.prefix_reason,
-            left_mib=self._left_mib(),
+            cached=self.frozen.prefix is not None,
+            cache_mib=self.frozen.prefix.mib if self.frozen.prefix is not None else 0.0,
+            build_s=self.frozen.prefix.build_s if self.frozen.prefix is not None else 0.0,
+            saves_s=self.frozen.prefix.saves_s if self.frozen.prefix is not None else 0.0,
+            reason=self.frozen.reason,
+            left_mib=self.frozen.left_mib(),
         )
 
     def train_step(
@@ -184,7 +181,7 @@ class TorchClassifier:
         """See `Backend`."""
         if self.optimizer is None:
             raise RuntimeError("train_step before start_phase")
-        if not self.awake:
+        if not self.calls.awake:
             self._wake()
         self.draws.start_step(draw)
         seed_device(self.device, draw)
@@ -193,7 +190,7 @@ class TorchClassifier:
         for rows in self._pieces(parts):
             labels = torch.from_numpy(self.parts["train"].labels[rows]).to(self.device)
             loss = functional.cross_entropy(
-                self._scores("train", rows).float(),
+                self.frozen.scores("train", rows).float(),
                 labels,
                 weight=self.class_weights,
                 label_smoothing=self.settings.label_smoothing,
@@ -218,16 +215,16 @@ class TorchClassifier:
         """See `Backend`."""
         tokens = self.parts[part].tokens
         answers = np.zeros((len(tokens), self.settings.num_labels))
-        with self._inference():
+        with self.calls.inference():
             for rows in sorted_batches(tokens.lengths, self.eval_tokens):
-                scores = self._scores(part, rows).cpu().double()
+                scores = self.frozen.scores(part, rows).cpu().double()
                 answers[rows] = scores.softmax(-1).numpy()
         return answers
 
     def keep_best(self) -> None:
         """See `Backend`. Only what may have changed is copied."""
         for name, parameter in self.model.named_parameters():
-            if name not in self.frozen and name not in self.best:
+            if name not in self.fixed and name not in self.best:
                 self.best[name] = parameter.detach().clone()
             elif parameter.requires_grad:
                 self.best[name].copy_(parameter.detach())
@@ -238,13 +235,13 @@ class TorchClassifier:
 
     def state_bytes(self) -> int:
         """See `Backend`. Weights, best weights and two moments."""
-        learn = (p for name, p in self.model.named_parameters() if name not in self.frozen)
+        learn = (p for name, p in self.model.named_parameters() if name not in self.fixed)
         buffers = (buffer.nbytes for buffer in self.model.buffers())
         return 4 * sum(p.nbytes for p in learn) + sum(buffers)
 
     def save_state(self, folder: Path) -> None:
         """See `Backend`. What never learns is in the pre-trained model, and not written."""
-        weights = state.weights(self.model, leave_out=self.frozen)
+        weights = state.weights(self.model, leave_out=self.fixed)
         state.write_tensors(folder / "weights.safetensors", weights)
         state.write_tensors(folder / "best.safetensors", self.best)
         state.write_tensors(folder / "optimizer.safetensors", self._moments())
@@ -264,7 +261,7 @@ class TorchClassifier:
         return_freed_memory()
         adapted = self.settings.adapters is not None
         plain = adapters.merged(self.model) if adapted else contextlib.nullcontext()
-        with quiet(), state.system_errors(), plain, self._paging_out():
+        with quiet(), state.system_errors(), plain, self.calls.paging_out():
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         if adapted:
@@ -274,34 +271,34 @@ class TorchClassifier:
 
     # ---- how it is done
 
+    def _leave_out_other_tokens(self) -> OneToken | None:
+        """Unless a row ends in padding of its own, after which a head's last token is not ours."""
+        padding = self.tokenizer.pad_token_id
+        tokens = [part.tokens for part in self.parts.values()]
+        if any((each.ids[each.starts[1:] - 1] == padding).any() for each in tokens):
+            return None
+        lengths = self.parts["train"].tokens.lengths
+        batch = self.calls.batch("train", np.array([np.argmin(lengths), np.argmax(lengths)]))
+        with self.calls.inference():
+            return leave_out_other_tokens(self.model, self.layout, batch, self.calls.bound)
+
     def _moments(self) -> dict[str, torch.Tensor]:
         if self.optimizer is None:
             return self.resumed
         return state.optimizer_tensors(self.optimizer)
 
-    def _batch(self, part: str, rows: np.ndarray) -> Batch:
-        arrays = collate(self.parts[part].tokens, rows, self.tokenizer.pad_token_id)
-        return {name: array.to(self.device) for name, array in arrays.items()}
-
     def _pieces(self, parts: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """The parts of a step, those with many tokens cut once more; the gradients add up."""
-        if self.prefix is not None and self.prefix.one_vector:
+        if self.frozen.prefix is not None and self.frozen.prefix.one_vector:
             yield from parts
             return
         for rows in parts:
             tokens = len(rows) * int(self.parts["train"].tokens.lengths[rows].max())
             yield from in_parts(rows, -(-tokens // self.most_tokens))
 
-    def _scores(self, part: str, rows: np.ndarray) -> torch.Tensor:
-        """(rows, labels), before softmax; through the prefix where it is kept."""
-        with self._precision():
-            if self.prefix is not None:
-                return self.prefix.scores(part, rows, self._batch, self.device)
-            return scores_of(self.model, self._batch(part, rows))
-
     def _wake(self) -> None:
         """Training mode for what learns; frozen layers drop nothing, cached or not."""
-        self.awake = True
+        self.calls.awake = True
         if self.top >= self.num_blocks:
             self.model.train()
             return
@@ -311,54 +308,6 @@ class TorchClassifier:
         for name in self.layout.late:
             self.model.get_submodule(name).training = True
 
-    def _keep_prefix(self, blocks: int, uses: dict[str, int], keep: bool | None) -> None:
-        """Have what lies below the top `blocks` kept for all rows, or know why it is not.
-
-        Args:
-            uses: part to how often each of its rows will be asked for.
-            keep: as decided before; None to decide.
-        """
-        room = self.settings.room
-        if room is None or keep is False:
-            self.prefix, self.prefix_reason = None, "kept activations are off"
-            return
-        with self._paging_out():
-            key = self._content_key(blocks)
-        if self.prefix is not None and self.prefix.key == key:
-            return
-        self.prefix = None  # before the new one is built: there is room for one
-        first = np.arange(min(8, len(self.parts["train"].tokens)))
-        bound = EXACT_BF16 if self.settings.bf16 else EXACT_FP32
-        with self._inference():
-            batch = self._batch("train", first)
-            place, said = find_place(self.model, self.layout, blocks, batch, bound)
-            if place is not None:
-                self.prefix, more = build(
-                    key,
-                    place,
-                    {part: each.tokens.lengths for part, each in self.parts.items()},
-                    uses,
-                    self._batch,
-                    tokens_at_once=self.eval_tokens,
-                    room=room,
-                    measure=keep is None,
-                )
-                said = f"{said}; {more}" if self.prefix is not None else more
-        self.prefix_reason = said
-
-    def _left_mib(self) -> float:
-        """Weights in the mapped file of the blocks for which the kept activations stand."""
-        if self.prefix is None or self.mapped is None:
-            return 0.0
-        blocks = self.prefix.place.left_out
-        return self.mapped.size(p for block in blocks for p in block.parameters()) / MIB
-
-    def _content_key(self, blocks: int) -> str:
-        learning = {name for name, _ in self.layout.trainable(blocks)}
-        frozen = state.weights(self.model, leave_out=learning).values()
-        rows = [each.tokens.sha256() for each in self.parts.values()]
-        return content_key(frozen, rows, blocks, self.settings.bf16, self.tokenizer.pad_token_id)
-
     def _class_weights(self) -> torch.Tensor | None:
         """(labels): rows / (labels × rows of the label), so that their mean over rows is 1."""
         if not self.settings.balanced:
@@ -367,22 +316,6 @@ class TorchClassifier:
         counts = np.bincount(labels, minlength=self.settings.num_labels)
         weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
         return torch.tensor(weights, dtype=torch.float32, device=self.device)
-
-    def _precision(self) -> contextlib.AbstractContextManager[object]:
-        if not self.settings.bf16:
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
-
-    def _paging_out(self) -> contextlib.AbstractContextManager[None]:
-        """Within, no more of the mapped weights is in memory than is in use."""
-        return self.mapped.paging_out() if self.mapped is not None else contextlib.nullcontext()
-
-    @contextlib.contextmanager
-    def _inference(self) -> Iterator[None]:
-        self.awake = False
-        self.model.eval()
-        with torch.no_grad(), self._precision(), self._paging_out():
-            yield
 
 
 def _one_per_row(features: torch.Tensor, lengths: np.ndarray) -> torch.Tensor:

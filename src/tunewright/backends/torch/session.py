@@ -10,7 +10,8 @@ import psutil
 import torch
 
 from tunewright.backends.torch.adapters import AdapterSettings
-from tunewright.backends.torch.classifier import Part, StepSettings, TorchClassifier
+from tunewright.backends.torch.calls import Part
+from tunewright.backends.torch.classifier import StepSettings, TorchClassifier
 from tunewright.backends.torch.device import (
     keep_freed_memory,
     pick_device,

@@ -62,6 +62,14 @@ def test_a_perfect_score_on_ten_rows_is_not_certain() -> None:
     assert found == {"value": 1.0, "low": pytest.approx(0.722, abs=1e-3), "high": 1.0}
 
 
+@pytest.mark.parametrize("name", intervals.SHARES)
+def test_answers_that_are_all_right_leave_room_for_a_wrong_one(name: str) -> None:
+    labels = np.arange(10) % 2
+    probabilities = np.where(labels[:, None] == [0, 1], 0.9, 0.1)
+    found = intervals.bootstrap([name], probabilities, labels, resamples=100)[name]
+    assert found == {"value": 1.0, "low": pytest.approx(0.722, abs=1e-3), "high": 1.0}
+
+
 @pytest.mark.parametrize("name", list(metrics.METRICS))
 def test_a_model_does_not_differ_from_itself(name: str) -> None:
     probabilities, labels = answers(50, 4)

@@ -56,6 +56,8 @@ def test_the_run_folder_is_whole(done: Path) -> None:
     for name in ("findings.json", "splits.csv", "seal.json"):
         assert (done / "data" / name).exists(), name
     assert not (done / "checkpoints").exists()
+    modes = {path.stat().st_mode for path in (done / "model").iterdir()}
+    assert modes == {(done / "run.json").stat().st_mode}  # whoever reads the run reads its model
     state = json.loads((done / "run.json").read_text())
     assert state["state"] == "done"
     assert state["stage"] == "evaluate"
@@ -141,6 +143,9 @@ def test_each_test_is_a_look_and_says_so(copied: Path, cli: Cli) -> None:
         assert said.code == 0, said.err
         result = json.loads(said.out)
         assert result["test"]["looks"] == times
+        card = (copied / "model" / "README.md").read_text()
+        assert f"Looks at the test part so far: {times}." in card
+        assert ("widened for all" in card) == (times > 1)
         assert set(result["test"][result["metric"]]) >= {"value", "low", "high"}
         assert ("Look" in result["verdict"]["sentence"]) == (times > 1)
         if times > 1:

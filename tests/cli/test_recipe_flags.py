@@ -10,7 +10,11 @@ from tunewright.cli.main import main, recipe_flags
     [
         (["--train.epochs", "3"], ["--set", "train.epochs=3"]),
         (["--data.columns.label=kind"], ["--set", "data.columns.label=kind"]),
-        (["--set", "train.epochs=3", "--json"], ["--set", "train.epochs=3", "--json"]),
+        (["--set", "train.epochs=3", "--json"], ["--json", "--set", "train.epochs=3"]),
+        (["--train.epochs", "1", "a.csv"], ["a.csv", "--set", "train.epochs=1"]),
+        (["--set", "seed=1", "name=b", "a.csv"], ["a.csv", "--set", "seed=1", "--set", "name=b"]),
+        (["--set", "train.epochs"], ["--set", "train.epochs"]),
+        (["a.csv", "--set", "--json"], ["a.csv", "--set", "--json"]),
         (["a.csv", "--model", "x.y"], ["a.csv", "--model", "x.y"]),
     ],
 )
@@ -23,3 +27,12 @@ def test_a_dotted_flag_that_is_no_key_is_refused(capsys: pytest.CaptureFixture[s
         main(["run", "a.csv", "--train.epoch", "3"])
     assert stopped.value.code == 2
     assert "did you mean 'train.epochs'?" in capsys.readouterr().err
+
+
+def test_an_unknown_command_is_sent_to_the_list_of_commands(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["rnu", "a.csv"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.endswith("fix: see tunewright --help\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ COMMANDS = {
 
 
 _KEY = re.compile(r"[a-z_]+(\.[a-z_]+)+")
+_SETTING = re.compile(r"[a-z_][a-z_.0-9]*=")
 
 
 def _version() -> str:
@@ -60,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if debug:
             raise
         what = " ".join(str(error).split())
-        _say_error(what, f"see tunewright {words[0] if words else ''} --help".replace("  ", " "))
+        command = f"{words[0]} " if words and words[0] in COMMANDS else ""
+        _say_error(what, f"see tunewright {command}--help")
         code = 2
     except KeyboardInterrupt:
         code = 130
@@ -83,20 +86,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def recipe_flags(words: Sequence[str]) -> list[str]:
-    """Recipe keys as flags: `--train.epochs 3` is `--set train.epochs=3`.
+    """Recipe keys as flags: `--train.epochs 3` is `--set train.epochs=3`; settings go last.
 
-    >>> recipe_flags(["run", "a.csv", "--train.epochs", "3", "--data.group=author"])
+    >>> recipe_flags(["run", "--train.epochs", "3", "--data.group=author", "a.csv"])
     ['run', 'a.csv', '--set', 'train.epochs=3', '--set', 'data.group=author']
     """
-    out: list[str] = []
-    rest = iter(words)
-    for word in rest:
+    others: list[str] = []
+    settings: list[str] = []
+    rest = deque(words)
+    while rest:
+        word = rest.popleft()
         key, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or not _KEY.fullmatch(key):
-            out.append(word)
-            continue
-        out += ["--set", f"{key}={value if equals else next(rest, '')}"]
-    return out
+        if word == "--set" and rest and not rest[0].startswith("--"):
+            settings.append(rest.popleft())
+            while rest and _SETTING.match(rest[0]):
+                settings.append(rest.popleft())
+        elif word.startswith("--") and _KEY.fullmatch(key):
+            value = value if equals else (rest.popleft() if rest else "")
+            settings.append(f"{key}={value}")
+        else:
+            others.append(word)
+    return [*others, *(word for setting in settings for word in ("--set", setting))]
 
 
 def _one_line(error: BaseException) -> str:

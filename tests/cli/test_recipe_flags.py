@@ -36,3 +36,16 @@ def test_an_unknown_command_is_sent_to_the_list_of_commands(
         main(["rnu", "a.csv"])
     assert stopped.value.code == 2
     assert capsys.readouterr().err.endswith("fix: see tunewright --help\n")
+
+
+def test_too_little_memory_is_no_fault_of_ours(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("tunewright.cli.main.app", full)
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", "a.csv"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.startswith("error: there is not enough memory")

@@ -67,6 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = 2
     except KeyboardInterrupt:
         code = 130
+    except MemoryError:
+        if debug:
+            raise
+        _say_error("there is not enough memory for this", "free some, or take fewer rows")
+        code = 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 def check_command(
     source: str,
     *,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
+    set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     json: bool = False,
 ) -> int:
     """Say what is wrong with data, with place and fix. Exit 1 when a finding is an error.

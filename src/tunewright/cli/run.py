@@ -13,7 +13,7 @@ def run_command(
     *,
     until: str | None = None,
     test: bool = False,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
+    set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     model: str | None = None,
     seed: int | None = None,
     name: str | None = None,

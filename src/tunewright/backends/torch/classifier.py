@@ -97,7 +97,7 @@ class TorchClassifier:
         self.fixed = set(dict(self.model.named_parameters()))  # throughout this run
         self.fixed -= {name for name, _ in self.layout.trainable(most)}
         self.one_token = self._leave_out_other_tokens()
-        used = np.union1d(parts["train"].tokens.ids, [self.tokenizer.pad_token_id])
+        used = np.union1d(parts["train"].tokens.ids, [self.calls.padding])
         self.tables = take_over_large_tables(self.model, used)
         self.class_weights = self._class_weights()
         self.optimizer: torch.optim.AdamW | None = None
@@ -273,9 +273,8 @@ class TorchClassifier:
 
     def _leave_out_other_tokens(self) -> OneToken | None:
         """Unless a row ends in padding of its own, after which a head's last token is not ours."""
-        padding = self.tokenizer.pad_token_id
         tokens = [part.tokens for part in self.parts.values()]
-        if any((each.ids[each.starts[1:] - 1] == padding).any() for each in tokens):
+        if any((each.ids[each.starts[1:] - 1] == self.calls.padding).any() for each in tokens):
             return None
         lengths = self.parts["train"].tokens.lengths
         batch = self.calls.batch("train", np.array([np.argmin(lengths), np.argmax(lengths)]))

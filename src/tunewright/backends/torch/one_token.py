@@ -8,7 +8,7 @@ scores stay what they were, nothing above reads them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal, get_args
@@ -85,12 +85,13 @@ class OneToken:
         )
 
     def _hand_on(self, _: nn.Module, __: tuple[Any, ...], answer: torch.Tensor) -> torch.Tensor:
+        shape = (*self._shape, *answer.shape[2:])
         if not self._poison:
-            wide = answer.expand(*self._shape, *answer.shape[2:]).contiguous()
+            wide = answer.expand(shape).contiguous()
             vars(wide)[OWN] = answer
             return wide
         nothing = answer.new_full((self._shape.numel(), *answer.shape[2:]), float("nan"))
-        return nothing.index_copy(0, self._at, answer[:, 0]).view(*self._shape, *answer.shape[2:])
+        return nothing.index_copy(0, self._at, answer[:, 0]).view(shape)
 
 
 def leave_out_other_tokens(
@@ -113,8 +114,8 @@ def leave_out_other_tokens(
             return scores_of(model, batch)
         return place.scores(kept, lambda: batch)
 
-    tops = [model.get_submodule(name) for name in sorted(layout.late) if name]
-    top = [*layout.blocks[-1].children(), *tops]
+    above = [name for name in sorted(layout.late) if name.rpartition(".")[0] not in layout.late]
+    top = [*layout.blocks[-1].children(), *map(model.get_submodule, above)]
     able = _takes_and_gives_states(top, batch["attention_mask"].shape, scores)
     plain = scores()
     for reads in get_args(Reads):
@@ -129,10 +130,10 @@ def leave_out_other_tokens(
 
 
 def _narrow_within(
-    module: nn.Module, one: OneToken, able: Mapping[int, int], harmless: Callable[[], bool]
+    module: nn.Module, one: OneToken, able: set[int], harmless: Callable[[], bool]
 ) -> None:
     """Narrow the module, or else what can be of its parts."""
-    if able.get(id(module)) == 1:
+    if id(module) in able:
         one.narrow(module)
         if harmless():
             return
@@ -154,9 +155,9 @@ def _unchanged(
 
 def _takes_and_gives_states(
     top: Sequence[nn.Module], shape: torch.Size, scores: Callable[[], torch.Tensor]
-) -> dict[int, int]:
-    """id of each module that takes and gives nothing but (rows, time, …) to its calls."""
-    calls: dict[int, int] = {}
+) -> set[int]:
+    """id of each module that is called once, and takes and gives nothing but (rows, time, …)."""
+    called: set[int] = set()
     others: set[int] = set()
 
     def look(
@@ -164,9 +165,10 @@ def _takes_and_gives_states(
     ) -> None:
         given = list(tensors((args, kwargs)))
         states = [t.ndim > 2 and t.shape[:2] == shape for t in (*given, *tensors(answer))]
-        if not given or not isinstance(answer, torch.Tensor) or not all(states):
+        again = id(module) in called
+        if again or not given or not isinstance(answer, torch.Tensor) or not all(states):
             others.add(id(module))
-        calls[id(module)] = calls.get(id(module), 0) + 1
+        called.add(id(module))
 
     found = {id(module): module for root in top for module in root.modules()}
     hooks = [m.register_forward_hook(look, with_kwargs=True) for m in found.values()]
@@ -175,4 +177,4 @@ def _takes_and_gives_states(
     finally:
         for hook in hooks:
             hook.remove()
-    return {module: count for module, count in calls.items() if module not in others}
+    return called - others

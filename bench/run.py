@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from bench import checkpoint_cost, prefix_gain, prefix_scores, probe, quality, speed, staged
+from bench import (
+    checkpoint_cost,
+    larger,
+    prefix_gain,
+    prefix_scores,
+    probe,
+    quality,
+    speed,
+    staged,
+)
 
 
 def main() -> None:
     """Speed first, on a quiet machine; then scores."""
-    for table in (speed, staged, probe, prefix_gain, checkpoint_cost, quality, prefix_scores):
+    tables = (
+        *(speed, staged, probe, prefix_gain, checkpoint_cost, larger),
+        *(quality, prefix_scores),
+    )
+    for table in tables:
         print(f"\n{(table.__doc__ or '').splitlines()[0]}\n", flush=True)
         table.main()
 

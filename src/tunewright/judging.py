@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tunewright.data.columns import find_columns
-from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare
+from tunewright.data.prepare import Prepared, label_numbers, prepare
 from tunewright.data.read import read_table
-from tunewright.data.rows import CONTENT_DIGITS, Rows, build_rows
+from tunewright.data.rows import CONTENT_DIGITS, Rows, build_rows, joined_texts
 from tunewright.data.seal import looks, open_seal
 from tunewright.errors import DataError, RunError, SealError
 from tunewright.evaluation.baselines import FittedBaseline, fit_baselines

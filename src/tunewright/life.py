@@ -17,7 +17,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tunewright.adapting import Adapted, adapt
-from tunewright.data.prepare import Prepared, joined_texts, label_numbers, prepare
+from tunewright.data.prepare import Prepared, label_numbers, prepare
+from tunewright.data.rows import joined_texts
 from tunewright.durable import (
     file_sha256,
     make_folder,

@@ -40,6 +40,7 @@ def report_of_run(
         **_of_training(folder, recipe, history),
         "labels": list(prepared.labels),
         "baseline_seconds": {b.name: b.seconds for b in baselines},
+        "baseline_rows": {b.name: b.rows for b in baselines if b.rows < len(prepared.train)},
         "split": split_facts(prepared),
         "findings": prepared.findings.as_json()["findings"],
         "choices": [{"key": key, "value": value, "reason": why} for key, value, why in choices],

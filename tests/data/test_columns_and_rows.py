@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from tunewright.data.columns import find_columns
-from tunewright.data.rows import Rows, build_rows
+from tunewright.data.rows import Rows, build_rows, in_chunks, joined_texts
 from tunewright.data.table import Table
 from tunewright.errors import DataError
 
@@ -110,3 +111,28 @@ def test_take_keeps_texts_labels_and_places_together() -> None:
 def test_a_row_without_its_group_is_named() -> None:
     with pytest.raises(DataError, match="row 2 of"):
         rows(["a", "b", "a"], g=["x", None, "y"])
+
+
+def test_rows_that_count_as_the_same_have_the_same_key() -> None:
+    known = rows(["a"] * 4, ["One  two", "one two ", "one", "onetwo"])
+    by_hand = Rows(list(known.texts), None, known.labels, known.ids, "x", known.numbers)
+    keys = known.text_keys().tolist()
+    assert keys == by_hand.text_keys().tolist()
+    assert (keys[0] == keys[1], len(set(keys))) == (True, 3)
+    assert known.take([3, 0]).text_keys().tolist() == [keys[3], keys[0]]
+
+
+def test_chunks_hold_few_rows_and_few_characters() -> None:
+    texts = ["x"] * 2100 + ["long" * 100_000] * 6
+    found = list(in_chunks(texts, texts))
+    assert [text for some, _ in found for text in some] == texts
+    assert all(some == pairs for some, pairs in found)
+    assert max(len(some) for some, _ in found) == 1000
+    assert max(sum(map(len, some)) for some, _ in found) < 1_100_000
+    assert list(in_chunks([])) == []
+
+
+def test_two_texts_are_joined_when_asked_for() -> None:
+    paired = Rows(["a", "b"], ["c", "d"], None, ["", ""], "x", np.arange(2))
+    assert list(joined_texts(paired)) == ["a [SEP] c", "b [SEP] d"]
+    assert joined_texts(paired)[1:] == ["b [SEP] d"]

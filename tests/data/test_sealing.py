@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from tunewright.data.read import read_data, read_table
-from tunewright.data.rows import Rows, content_digits
+from tunewright.data.rows import Rows, Texts, content_digits
 from tunewright.data.seal import MAGIC, looks, open_seal, refuse_sealed, seal_part
 from tunewright.errors import ChangedError, SealError
 
@@ -37,6 +38,36 @@ def test_what_was_sealed_comes_back(run: Path) -> None:
     assert list(rows.texts) == list(sealed.texts)
     assert (rows.labels, rows.ids, rows.times) == (sealed.labels, sealed.ids, sealed.times)
     assert rows.place(1) == "line 3 of x.csv"
+
+
+def test_many_pairs_come_back_and_no_plain_copy_stays(tmp_path: Path) -> None:
+    texts = [f"text {number} é" for number in range(2500)]
+    pairs = [f"pair {number}" for number in range(2500)]
+    ids = [content_digits(one, two, None) + "0" * 8 for one, two in zip(texts, pairs, strict=True)]
+    groups = [str(number % 7) for number in range(2500)]
+    seal_part(tmp_path, Rows(texts, pairs, None, ids, "x", np.arange(2500), "row", groups))
+    rows = open_seal(tmp_path, run_id="one", command="test")
+    assert (list(rows.texts), list(rows.pairs or ()), rows.labels) == (texts, pairs, None)
+    assert (rows.groups, rows.unit, rows.place(2499)) == (groups, "row", "row 2499 of x")
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {"seal.json", "sealed.arrow"}
+
+
+def test_texts_larger_than_the_memory_are_sealed_and_opened(tmp_path: Path) -> None:
+    count, text = 400, "a long text " * 20_000
+    place = tmp_path / "texts.arrow"
+    schema = pa.schema([("text", pa.large_string())])
+    with pa.OSFile(str(place), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+        for number in range(count):
+            writer.write_batch(pa.record_batch([[f"{number} {text}"]], schema=schema))
+    texts = Texts(pa.ipc.open_file(pa.memory_map(str(place))).read_all()["text"])
+    ids = [content_digits(each, None, None) + "00000000" for each in texts]
+    tracemalloc.start()
+    seal_part(tmp_path, Rows(texts, None, None, ids, "x", np.arange(count)))
+    rows = open_seal(tmp_path, run_id="one", command="test")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 0.2 * place.stat().st_size
+    assert rows.texts[count - 1] == f"{count - 1} {text}"
 
 
 def test_sealing_again_changes_nothing_and_other_rows_are_refused(run: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tunewright.data import rows
 from tunewright.evaluation import baselines
 from tunewright.evaluation.metrics import score
 
@@ -84,3 +85,19 @@ def test_character_features_are_dropped_where_they_would_be_slow(
     monkeypatch.setattr(baselines, "CHEAP_CHARACTERS", 10)
     found = tfidf(texts, labels, texts, 3)
     assert score("accuracy", found, labels) == 1.0
+
+
+def test_of_too_many_characters_rows_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, labels = tickets(200, 4)
+    monkeypatch.setattr(baselines, "MOST_CHARACTERS", sum(map(len, texts)) // 2)
+    _, fitted = baselines.fit_baselines(texts, labels, 4, seed=0)
+    assert 90 < fitted.rows < 110
+    assert score("accuracy", fitted.probabilities(texts), labels) > 0.95
+
+
+def test_texts_are_answered_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, labels = tickets(200, 4)
+    _, fitted = baselines.fit_baselines(texts, labels, 4, seed=0)
+    whole = fitted.probabilities(texts)
+    monkeypatch.setattr(rows, "CHUNK_ROWS", 7)
+    np.testing.assert_allclose(fitted.probabilities(texts), whole)

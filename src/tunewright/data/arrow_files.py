@@ -14,6 +14,7 @@ from tunewright.data.table import Table
 from tunewright.durable import file_sha256
 from tunewright.errors import DataError
 
+BATCH_ROWS = 1_000
 _AGAIN = "write the file again; a copy that was cut short looks like this"
 
 
@@ -30,7 +31,8 @@ def read_parquet(path: Path) -> Table:
             if not is_large(path):
                 return as_table(name_classes(file.read()), str(path))
             place = cache_place(file_sha256(path), "parquet")
-            table = gather(file.schema_arrow, file.iter_batches(), source=str(path), place=place)
+            batches = file.iter_batches(BATCH_ROWS)
+            table = gather(file.schema_arrow, batches, source=str(path), place=place)
             return as_table(name_classes(table.arrow), str(path))
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, "Parquet", error) from None

@@ -6,7 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tunewright.data.duplicates import text_keys
+import numpy as np
+
+from tunewright.data.duplicates import Keys, together
 from tunewright.data.findings import Finding, Findings, Place, show
 from tunewright.data.rows import Rows
 from tunewright.errors import DataError
@@ -23,7 +25,7 @@ class _Index:
     """The parts with what every check asks: which rows are empty, and which are the same."""
 
     parts: Parts
-    keys: dict[str, list[bytes]]
+    keys: dict[str, Keys]
     empty: dict[str, set[int]]
 
 
@@ -60,7 +62,7 @@ def excluded(parts: Parts) -> dict[str, set[int]]:
 
 
 def _look(parts: Parts) -> _Index:
-    keys = {part: text_keys(rows) for part, rows in parts.items()}
+    keys = {part: rows.text_keys() for part, rows in parts.items()}
     empty = {part: set(_empty(rows)) for part, rows in parts.items()}
     return _Index(parts, keys, empty)
 
@@ -81,9 +83,9 @@ def _pairs_of_parts(parts: Parts) -> list[tuple[str, str]]:
 
 def _shared(index: _Index, part: str, other: str) -> list[int]:
     """Rows of `part` whose text is also in `other`; empty texts aside."""
-    theirs = {key for i, key in enumerate(index.keys[other]) if i not in index.empty[other]}
-    mine = enumerate(index.keys[part])
-    return [i for i, key in mine if key in theirs and i not in index.empty[part]]
+    theirs = np.delete(index.keys[other], sorted(index.empty[other]))
+    shared = np.flatnonzero(np.isin(index.keys[part], theirs))
+    return [i for i in shared.tolist() if i not in index.empty[part]]
 
 
 def _refuse_hopeless(index: _Index) -> None:
@@ -155,16 +157,9 @@ def _rows(count: int) -> str:
 
 
 def _duplicates(index: _Index) -> Iterator[Finding]:
-    same: dict[bytes, list[tuple[str, int]]] = defaultdict(list)
-    for part, keys in index.keys.items():
-        for i, key in enumerate(keys):
-            if i not in index.empty[part]:
-                same[key].append((part, i))
     again: list[Place] = []
     against: list[Place] = []
-    for places in same.values():
-        if len(places) < 2:
-            continue
+    for places in _same(index):
         seen: set[str] = set()
         for part, i in places:
             if part in seen:
@@ -190,6 +185,22 @@ def _duplicates(index: _Index) -> Iterator[Finding]:
             len(against),
             show(against),
         )
+
+
+def _same(index: _Index) -> list[list[tuple[str, int]]]:
+    """(part, row) of the rows of each text that is there twice or more, as they come."""
+    ends = np.cumsum([len(keys) for keys in index.keys.values()])
+    names = list(index.keys)
+
+    def place(row: int) -> tuple[str, int]:
+        part = int(np.searchsorted(ends, row, side="right"))
+        return names[part], row - int(ends[part - 1] if part else 0)
+
+    rows = sorted(
+        rows for rows in together(np.concatenate(list(index.keys.values()))) if len(rows) > 1
+    )
+    places = ([place(row) for row in same] for same in rows)
+    return [same for same in places if same[0][1] not in index.empty[same[0][0]]]
 
 
 def _leaks(index: _Index) -> Iterator[Finding]:
@@ -244,7 +255,7 @@ def _rare(index: _Index, part: str, rows: Rows) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for i, (label, key) in enumerate(zip(rows.labels, index.keys[part], strict=True)):
         first.setdefault(label, i)
-        if i not in index.empty[part]:
+        if i not in index.empty[part] and len(texts[label]) < wanted:
             texts[label].add(key)
     rare = sorted(
         (label for label in first if len(texts[label]) < wanted), key=lambda label: first[label]

@@ -15,7 +15,7 @@ from tunewright.data.encoding import probe_text
 from tunewright.data.table import NESTED, Table, scalar_text
 from tunewright.errors import DataError
 
-BATCH_ROWS = 5_000
+BATCH_ROWS = 1_000
 MAX_COLUMNS = 2_000
 _ONE_OBJECT_PER_LINE = 'write one object per line, such as {"text": "…", "label": "…"}'
 _LIST_OF_OBJECTS = 'write a list of objects, such as [{"text": "…", "label": "…"}]'

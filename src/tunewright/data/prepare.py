@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from tunewright.data.rows import Rows, build_rows
 from tunewright.data.seal import Seal, seal_part
 from tunewright.data.split import By, split_rows
 from tunewright.data.table import Table
-from tunewright.durable import write_json, write_text
+from tunewright.durable import replacing, write_json
 from tunewright.errors import DataError, RecipeError
 from tunewright.recipe.schema import Data
 
@@ -126,7 +126,7 @@ def prepare(data: Data, seed: int, run_folder: Path) -> Prepared:
         label_numbers(parts[part], labels)
     seal = seal_part(run_folder, parts["test"])
     write_json(run_folder / "data" / "findings.json", _without_texts(findings))
-    write_text(run_folder / "data" / "splits.csv", _splits(parts))
+    _write_splits(parts, run_folder / "data" / "splits.csv")
     return Prepared(
         train=parts["train"],
         validation=parts["validation"],
@@ -248,13 +248,6 @@ def label_numbers(rows: Rows, labels: tuple[str, ...]) -> np.ndarray:
     return found
 
 
-def joined_texts(rows: Rows) -> list[str]:
-    """One text per row, for models that read no pairs."""
-    if rows.pairs is None:
-        return list(rows.texts)
-    return [f"{one} [SEP] {two}" for one, two in zip(rows.texts, rows.pairs, strict=True)]
-
-
 def _counts(rows: Rows, labels: tuple[str, ...]) -> list[int]:
     count = Counter(rows.labels or ())
     return [count[label] for label in labels]
@@ -268,16 +261,15 @@ def _without_texts(findings: Findings) -> dict[str, Any]:
     return content
 
 
-def _splits(parts: Mapping[str, Rows]) -> str:
+def _write_splits(parts: Mapping[str, Rows], path: Path) -> None:
     """Row id, part and place of every row; no texts, so the test part stays sealed."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["id", "part", "source", parts["train"].unit])
-    for part in PARTS:
-        rows = parts[part]
-        for index, row_id in enumerate(rows.ids):
-            writer.writerow([row_id, part, rows.source, int(rows.numbers[index])])
-    return out.getvalue()
+    with replacing(path) as file:
+        writer = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
+        writer.writerow(["id", "part", "source", parts["train"].unit])
+        for part in PARTS:
+            rows = parts[part]
+            for row_id, number in zip(rows.ids, rows.numbers.tolist(), strict=True):
+                writer.writerow([row_id, part, rows.source, number])
 
 
 def split_facts(prepared: Prepared) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import repeat
 from typing import Any, overload
 
 import numpy as np
@@ -14,13 +15,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tunewright.data.columns import Columns
+from tunewright.data.duplicates import KEY, Keys, text_key
 from tunewright.data.table import Table, scalar_text
 from tunewright.errors import DataError
 
 CONTENT_DIGITS = 24
 """Leading hex digits of a row id that depend on content; the other 8 count occurrences."""
-CHUNK_ROWS = 10_000
+FEW_ROWS, CHUNK_ROWS = 64, 1_000
+CHUNK_CHARACTERS = 1 << 20
 Indices = Sequence[int] | NDArray[np.int64]
+
+
+def _values(column: pa.ChunkedArray) -> Iterator[Any]:
+    """Every value, a few at a time: a text may be long."""
+    for start in range(0, len(column), FEW_ROWS):
+        yield from column.slice(start, FEW_ROWS).to_pylist()
 
 
 class Texts(Sequence[str]):
@@ -49,9 +58,8 @@ class Texts(Sequence[str]):
         if self._indices is not None:
             yield from (self[i] for i in range(len(self)))
             return
-        for start in range(0, len(self._column), CHUNK_ROWS):
-            for value in self._column.slice(start, CHUNK_ROWS).to_pylist():
-                yield scalar_text(value) or ""
+        for value in _values(self._column):
+            yield scalar_text(value) or ""
 
     def take(self, indices: NDArray[np.int64]) -> Texts:
         """A view on some of the texts."""
@@ -72,6 +80,7 @@ class Rows:
         unit: what `numbers` count, 'line' or 'row'.
         groups: values of the group column, or None.
         times: values of the time column, or None.
+        keys: what `text_keys` answers, where it is known already.
     """
 
     texts: Sequence[str]
@@ -83,6 +92,7 @@ class Rows:
     unit: str = "line"
     groups: list[str] | None = None
     times: list[str | float] | None = None
+    keys: Keys | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -95,6 +105,13 @@ class Rows:
         """For people: where the first five of these rows are, and how many more there are."""
         first = ", ".join(self.place(int(index)) for index in indices[:5])
         return first if len(indices) <= 5 else f"{first} and {len(indices) - 5} more"
+
+    def text_keys(self) -> Keys:
+        """One key for each row; rows have the same where their texts count as the same."""
+        if self.keys is not None:
+            return self.keys
+        rows = zip(self.texts, self.pairs or repeat(None), strict=False)
+        return np.fromiter((text_key(text, pair) for text, pair in rows), KEY, len(self))
 
     def take(self, indices: Indices) -> Rows:
         """The rows at these 0-based indices, in this order; texts stay where they are."""
@@ -109,7 +126,50 @@ class Rows:
             unit=self.unit,
             groups=None if self.groups is None else [self.groups[i] for i in at],
             times=None if self.times is None else [self.times[i] for i in at],
+            keys=None if self.keys is None else self.keys[at],
         )
+
+
+def in_chunks(
+    texts: Iterable[str], pairs: Iterable[str] | None = None
+) -> Iterator[tuple[list[str], list[str] | None]]:
+    """Texts (and pairs) a few at a time: at most 1,000, of about a million characters."""
+    some: list[str] = []
+    others: list[str] = []
+    characters = 0
+    for text, pair in zip(texts, repeat("") if pairs is None else pairs, strict=pairs is not None):
+        some.append(text)
+        others.append(pair)
+        characters += len(text) + len(pair)
+        if len(some) == CHUNK_ROWS or characters >= CHUNK_CHARACTERS:
+            yield some, None if pairs is None else others
+            some, others, characters = [], [], 0
+    if some:
+        yield some, None if pairs is None else others
+
+
+class Joined(Sequence[str]):
+    """The two texts of each row as one, put together when asked for."""
+
+    def __init__(self, texts: Sequence[str], pairs: Sequence[str]) -> None:
+        self._texts, self._pairs = texts, pairs
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return f"{self._texts[index]} [SEP] {self._pairs[index]}"
+
+
+def joined_texts(rows: Rows) -> Sequence[str]:
+    """One text per row, for models that read no pairs."""
+    return rows.texts if rows.pairs is None else Joined(rows.texts, rows.pairs)
 
 
 def _take_texts(texts: Sequence[str], at: NDArray[np.int64]) -> Sequence[str]:
@@ -129,11 +189,13 @@ def build_rows(
     texts = Texts(table.arrow[columns.text])
     pairs = None if columns.text_pair is None else Texts(table.arrow[columns.text_pair])
     labels = None if columns.label is None else _labels(table, columns.label)
+    ids, keys = _ids_and_keys(texts, pairs, labels)
     return Rows(
         texts=texts,
         pairs=pairs,
         labels=labels,
-        ids=_ids(texts, pairs, labels),
+        ids=ids,
+        keys=keys,
         source=table.source,
         numbers=np.arange(1, len(table) + 1) if table.lines is None else table.lines,
         unit=table.unit,
@@ -144,7 +206,8 @@ def build_rows(
 
 def _labels(table: Table, column: str) -> list[str]:
     labels: list[str] = []
-    for value in _stream(table, column):
+    known: dict[str, str] = {}
+    for value in _values(table.arrow[column]):
         if isinstance(value, (list, dict)):
             raise DataError(
                 f"{table.where(len(labels))} has a list or object as its label",
@@ -156,14 +219,8 @@ def _labels(table: Table, column: str) -> list[str]:
                 f"{table.where(len(labels))} has no label (column {column!r})",
                 fix="fill the label in, or remove the row",
             )
-        labels.append(label)
+        labels.append(known.setdefault(label, label))  # one object for all rows of a label
     return labels
-
-
-def _stream(table: Table, column: str) -> Iterator[Any]:
-    array = table.arrow[column]
-    for start in range(0, len(array), CHUNK_ROWS):
-        yield from array.slice(start, CHUNK_ROWS).to_pylist()
 
 
 def _filled(table: Table, column: str, part: str) -> list[str]:
@@ -180,7 +237,7 @@ def _filled(table: Table, column: str, part: str) -> list[str]:
             fix=f"pass --data.{part} NAME with one value for each row",
         )
     values: list[str] = []
-    for value in _stream(table, column):
+    for value in _values(table.arrow[column]):
         shown = value.isoformat() if isinstance(value, date) else scalar_text(value)
         if shown is None or not shown.strip():
             raise DataError(
@@ -209,13 +266,17 @@ def content_digits(text: str, pair: str | None, label: str | None) -> str:
     return digest.hexdigest()[:CONTENT_DIGITS]
 
 
-def _ids(texts: Texts, pairs: Texts | None, labels: list[str] | None) -> list[str]:
+def _ids_and_keys(
+    texts: Texts, pairs: Texts | None, labels: list[str] | None
+) -> tuple[list[str], Keys]:
+    """Row ids and text keys, in one reading of the texts."""
     seen: Counter[str] = Counter()
     ids = []
-    others = iter(pairs) if pairs is not None else None
-    for index, text in enumerate(texts):
-        pair = None if others is None else next(others)
+    keys = np.zeros(len(texts), KEY)
+    others = repeat(None) if pairs is None else pairs
+    for index, (text, pair) in enumerate(zip(texts, others, strict=False)):
         content = content_digits(text, pair, None if labels is None else labels[index])
+        keys[index] = text_key(text, pair)
         ids.append(f"{content}{seen[content]:08x}")
         seen[content] += 1
-    return ids
+    return ids, keys

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-import io
 import json
+import mmap
+import tempfile
 import uuid
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import numpy as np
 import pyarrow as pa
 from filelock import FileLock
 
-from tunewright.data.rows import CONTENT_DIGITS, Rows, content_digits
-from tunewright.durable import append_line, disk_errors, make_folder, write_bytes, write_json
+from tunewright.data.rows import CONTENT_DIGITS, Rows, Texts, content_digits, in_chunks
+from tunewright.durable import append_line, disk_errors, make_folder, replacing, write_json
 from tunewright.errors import ChangedError, SealError
 
-MAGIC = b"TUNEWRIGHT-SEAL-1\n"
+MAGIC = b"TUNEWRIGHT-SEAL-2\n"
 SEAL, SEALED, LEDGER = "seal.json", "sealed.arrow", "looks.jsonl"
 _OPEN_IT = "open it with `tunewright test RUN`, which writes the look down"
 Look = dict[str, Any]
@@ -59,7 +61,8 @@ def seal_part(run_folder: Path, rows: Rows) -> Seal:
         if (place.parent / SEALED).exists():
             return seal
     make_folder(place.parent)
-    write_bytes(place.parent / SEALED, MAGIC + zlib.compress(_as_stream(rows)))
+    with replacing(place.parent / SEALED) as file:
+        _write_sealed(rows, file)
     (place.parent / SEALED).chmod(0o400)
     if not place.exists():
         content = {"schema_version": 1, "hash": seal.hash, "rows": seal.rows, "looks": []}
@@ -129,65 +132,102 @@ def _hash(ids: list[str]) -> str:
     return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
 
 
-def _as_stream(rows: Rows) -> bytes:
-    columns: dict[str, pa.Array] = {
-        "id": pa.array(rows.ids, pa.string()),
-        "text": pa.array(list(rows.texts), pa.large_string()),
-        "number": pa.array(rows.numbers, pa.int64()),
+def _write_sealed(rows: Rows, file: BinaryIO) -> None:
+    """The rows, compressed, a few at a time: they may be larger than the memory."""
+    known = {
+        "pair": rows.pairs,
+        "label": rows.labels,
+        "group": rows.groups,
+        "time": rows.times,
     }
-    if rows.pairs is not None:
-        columns["pair"] = pa.array(list(rows.pairs), pa.large_string())
-    if rows.labels is not None:
-        columns["label"] = pa.array(rows.labels, pa.large_string())
-    if rows.groups is not None:
-        columns["group"] = pa.array(rows.groups, pa.large_string())
-    if rows.times is not None:
-        columns["time"] = pa.array([json.dumps(time) for time in rows.times], pa.large_string())
-    table = pa.table(columns).replace_schema_metadata({"source": rows.source, "unit": rows.unit})
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
+    fields = [
+        ("id", pa.string()),
+        ("text", pa.large_string()),
+        ("number", pa.int64()),
+        *((name, pa.large_string()) for name, values in known.items() if values is not None),
+    ]
+    schema = pa.schema(fields, metadata={"source": rows.source, "unit": rows.unit})
+    file.write(MAGIC)
+    with (
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+        pa.ipc.new_stream(packed, schema) as writer,
+    ):
+        for columns in _in_columns(rows):
+            batch = [pa.array(columns[name], kind) for name, kind in fields]
+            writer.write_batch(pa.record_batch(batch, schema=schema))
+
+
+def _in_columns(rows: Rows) -> Iterator[dict[str, Any]]:
+    first = 0
+    for texts, pairs in in_chunks(rows.texts, rows.pairs):
+        part = slice(first, first + len(texts))
+        yield {
+            "id": rows.ids[part],
+            "text": texts,
+            "number": rows.numbers[part],
+            "pair": pairs,
+            "label": rows.labels and rows.labels[part],
+            "group": rows.groups and rows.groups[part],
+            "time": rows.times and [json.dumps(time) for time in rows.times[part]],
+        }
+        first = part.stop
 
 
 def _unseal(run_folder: Path, seal: dict[str, Any]) -> Rows:
     """The sealed rows, proven to be those that were sealed."""
     place = run_folder / "data" / SEALED
-    broken = SealError(
-        f"{place} is not what was sealed: its content was changed or damaged",
-        fix="start a new run; a changed test part proves nothing",
-    )
     try:
-        content = place.read_bytes()
+        with place.open("rb") as file:
+            rows = _read_sealed(file, place)
     except OSError as error:
         raise SealError(
             f"{place} cannot be read: {error.strerror}", fix="restore it, or start a new run"
         ) from None
-    if not content.startswith(MAGIC):
-        raise broken
-    try:
-        table = pa.ipc.open_stream(zlib.decompress(content[len(MAGIC) :])).read_all()
-        rows = _from_stream(table)
-    except (zlib.error, pa.ArrowException, OSError, KeyError, ValueError):
-        raise broken from None
-    if _hash(rows.ids) != seal["hash"] or not _ids_match(rows):
-        raise broken
+    if rows is None or _hash(rows.ids) != seal["hash"] or not _ids_match(rows):
+        raise SealError(
+            f"{place} is not what was sealed: its content was changed or damaged",
+            fix="start a new run; a changed test part proves nothing",
+        )
     return rows
 
 
-def _from_stream(table: pa.Table) -> Rows:
-    held = {name: table[name].to_pylist() for name in table.column_names}
-    metadata = table.schema.metadata or {}
+def _read_sealed(file: BinaryIO, place: Path) -> Rows | None:
+    """What `_write_sealed` wrote, or None where that was changed."""
+    if file.read(len(MAGIC)) != MAGIC:
+        return None
+    try:
+        with gzip.GzipFile(fileobj=file) as packed, pa.ipc.open_stream(packed) as reader:
+            return _from_table(_unpacked(reader, place))
+    except (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowException, KeyError, ValueError):
+        return None
+
+
+def _unpacked(reader: Any, place: Path) -> pa.Table:
+    """The table in a file without a name beside the sealed one, memory-mapped."""
+    with disk_errors(place), tempfile.TemporaryFile(dir=place.parent) as plain:
+        with pa.ipc.new_file(plain, reader.schema) as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+        plain.flush()
+        content = mmap.mmap(plain.fileno(), 0, access=mmap.ACCESS_READ)
+    return pa.ipc.open_file(pa.py_buffer(content)).read_all()
+
+
+def _from_table(table: pa.Table) -> Rows:
+    def held(name: str) -> list[Any] | None:
+        return table[name].to_pylist() if name in table.column_names else None
+
+    metadata, times = table.schema.metadata or {}, held("time")
     return Rows(
-        texts=held["text"],
-        pairs=held.get("pair"),
-        labels=held.get("label"),
-        ids=held["id"],
+        texts=Texts(table["text"]),
+        pairs=Texts(table["pair"]) if "pair" in table.column_names else None,
+        labels=held("label"),
+        ids=table["id"].to_pylist(),
         source=metadata[b"source"].decode(),
-        numbers=np.asarray(held["number"], dtype=np.int64),
+        numbers=table["number"].to_numpy(),
         unit=metadata[b"unit"].decode(),
-        groups=held.get("group"),
-        times=[json.loads(time) for time in held["time"]] if "time" in held else None,
+        groups=held("group"),
+        times=None if times is None else [json.loads(time) for time in times],
     )
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tunewright.data.duplicates import text_keys
+from tunewright.data.duplicates import Keys, together
 from tunewright.data.parts import PARTS
 from tunewright.data.rows import Rows
 from tunewright.errors import DataError
@@ -22,7 +22,7 @@ By = Literal["stratified", "group", "time"]
 TIME_FORMATS = ("%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y", "%d.%m.%Y %H:%M")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """Rows that stay together, with the rank that the seed gives them."""
 
@@ -45,7 +45,7 @@ def split_rows(
         DataError: no groups or times, fewer than three groups, a time that cannot be read.
     """
     shares = {"train": 1.0 - validation - test, "validation": validation, "test": test}
-    keys = text_keys(rows)
+    keys = rows.text_keys()
     ranks = [_rank(seed, row_id) for row_id in rows.ids]
     if by == "group":
         parts = _by_group(rows, keys, shares, seed)
@@ -60,12 +60,9 @@ def _rank(seed: int, name: str) -> bytes:
     return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogatepass")).digest()
 
 
-def _bundles(keys: Sequence[bytes], ranks: Sequence[bytes]) -> list[Bundle]:
+def _bundles(keys: Keys, ranks: Sequence[bytes]) -> list[Bundle]:
     """One bundle for each different text, lowest rank first."""
-    together: dict[bytes, list[int]] = defaultdict(list)
-    for index, key in enumerate(keys):
-        together[key].append(index)
-    bundles = [Bundle(tuple(rows), min(ranks[i] for i in rows)) for rows in together.values()]
+    bundles = [Bundle(tuple(rows), min(ranks[i] for i in rows)) for rows in together(keys)]
     return sorted(bundles, key=lambda bundle: bundle.rank)
 
 
@@ -150,9 +147,7 @@ def _deal(
 # --- group
 
 
-def _by_group(
-    rows: Rows, keys: list[bytes], shares: dict[str, float], seed: int
-) -> dict[str, list[int]]:
+def _by_group(rows: Rows, keys: Keys, shares: dict[str, float], seed: int) -> dict[str, list[int]]:
     if rows.groups is None:
         raise DataError(
             f"{rows.source} is to be split by group, and no group column is named",
@@ -174,7 +169,7 @@ def _by_group(
     return _balanced(bundles, rows.labels or [""] * len(rows), shares, wanted)
 
 
-def _group_bundles(groups: list[str], keys: list[bytes], seed: int, *, merge: bool) -> list[Bundle]:
+def _group_bundles(groups: list[str], keys: Keys, seed: int, *, merge: bool) -> list[Bundle]:
     """Groups, and with `merge` those that share a text as one; largest first, then by rank."""
     parent = {group: group for group in groups}
 
@@ -185,13 +180,13 @@ def _group_bundles(groups: list[str], keys: list[bytes], seed: int, *, merge: bo
 
     if merge:
         first: dict[bytes, str] = {}
-        for key, group in zip(keys, groups, strict=True):
+        for key, group in zip(keys.tolist(), groups, strict=True):
             one, two = root(first.setdefault(key, group)), root(group)
             parent[max(one, two)] = min(one, two)
-    together: dict[str, list[int]] = defaultdict(list)
+    members: dict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
-        together[root(group)].append(index)
-    bundles = [Bundle(tuple(found), _rank(seed, name)) for name, found in together.items()]
+        members[root(group)].append(index)
+    bundles = [Bundle(tuple(found), _rank(seed, name)) for name, found in members.items()]
     return sorted(bundles, key=lambda bundle: (-len(bundle.rows), bundle.rank))
 
 

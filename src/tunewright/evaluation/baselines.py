@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tunewright.data.rows import in_chunks
 from tunewright.evaluation.metrics import Floats, Ints
 
 WORD_FEATURES = 20_000
@@ -21,10 +22,14 @@ CHARACTER_FEATURES = 20_000
 CHEAP_WORK = 400_000  # rows x classes up to which character n-grams are added
 CHEAP_CHARACTERS = 4_000_000  # and characters in all texts
 LONGEST_TEXT = 4_000  # characters read of each text
+MOST_CHARACTERS = 20_000_000  # read in all; of more, rows are drawn
 FEW_ROWS = 300
 SMALL_WORK = 20_000  # rows x classes up to which the penalty is chosen by cross-validation
 PENALTIES = (1.0, 10.0, 100.0)  # inverse strength, scikit-learn's C
 USUAL_PENALTY = 10.0
+
+
+Answer = Callable[[Sequence[str]], Floats]
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,14 @@ class FittedBaseline:
 
     Args:
         seconds: what fitting took.
+        rows: how many it was fitted on.
         probabilities: texts → float64 (len(texts), C); each row sums to one.
     """
 
     name: str
     seconds: float
-    probabilities: Callable[[Sequence[str]], Floats]
+    rows: int
+    probabilities: Answer
 
 
 def fit_baselines(
@@ -53,9 +60,15 @@ def fit_baselines(
         seed: of the folds of cross-validation.
     """
     labels = np.asarray(train_labels)
+    rows = _read(train_texts, seed)
+
+    def tfidf() -> Answer:
+        texts = [train_texts[row][:LONGEST_TEXT] for row in rows.tolist()]
+        return _fit_tfidf(texts, labels[rows], num_classes, seed)
+
     return [
-        _timed("majority", lambda: _fit_majority(labels, num_classes)),
-        _timed("tfidf", lambda: _fit_tfidf(train_texts, labels, num_classes, seed)),
+        _timed("majority", len(labels), lambda: _fit_majority(labels, num_classes)),
+        _timed("tfidf", len(rows), tfidf),
     ]
 
 
@@ -69,26 +82,30 @@ def majority(train_labels: Ints, num_classes: int, n: int) -> Floats:
     return np.tile(counts / counts.sum(), (n, 1))
 
 
-def _timed(name: str, fit: Callable[[], Callable[[Sequence[str]], Floats]]) -> FittedBaseline:
+def _timed(name: str, rows: int, fit: Callable[[], Answer]) -> FittedBaseline:
     start = time.perf_counter()
     answer = fit()
-    return FittedBaseline(name, time.perf_counter() - start, answer)
+    return FittedBaseline(name, time.perf_counter() - start, rows, answer)
 
 
-def _fit_majority(labels: Ints, num_classes: int) -> Callable[[Sequence[str]], Floats]:
+def _read(texts: Sequence[str], seed: int) -> Ints:
+    """The rows to fit on: all, or as many drawn ones as there may be characters."""
+    lengths = np.fromiter((min(len(text), LONGEST_TEXT) for text in texts), np.int64, len(texts))
+    drawn = np.random.default_rng(seed).permutation(len(texts))
+    return np.sort(drawn[np.cumsum(lengths[drawn]) <= MOST_CHARACTERS])
+
+
+def _fit_majority(labels: Ints, num_classes: int) -> Answer:
     return lambda texts: majority(labels, num_classes, len(texts))
 
 
-def _fit_tfidf(
-    train_texts: Sequence[str], labels: Ints, num_classes: int, seed: int
-) -> Callable[[Sequence[str]], Floats]:
+def _fit_tfidf(texts: list[str], labels: Ints, num_classes: int, seed: int) -> Answer:
     if len(np.unique(labels)) < 2:
         return _fit_majority(labels, num_classes)
-    cut = _cut(train_texts)
-    cheap = len(cut) * num_classes <= CHEAP_WORK and sum(map(len, cut)) <= CHEAP_CHARACTERS
+    cheap = len(texts) * num_classes <= CHEAP_WORK and sum(map(len, texts)) <= CHEAP_CHARACTERS
     vectorizer = _vectorizer(with_characters=cheap)
     try:
-        features = vectorizer.fit_transform(cut)
+        features = vectorizer.fit_transform(texts)
     except ValueError as error:
         if "empty vocabulary" not in str(error):
             raise
@@ -97,17 +114,15 @@ def _fit_tfidf(
     rare = 1.0 / (len(labels) + num_classes)  # probability of a class that training never showed
 
     def answer(texts: Sequence[str]) -> Floats:
-        if not len(texts):
-            return np.zeros((0, num_classes))
         full = np.full((len(texts), num_classes), rare)
-        full[:, model.classes_] = model.predict_proba(vectorizer.transform(_cut(texts)))
+        first = 0
+        for some, _ in in_chunks(text[:LONGEST_TEXT] for text in texts):
+            rows = slice(first, first + len(some))
+            full[rows, model.classes_] = model.predict_proba(vectorizer.transform(some))
+            first = rows.stop
         return np.asarray(full / full.sum(axis=1, keepdims=True))
 
     return answer
-
-
-def _cut(texts: Sequence[str]) -> list[str]:
-    return [text[:LONGEST_TEXT] for text in texts]
 
 
 def _vectorizer(*, with_characters: bool) -> Any:

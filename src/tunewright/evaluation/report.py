@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ def write_report(path: Path, facts: dict[str, Any]) -> None:
     Args:
         path: the .html file, replaced if it is there.
         facts: every key is optional, and a section without facts is left out: title, run_id,
-            created, state, failure, not_finite, verdict, metric, part, scores, baselines, baseline_seconds, sealed, curves, phases, labels, confusion,
+            created, state, failure, not_finite, verdict, metric, part, scores, baselines, baseline_seconds,
+            baseline_rows, sealed, curves, phases, labels, confusion,
             per_class, calibration, mistakes, split, findings, choices, recipe_yaml, commands,
             versions.
     """
@@ -101,18 +102,22 @@ def tone(verdict: dict[str, Any] | None) -> str:
 def _scored(facts: dict[str, Any]) -> list[dict[str, Any]]:
     """Per part: its metrics, and the rows of its table, this model first."""
     scores, baselines = facts.get("scores") or {}, facts.get("baselines") or {}
-    took = facts.get("baseline_seconds") or {}
+    took, drawn = facts.get("baseline_seconds") or {}, facts.get("baseline_rows") or {}
     parts = []
     for part in ("validation", "test"):
         own = scores.get(part)
         if not own:
             continue
         models = [{"name": "this model", "scores": own, "seconds": None}] + [
-            {"name": name, "scores": values, "seconds": took.get(name)}
+            {"name": _fitted_on(name, drawn), "scores": values, "seconds": took.get(name)}
             for name, values in (baselines.get(part) or {}).items()
         ]
         parts.append({"part": part, "metrics": list(own), "models": models})
     return parts
+
+
+def _fitted_on(name: str, drawn: Mapping[str, int]) -> str:
+    return f"{name}, fitted on {drawn[name]:,} drawn rows" if name in drawn else name
 
 
 def _classes(per_class: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from tunewright.data.rows import in_chunks
 from tunewright.errors import ModelError
-
-CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -53,18 +52,17 @@ def tokenize(
     tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
 ) -> Tokens:
     """All rows as token ids, cut at `max_length` tokens."""
+    read: Iterable[str] = texts
+    if pairs is None and tokenizer.truncation_side == "right":
+        read = (_beginning(text, 2 * max_length) for text in texts)
     ids: list[np.ndarray] = []
     types: list[np.ndarray] = []
     lengths: list[int] = []
     wants_types = "token_type_ids" in tokenizer.model_input_names and pairs is not None
-    for first in range(0, len(texts), CHUNK):
-        rows = [_printable(text) for text in texts[first : first + CHUNK]]
-        seconds = None
-        if pairs is not None:
-            seconds = [_printable(text) for text in pairs[first : first + CHUNK]]
+    for some, others in in_chunks(read, pairs):
         coded = tokenizer(
-            rows,
-            seconds,
+            [_printable(text) for text in some],
+            None if others is None else [_printable(text) for text in others],
             truncation=True,
             max_length=max_length,
             return_attention_mask=False,
@@ -84,6 +82,18 @@ def tokenize(
         types=np.concatenate(types) if types else None,
         starts=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
     )
+
+
+def _beginning(text: str, words: int) -> str:
+    """What is before the word after so many: long documents cost no more than what is read.
+
+    A word is a token at least, so twice as many words as tokens leave the first ones as they are.
+
+    >>> _beginning("one  two three four", 2)
+    'one  two '
+    """
+    cut = text.split(None, words)
+    return text[: len(text) - len(cut[words])] if len(cut) > words else text
 
 
 def refuse_unknown_tokens(tokens: Tokens, model: Any) -> None:

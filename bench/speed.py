@@ -19,7 +19,7 @@ from typing import Any
 
 from bench.beside import RESULTS, machine, run_trainer, run_tunewright, write_decoder, write_reviews
 
-ROUNDS = 3
+ROUNDS = 5
 ROWS, ROWS_OF_DECODER = 2000, 500
 STEPS_32 = {"per_device_train_batch_size": 32, "max_steps": 16, "test": False}
 BY_LENGTH = {  # a whole epoch: the longest rows come first

@@ -117,3 +117,36 @@ def test_waiting_threads_sleep_soon_unless_asked_otherwise(asked: str | None, us
         check=True,
     )
     assert said.stdout.strip() == used
+
+
+@pytest.mark.parametrize(("asked", "used"), [("1", 1), ("", None), ("many", None), ("9999", None)])
+def test_openmps_own_limit_is_kept(
+    monkeypatch: pytest.MonkeyPatch, asked: str, used: int | None
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    free = usable_cores()
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert usable_cores() == (used or free)
+
+
+@pytest.mark.parametrize(
+    ("cores", "rates", "chosen"),
+    [
+        (1, {}, 1),
+        (8, {4: 100.0, 8: 190.0}, 8),
+        (8, {4: 100.0, 8: 104.0}, 4),
+        (2, {1: 9.0, 2: 5.0}, 1),
+    ],
+)
+def test_threads_are_as_many_as_are_faster(
+    monkeypatch: pytest.MonkeyPatch, cores: int, rates: dict[int, float], chosen: int
+) -> None:
+    import torch
+
+    from tunewright.backends.torch import session
+
+    made = object.__new__(session.TorchSession)
+    made.device, made.width = torch.device("cpu"), 8
+    monkeypatch.setattr(session, "usable_cores", lambda: cores)
+    monkeypatch.setattr(session.TorchSession, "_rate_of", lambda _, threads: rates[threads])
+    assert made.choose_threads()[0] == chosen

@@ -55,8 +55,8 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         *defaults.choose_rates(recipe.train, facts, adapters=recipe.adapt.has_adapters),
         defaults.choose_evaluations(recipe.train, facts),
         defaults.choose_cache(recipe.train),
-        _asked_or(recipe, "train.precision", session.choose_precision),
         _asked_or(recipe, "train.threads", session.choose_threads),
+        _asked_or(recipe, "train.precision", session.choose_precision),
         defaults.choose_metric(recipe.evaluate, facts),
     )
     resolved = defaults.with_choices(recipe, choices)

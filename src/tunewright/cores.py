@@ -10,12 +10,17 @@ CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def usable_cores() -> int:
-    """Cores of the process's affinity, cut down to its container's quota; at least one."""
+    """Cores of the process's affinity, cut down to its container's quota; at least one.
+
+    OMP_NUM_THREADS, where it is set, is the most that are used.
+    """
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return max(1, int(min(cores, quota_cores(CGROUP_QUOTA))))
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    most = int(asked) if asked.isdigit() else cores
+    return max(1, int(min(cores, most, quota_cores(CGROUP_QUOTA))))
 
 
 def wait_briefly() -> None:

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         what = " ".join(str(error).split())
         command = f"{words[0]} " if words and words[0] in COMMANDS else ""
-        _say_error(what, f"see tunewright {command}--help")
+        _say_error(what, _flag_meant(what) or f"see tunewright {command}--help")
         code = 2
     except KeyboardInterrupt:
         code = 130
@@ -112,6 +112,17 @@ def recipe_flags(words: Sequence[str]) -> list[str]:
         else:
             others.append(word)
     return [*others, *(word for setting in settings for word in ("--set", setting))]
+
+
+def _flag_meant(what: str) -> str | None:
+    """For a flag that is the end of a recipe key: `--epochs` for `--train.epochs`."""
+    unknown = re.match(r"Unknown option: \W*([a-z_-]+)", what)
+    if unknown is None:
+        return None
+    from tunewright.recipe.load import keys_named
+
+    keys = keys_named(unknown[1].replace("-", "_"))
+    return f"did you mean {' or '.join(f'--{key}' for key in keys)}?" if keys else None
 
 
 def _one_line(error: BaseException) -> str:

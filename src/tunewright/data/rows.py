@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,8 +33,27 @@ def _values(column: pa.ChunkedArray) -> Iterator[Any]:
         yield from column.slice(start, FEW_ROWS).to_pylist()
 
 
-class Texts(Sequence[str]):
-    """Texts of chosen rows, read from the (maybe memory-mapped) column when asked for."""
+class Lazy(Sequence[str]):
+    """Texts that are read, or put together, when asked for."""
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self._at(i) for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return self._at(index % len(self))
+
+    @abstractmethod
+    def _at(self, index: int) -> str:
+        """The text of a row, 0 or above."""
+
+
+class Texts(Lazy):
+    """Texts of chosen rows, read from the (maybe memory-mapped) column."""
 
     def __init__(self, column: pa.ChunkedArray, indices: NDArray[np.int64] | None = None) -> None:
         self._column = column
@@ -42,17 +62,9 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self._column) if self._indices is None else len(self._indices)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        at = index % len(self) if self._indices is None else int(self._indices[index])
-        return scalar_text(self._column[at].as_py()) or ""
+    def _at(self, index: int) -> str:
+        row = index if self._indices is None else int(self._indices[index])
+        return scalar_text(self._column[row].as_py()) or ""
 
     def __iter__(self) -> Iterator[str]:
         if self._indices is not None:
@@ -148,8 +160,8 @@ def in_chunks(
         yield some, None if pairs is None else others
 
 
-class Joined(Sequence[str]):
-    """The two texts of each row as one, put together when asked for."""
+class Joined(Lazy):
+    """The two texts of each row as one."""
 
     def __init__(self, texts: Sequence[str], pairs: Sequence[str]) -> None:
         self._texts, self._pairs = texts, pairs
@@ -157,13 +169,7 @@ class Joined(Sequence[str]):
     def __len__(self) -> int:
         return len(self._texts)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def _at(self, index: int) -> str:
         return f"{self._texts[index]} [SEP] {self._pairs[index]}"
 
 

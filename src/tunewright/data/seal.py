@@ -134,18 +134,11 @@ def _hash(ids: list[str]) -> str:
 
 def _write_sealed(rows: Rows, file: BinaryIO) -> None:
     """The rows, compressed, a few at a time: they may be larger than the memory."""
-    known = {
-        "pair": rows.pairs,
-        "label": rows.labels,
-        "group": rows.groups,
-        "time": rows.times,
-    }
-    fields = [
-        ("id", pa.string()),
-        ("text", pa.large_string()),
-        ("number", pa.int64()),
-        *((name, pa.large_string()) for name, values in known.items() if values is not None),
-    ]
+    fields = [("id", pa.string()), ("text", pa.large_string()), ("number", pa.int64())]
+    known = (("pair", rows.pairs), ("label", rows.labels), ("group", rows.groups))
+    for name, values in (*known, ("time", rows.times)):
+        if values is not None:
+            fields.append((name, pa.large_string()))
     schema = pa.schema(fields, metadata={"source": rows.source, "unit": rows.unit})
     file.write(MAGIC)
     with (
@@ -198,7 +191,11 @@ def _read_sealed(file: BinaryIO, place: Path) -> Rows | None:
     try:
         with gzip.GzipFile(fileobj=file) as packed, pa.ipc.open_stream(packed) as reader:
             return _from_table(_unpacked(reader, place))
-    except (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowException, KeyError, ValueError):
+    except (EOFError, zlib.error, pa.ArrowException, KeyError, ValueError):
+        return None
+    except OSError as error:  # without a number it is of gzip or Arrow, not of the disk
+        if error.errno is not None:
+            raise
         return None
 
 

@@ -126,6 +126,8 @@ def sentence(
 def _gap(metric: str, difference: Interval, unit: str, baseline: str) -> str:
     """Such as "6.2 points above tfidf [4.7, 7.8]", or "below", with bounds of how far below."""
     value, low, high = difference["value"], difference["low"], difference["high"]
+    if value == low == high == 0:
+        return f"the same as {baseline}"
     up, down = ("above", "below") if HIGHER_IS_BETTER[metric] else ("better than", "worse than")
     if value >= 0:
         return f"{number(metric, value)}{unit}{up} {baseline} {bounds(metric, low, high)}"

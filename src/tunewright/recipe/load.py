@@ -135,8 +135,9 @@ def _explain(error: ValidationError, where: str, lines: Mapping[Path_, int]) -> 
     if detail["type"] == "extra_forbidden":
         known = _keys_beside(place)
         near = difflib.get_close_matches(str(place[-1]), known, n=1)
-        meant = ".".join(str(part) for part in (*place[:-1], *near))
-        fix = f"did you mean '{meant}'?" if near else f"known here: {', '.join(known)}"
+        beside = [".".join(str(part) for part in (*place[:-1], name)) for name in near]
+        meant = " or ".join(f"'{key}'" for key in beside or keys_named(str(place[-1])))
+        fix = f"did you mean {meant}?" if meant else f"known here: {', '.join(known)}"
         return RecipeError(f"{position}: there is no key '{key}'", fix=fix)
     same_key = [d for d in details if d["loc"][: _depth(place)] == place[: _depth(place)]]
     expected = " or ".join(dict.fromkeys(_plain(d["msg"]) for d in same_key))
@@ -176,6 +177,24 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
         if inner and isinstance(inner[0], type) and issubclass(inner[0], BaseModel):
             return inner[0]
     return None
+
+
+def keys_named(name: str) -> list[str]:
+    """The whole keys, from the top, of every value that is called so.
+
+    >>> keys_named("label"), keys_named("epochs")
+    (['data.columns.label'], ['train.epochs'])
+    """
+
+    def below(section: type[BaseModel], above: str) -> Iterator[str]:
+        for key, field in section.model_fields.items():
+            kind = field.annotation
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from below(kind, f"{above}{key}.")
+            elif key == name:
+                yield f"{above}{key}"
+
+    return list(below(Recipe, ""))
 
 
 def _keys_beside(place: Path_) -> list[str]:

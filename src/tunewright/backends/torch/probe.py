@@ -47,6 +47,15 @@ def solve(
         scores are then shrunk until the log-loss on the rows themselves is as large as that: a
         head that knows its rows by heart has little left to teach the blocks below.
     """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # several threads take several times as long for so little work
+        return _solve(features, labels, num_labels, balanced=balanced, seed=seed)
+
+
+def _solve(
+    features: np.ndarray, labels: np.ndarray, num_labels: int, *, balanced: bool, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.linear_model import LogisticRegression
 
     centre, spread = features.mean(0), features.std(0) + 1e-6

@@ -36,6 +36,7 @@ from tunewright.pretrained.weights import find_weights
 from tunewright.recipe.schema import Adapt, Recipe
 
 BF16_GAIN = 1.3
+THREADS_GAIN = 1.1
 GIB = 1 << 30
 MEMORY_SHARE = 0.25  # of what is free
 MEMORY_MOST = 8 * GIB
@@ -61,9 +62,19 @@ class TorchSession:
         return tokens.lengths
 
     def choose_threads(self) -> tuple[int, str]:
-        """Processor threads, and why."""
+        """Processor threads, and why: half as many where more are not faster, measured."""
         cores = usable_cores()
-        return cores, f"this process may use {cores} cores"
+        half = cores // 2
+        if self.device.type != "cpu" or not half:
+            return cores, f"this process may use {cores}"
+        rates = {threads: self._rate_of(threads) for threads in (half, cores)}
+        seen = " and ".join(f"{rate:.0f} GFLOP/s with {n}" for n, rate in rates.items())
+        chosen = cores if rates[cores] > THREADS_GAIN * rates[half] else half
+        return chosen, f"products run at {seen} here"
+
+    def _rate_of(self, threads: int) -> float:
+        set_threads(threads)
+        return product_rate(self.width, torch.float32, self.device)
 
     def choose_precision(self) -> tuple[str, str]:
         """The precision whose matrix products run faster here, measured."""

@@ -94,7 +94,7 @@ def run_trainer(
         model: a folder, MiniLM's when None.
     """
     asked = json.dumps({"labels": labels, "seed": seed, **settings})
-    return _json_of(
+    return json_of(
         [sys.executable, "-m", "bench.trainer_peer", str(folder), model or minilm(), asked]
     )
 
@@ -112,7 +112,7 @@ def run_tunewright(
     began = time.time()
     started = time.perf_counter()
     command = [sys.executable, "-m", "tunewright.cli.main", "run", str(folder), "--json"]
-    result = _json_of([*command, "--seed", str(seed), *sets], TUNEWRIGHT_RUNS=str(runs))
+    result = json_of([*command, "--seed", str(seed), *sets], TUNEWRIGHT_RUNS=str(runs))
     wall_s = time.perf_counter() - started
     return {
         **result,
@@ -125,10 +125,11 @@ def run_tunewright(
 def test_tunewright(run: str, runs: Path) -> dict[str, Any]:
     """result.json after the seal was opened."""
     command = [sys.executable, "-m", "tunewright.cli.main", "test", run, "--json"]
-    return _json_of(command, TUNEWRIGHT_RUNS=str(runs))
+    return json_of(command, TUNEWRIGHT_RUNS=str(runs))
 
 
-def _json_of(command: list[str], **environment: str) -> dict[str, Any]:
+def json_of(command: list[str], **environment: str) -> dict[str, Any]:
+    """The last line that a process prints, as JSON."""
     done = subprocess.run(
         command,
         cwd=ROOT,

@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from bench.beside import RESULTS, machine
-from tunewright.backends.torch import probe
+from tunewright.backends import probe
 
 ROWS, WIDTH, LABELS, ROUNDS = 10_000, 384, (2, 5, 77), 5
 APART = 4.0  # of a centre from the others, in standard deviations of the noise

@@ -150,3 +150,11 @@ def test_threads_are_as_many_as_are_faster(
     monkeypatch.setattr(session, "usable_cores", lambda: cores)
     monkeypatch.setattr(session.TorchSession, "_rate_of", lambda _, threads: rates[threads])
     assert made.choose_threads()[0] == chosen
+
+
+def test_the_extra_for_keras_is_named_where_it_lacks(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(diagnosis, "KERAS_PACKAGES", ("pytest", "surely-not-installed-anywhere"))
+    said = diagnosis._keras()
+    assert said.startswith("lacks surely-not-installed-anywhere (pip install")
+    monkeypatch.setattr(diagnosis, "KERAS_PACKAGES", ("pytest",))
+    assert diagnosis._keras() == f"pytest {pytest.__version__}"

@@ -30,6 +30,7 @@ FLOORS = (
         "finished",
         "publishing",
         "judging",
+        "exporting",
         "inference",
         "checking",
         "diagnosis",
@@ -155,7 +156,7 @@ def test_only_a_backend_imports_its_framework() -> None:
         f"{found.by} imports {found.what}"
         for found in IMPORTS
         if found.what.split(".")[0] in FRAMEWORKS_OF_BACKENDS
-        and not found.by.startswith("tunewright.backends.torch.")
+        and not found.by.startswith("tunewright.backends.")
         and not (found.by == "tunewright.diagnosis" and found.lazily)
     ]
     assert wrong == []
@@ -165,7 +166,7 @@ def test_a_backend_is_imported_only_when_a_run_starts() -> None:
     wrong = [
         f"{found.by} imports {found.what}"
         for found in IMPORTS
-        if found.what.startswith("tunewright.backends.torch")
+        if found.what.startswith(("tunewright.backends.torch", "tunewright.backends.keras"))
         and not found.by.startswith("tunewright.backends.")
         and not found.lazily
     ]

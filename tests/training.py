@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tiny_models import text_rows
-from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.backends.torch.session import TorchSession
 from tunewright.data.rows import Rows
 from tunewright.evaluation.metrics import all_metrics
@@ -58,8 +57,9 @@ def open_backend(
     dropout: Any = 0.0,
     rows: Sequence[tuple[str, str]] | None = None,
     adapt: dict[str, Any] | None = None,
+    session: Callable[[Path], Any] = TorchSession,
     **train: Any,
-) -> TorchClassifier:
+) -> Any:
     """A backend over `count` rows to train on and a third of that to validate."""
     rows = text_rows(count + count // 3) if rows is None else rows
     parts = {"train": as_rows(rows[:count]), "validation": as_rows(rows[count:])}
@@ -67,7 +67,7 @@ def open_backend(
         {"train": SETTINGS | train, "adapt": {"dropout": dropout, **(adapt or {})}}
     )
     with_numbers = {part: (some, numbers(some)) for part, some in parts.items()}
-    return TorchSession(folder).open(recipe, LABELS, with_numbers)[0]
+    return session(folder).open(recipe, LABELS, with_numbers)
 
 
 def phase(blocks: int, **changes: Any) -> PhasePlan:
@@ -121,14 +121,14 @@ def train(backend: Any, plan: Plan, folder: Path, **changes: Any) -> Progress:
         loop.events.close()
 
 
-def weights(backend: TorchClassifier) -> dict[str, np.ndarray]:
+def weights(backend: Any) -> dict[str, np.ndarray]:
     return {name: p.detach().numpy().copy() for name, p in backend.model.named_parameters()}
 
 
 class StopAt(StopRequest):
     """Asks for a stop once so many steps are done."""
 
-    def __init__(self, backend: TorchClassifier, steps: int) -> None:
+    def __init__(self, backend: Any, steps: int) -> None:
         super().__init__()
         done = backend.train_step
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from tunewright.backends import open_session
+from tunewright.backends.base import Backend
 from tunewright.data.prepare import Prepared, label_numbers
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.recipe import defaults
@@ -17,19 +18,15 @@ from tunewright.train.phases import PhasePlan, deepest, plan_phases, refuse_idle
 class Adapted:
     """A model with its head, the recipe with every value chosen, and why."""
 
-    backend: Any
+    backend: Backend
     recipe: Recipe
     choices: tuple[defaults.Choice, ...]
-    parameters: int
-    news: str
     phases: tuple[PhasePlan, ...]
 
 
 def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     """Resolve every `auto`, then put a new head on the model."""
-    from tunewright.backends.torch.session import TorchSession
-
-    session = TorchSession(source.path)
+    session = open_session(recipe, source.path)
     facts = defaults.Facts(
         lengths=session.lengths(prepared.train),
         counts=tuple(prepared.counts["train"]),
@@ -60,7 +57,7 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         defaults.choose_metric(recipe.evaluate, facts),
     )
     resolved = defaults.with_choices(recipe, choices)
-    backend, loaded = session.open(
+    backend = session.open(
         resolved,
         prepared.labels,
         {
@@ -71,12 +68,11 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
             ),
         },
     )
-    parameters = sum(p.numel() for p in loaded.model.parameters())
     most = deepest(resolved.adapt.layers, backend.num_blocks)
     phases = plan_phases(resolved.train, backend.num_blocks, most)
     if resolved.adapt.has_adapters:
         refuse_idle_adapters(phases, most)
-    return Adapted(backend, resolved, choices, parameters, backend.news, phases)
+    return Adapted(backend, resolved, choices, phases)
 
 
 def _no_reason(column: str | None) -> str:

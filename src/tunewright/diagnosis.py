@@ -21,6 +21,8 @@ PACKAGES = (
     *("tunewright", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "scipy"),
     *("scikit-learn", "pyarrow", "datasets", "pydantic", "huggingface_hub", "filelock"),
 )
+KERAS_PACKAGES = ("tensorflow", "tensorflow-text", "keras", "keras-hub")
+INSTALL_KERAS = "pip install 'tunewright[tensorflow]'"
 Problem = dict[str, str]
 WIDTH = 1024  # of the blocks whose products are timed
 _LEAST_FREE_GIB = 2.0
@@ -38,6 +40,7 @@ def doctor() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: installed_version(name) for name in PACKAGES},
+        "backends": {"torch": "installed", "keras": _keras()},
         "cores": usable_cores(),
         "memory": _memory(),
         "disk": {"runs": _disk(runs_folder()), "cache": _disk(cache_folder())},
@@ -81,6 +84,14 @@ def installed_version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _keras() -> str:
+    """Whether the extra is there; nothing of it is imported."""
+    missing = [name for name in KERAS_PACKAGES if installed_version(name) is None]
+    if missing:
+        return f"lacks {', '.join(missing)} ({INSTALL_KERAS})"
+    return " ".join(f"{name} {installed_version(name)}" for name in KERAS_PACKAGES)
 
 
 def _memory() -> dict[str, float]:

@@ -33,9 +33,9 @@ def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:  # noqa: 
     Raises:
         RunError: the run is not done. DataError, SealError: its data is not what it was.
     """
-    folder, recipe = _done(run)
+    folder, recipe = done_run(run)
     with lock_run(folder):
-        prepared = _prepared_as_then(folder, recipe)
+        prepared = prepared_as_then(folder, recipe)
         baselines = baselines_of(prepared, recipe)
         events = Events(folder / "events.jsonl")
         try:
@@ -74,9 +74,9 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
     Raises:
         SealError: the file holds rows of the sealed test part.
     """
-    folder, recipe = _done(run)
+    folder, recipe = done_run(run)
     with lock_run(folder):
-        prepared = _prepared_as_then(folder, recipe)
+        prepared = prepared_as_then(folder, recipe)
     rows = prepared.validation
     if data is not None:
         table = read_table(data)
@@ -148,7 +148,8 @@ def baselines_of(prepared: Prepared, recipe: Recipe) -> list[FittedBaseline]:
     )
 
 
-def _done(run: str | Path) -> tuple[Path, Recipe]:
+def done_run(run: str | Path) -> tuple[Path, Recipe]:
+    """The folder and recipe of a run that has a model. Raises RunError when it has none."""
     folder = find_run(run)
     state = read_state(folder)
     if state["state"] != "done" or not (folder / "model").is_dir():
@@ -160,7 +161,7 @@ def _done(run: str | Path) -> tuple[Path, Recipe]:
     return folder, load_recipe(folder / "recipe.yaml")
 
 
-def _prepared_as_then(folder: Path, recipe: Recipe) -> Prepared:
+def prepared_as_then(folder: Path, recipe: Recipe) -> Prepared:
     """The parts as they were when the run was trained."""
     prepared = prepare(recipe.data, recipe.seed, folder)
     if prepared.data_hash != read_state(folder)["data_hash"]:

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tunewright.adapting import Adapted, adapt
+from tunewright.backends import DECIDING_PACKAGES
 from tunewright.data.prepare import Prepared, label_numbers, prepare
 from tunewright.data.rows import joined_texts
 from tunewright.durable import (
@@ -53,7 +54,6 @@ from tunewright.warm_start import with_weights_of_run
 
 Stage = Literal["choose", "prepare", "adapt", "train", "evaluate", "test"]
 FP32_BYTES = 4
-DECIDING_PACKAGES = ("tunewright", "torch", "transformers", "peft", "numpy")
 STAGES: tuple[str, ...] = get_args(Stage)
 
 
@@ -185,12 +185,14 @@ def _live(
     write_state(
         folder,
         seed=recipe.seed,
-        device=str(adapted.backend.device),
+        device=adapted.backend.device_type,
         versions=report_facts.versions(),
         data_hash=prepared.data_hash,
         model_hash=source.sha256,
     )
-    events.emit("adapted", news=adapted.news, choices=[list(choice) for choice in adapted.choices])
+    events.emit(
+        "adapted", news=adapted.backend.news, choices=[list(choice) for choice in adapted.choices]
+    )
     if not begins("train"):
         return False
     _tell_resumed(checkpoints, saved, events)
@@ -239,7 +241,7 @@ def train(
     )
     if saved is not None:
         backend.load_state(checkpoints.resumed_from())
-    checkpoints.refuse_without_room(backend, FP32_BYTES * adapted.parameters)
+    checkpoints.refuse_without_room(backend, FP32_BYTES * adapted.backend.parameters)
     loop = Loop(
         backend=backend,
         plan=plan,
@@ -270,8 +272,8 @@ def _fixed(adapted: Adapted, source: ModelSource, prepared: Prepared) -> dict[st
         "model": source.sha256,
         "config": file_sha256(source.path / "config.json"),
         "tokens": adapted.backend.parts["train"].tokens.sha256(),
-        "device": adapted.backend.device.type,
-        "versions": {name: versions.get(name) for name in DECIDING_PACKAGES},
+        "device": adapted.backend.device_type,
+        "versions": {name: versions.get(name) for name in DECIDING_PACKAGES[recipe.backend]},
         "recipe": json.loads(recipe.model_dump_json(exclude=kept_out)),
     }
 
@@ -326,7 +328,7 @@ def evaluate_validation(
         "model": {
             "base": source.base,
             "path": str(folder / "model"),
-            "parameters": adapted.parameters,
+            "parameters": adapted.backend.parameters,
             "trainable_parameters": max(r["trainable_parameters"] for r in progress.records),
         },
     }

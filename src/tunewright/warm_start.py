@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tunewright.backends import open_session
 from tunewright.data.rows import Rows
 from tunewright.durable import replacing_folder
 from tunewright.errors import ModelError, RunError
@@ -52,8 +53,6 @@ def _model_of_checkpoint(run: Path) -> Path:
 
 def _write_model(run: Path, checkpoint: Path, folder: Path) -> None:
     """By the recipe that the checkpoint was made with: the run's files may have changed since."""
-    from tunewright.backends.torch.session import TorchSession
-
     fixed = read_progress(checkpoint)["fixed"]
     recipe = from_resolved(fixed["recipe"])
     source = resolve_model(recipe.model, revision=recipe.revision)
@@ -64,7 +63,7 @@ def _write_model(run: Path, checkpoint: Path, folder: Path) -> None:
         )
     row = Rows(["text"], None, None, ["0"], "no file", np.zeros(1, dtype=np.int64))
     rows: dict[str, Any] = {p: (row, np.zeros(1, dtype=np.int64)) for p in ("train", "validation")}
-    backend, _ = TorchSession(source.path).open(recipe, tuple(fixed["labels"]), rows)
+    backend = open_session(recipe, source.path).open(recipe, tuple(fixed["labels"]), rows)
     backend.load_weights(checkpoint)
     backend.restore_best()
     backend.save_model(folder)

@@ -14,8 +14,8 @@ from transformers import AutoModelForSequenceClassification
 
 from tiny_models import ARCHITECTURES, write_model
 from training import LABELS, StopAt, make_loop, make_plan, open_backend, phase, train, weights
+from tunewright.backends.folder import quiet
 from tunewright.backends.torch.classifier import TorchClassifier
-from tunewright.backends.torch.load import quiet
 from tunewright.backends.torch.predictor import TorchPredictor
 from tunewright.errors import RecipeError
 from tunewright.train.interrupt import Interrupted

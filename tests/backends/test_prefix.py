@@ -13,10 +13,11 @@ import torch
 
 from tiny_models import text_rows, write_model
 from training import make_plan, open_backend, phase, train, weights
-from tunewright.backends.torch import packed, prefix
+from tunewright.backends import packed, prefix
+from tunewright.backends.packed import make_packed
+from tunewright.backends.settings import Room
 from tunewright.backends.torch.classifier import TorchClassifier
-from tunewright.backends.torch.packed import make_packed
-from tunewright.backends.torch.prefix import AboveBlocks, BetweenBlocks, Room
+from tunewright.backends.torch.places import AboveBlocks, BetweenBlocks, as_array, as_tensor
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ENDLESS = 1 << 40
@@ -34,13 +35,14 @@ def with_room(backend: TorchClassifier, room: Room) -> TorchClassifier:
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_rows_come_back_as_they_went_in(tmp_path: Path, in_memory: int, kind: torch.dtype) -> None:
     lengths = np.array([3, 1, 5, 2])
-    kept = make_packed(lengths, 4, kind, in_memory=in_memory, folder=tmp_path / "a")
+    padded = torch.randn(4, 6, 4).to(kind)
+    held = as_array(padded).dtype
+    kept = make_packed(lengths, 4, held, in_memory=in_memory, folder=tmp_path / "a")
     assert kept.on_disk == (in_memory == 0)
     assert kept.size == 11 * 4 * kind.itemsize
-    padded = torch.randn(4, 6, 4).to(kind)
     order = np.array([2, 0, 3, 1])
-    kept.write(order, padded)
-    read = kept.read(np.array([0, 3]))
+    kept.write(order, as_array(padded))
+    read = as_tensor(kept.read(np.array([0, 3])))
     assert read.shape == (2, 3, 4)
     assert torch.equal(read[0], padded[1, :3])
     assert torch.equal(read[1, :2], padded[2, :2])
@@ -48,8 +50,8 @@ def test_rows_come_back_as_they_went_in(tmp_path: Path, in_memory: int, kind: to
 
 
 def test_the_file_has_no_name_and_is_gone_with_its_last_user(tmp_path: Path) -> None:
-    kept = make_packed(np.array([8]), 1024, torch.float32, in_memory=0, folder=tmp_path)
-    kept.write(np.array([0]), torch.ones(1, 8, 1024))
+    kept = make_packed(np.array([8]), 1024, np.dtype("float32"), in_memory=0, folder=tmp_path)
+    kept.write(np.array([0]), np.ones((1, 8, 1024)))
     assert list(tmp_path.iterdir()) == []
     assert kept.flat.sum() == 8 * 1024
 

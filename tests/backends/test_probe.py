@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from tunewright.backends.torch import probe
+from tunewright.backends import probe
 
 
 def clouds(rows: int, labels: int, apart: float, width: int = 20) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from tunewright.backends.torch import tokens
-from tunewright.backends.torch.tokens import tokenize
+from tunewright.backends import tokens
+from tunewright.backends.tokens import tokenize
 
 SENTENCES = [
     "The cable broke after two days, and nobody answered my letters!",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +59,30 @@ def open_full(path: Path) -> Any:
     return backend
 
 
+def open_keras(path: Path) -> Any:
+    """TensorFlow, with dropout; imported here, where it is installed."""
+    from tunewright.backends.keras.session import KerasSession
+
+    return open_backend(path, dropout=0.1, session=lambda folder: KerasSession(folder, 1))
+
+
+NEEDS_KERAS = pytest.mark.skipif(
+    find_spec("keras_hub") is None, reason="needs the extra tensorflow"
+)
 SETUPS = {
     "full": Setup(open_full, (phase(2, epochs=3),), plan={"accumulate": 2}),
     "staged, with a kept prefix": Setup(
         lambda path: open_backend(path, dropout=0.1), STAGED, kept=True
     ),
     "LoRA": Setup(lambda path: open_backend(path, adapt=LORA), STAGED, "llama", kept=True),
+    "Keras": Setup(open_keras, STAGED, kept=True),
 }
 
 
-@pytest.fixture(scope="module", params=SETUPS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=NEEDS_KERAS if name == "Keras" else ()) for name in SETUPS],
+)
 def setup(request: pytest.FixtureRequest) -> Setup:
     return SETUPS[request.param]
 
@@ -225,8 +240,8 @@ def test_evaluating_more_often_leaves_the_way_of_the_weights_as_it_is(
             *args: Any, step: Any = step, way: Any = way, backend: Any = backend, **more: Any
         ):
             answer = step(*args, **more)
-            tensors = (p.detach().numpy().tobytes() for p in backend.model.parameters())
-            way.append(sha256(b"".join(tensors)).hexdigest())
+            backend.save_state(now := new_folder(tmp_path / f"{len(ways)}-{len(way)}"))
+            way.append(sha256((now / "weights.safetensors").read_bytes()).hexdigest())
             return answer
 
         backend.train_step = noted

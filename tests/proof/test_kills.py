@@ -7,6 +7,7 @@ import random
 import shutil
 import time
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,10 @@ from tunewright.history.state import read_state
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes of POSIX")
 LORA = [*SETTINGS, "adapt.method=lora", "adapt.adapter_dropout=0.1"]
+KERAS = [*STAGED, "backend=keras"]
+NEEDS_KERAS = pytest.mark.skipif(
+    find_spec("keras_hub") is None, reason="needs the extra tensorflow"
+)
 EVERY_S = 0.03
 AGAIN = 0.3  # share of the resumed runs that are killed once more
 
@@ -56,8 +61,10 @@ def trial(
     [
         ("staged", STAGED, 5),
         ("LoRA", LORA, 3),
+        pytest.param("Keras", KERAS, 2, marks=NEEDS_KERAS),
         pytest.param("staged", STAGED, 200, marks=pytest.mark.slow),
         pytest.param("LoRA", LORA, 50, marks=pytest.mark.slow),
+        pytest.param("Keras", KERAS, 50, marks=[pytest.mark.slow, NEEDS_KERAS]),
     ],
 )
 def test_killed_at_any_moment_and_resumed_equals_never_stopped(

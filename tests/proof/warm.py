@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from contextlib import redirect_stderr, redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,10 @@ def serve() -> None:
         os.environ |= {"TUNEWRIGHT_RUNS": folder, "TUNEWRIGHT_CACHE": folder}
         for model in models:
             run(data, model=model, settings=[*ONE_RUN, "adapt.method=lora"])
+    if find_spec("keras_hub") is not None:
+        from tunewright.backends.keras.framework import start
+
+        start(1)  # imported, and not used yet: its threads would not come along
     tell(0)
     for line in sys.stdin:
         request = json.loads(line)

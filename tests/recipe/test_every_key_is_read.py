@@ -10,6 +10,7 @@ import runpy
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def in_phase(**keys: object) -> Proof:
 # A key of a phase is written train.phases[].key.
 PROOFS: dict[str, Proof] = {
     "task": Proof("text-generation", refused="task: "),
-    "backend": Proof("keras", refused="backend: "),
+    "backend": Proof("keras", refused="" if find_spec("keras_hub") else "tensorflow"),
     "name": Proof("other", "choose"),
     "seed": Proof(1, "prepare"),
     "model": Proof("{folder}/other-model", "choose"),

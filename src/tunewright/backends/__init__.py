@@ -1,1 +1,27 @@
-"""The frameworks and services that train. Each is imported only when a run starts."""
+"""Frameworks that train: each behind the Protocol of `base`, opened by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tunewright.recipe.schema import Recipe
+
+_ALL = ("tunewright", "transformers", "numpy")
+DECIDING_PACKAGES = {
+    "torch": (*_ALL, "torch", "peft"),
+    "keras": (*_ALL, "tensorflow", "keras", "keras-hub"),
+}
+"""Those whose version may change the last digits of what a backend computes."""
+
+
+def open_session(recipe: Recipe, path: Path) -> Any:
+    """A model folder, opened by the backend that the recipe names; its framework is imported here."""
+    if recipe.backend == "keras":
+        from tunewright.backends.keras.session import KerasSession
+
+        threads = recipe.train.threads
+        return KerasSession(path, threads if isinstance(threads, int) else None)
+    from tunewright.backends.torch.session import TorchSession
+
+    return TorchSession(path)

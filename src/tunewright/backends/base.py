@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, SupportsFloat
 
 import numpy as np
 
+from tunewright.backends.settings import Part
 from tunewright.train.phases import PhasePlan
 
 
@@ -35,6 +36,10 @@ class Backend(Protocol):
     """A model being trained. Row numbers index the part that is named."""
 
     num_blocks: int
+    parameters: int  # weights, adapters included
+    parts: Mapping[str, Part]
+    device_type: str  # such as 'cpu' or 'cuda'
+    news: str  # what is new in the model, in one line
 
     def solve_head(self, blocks: int) -> float:
         """Set the head to the solution of a linear probe; the seconds it took.

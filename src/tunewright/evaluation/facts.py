@@ -7,7 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-SHOWN_PACKAGES = ("tunewright", "torch", "transformers", "peft", "scikit-learn", "numpy")
+SHOWN_PACKAGES = (
+    *("tunewright", "torch", "transformers", "peft", "scikit-learn", "numpy"),
+    *("tensorflow", "keras", "keras-hub"),
+)
 
 
 def curves(

@@ -237,7 +237,7 @@ class Recipe(Section):
     """What the user asked for. Two lines, model and data, are a normal recipe."""
 
     task: Literal["auto", "text-classification"] = "auto"
-    backend: Literal["torch"] = "torch"
+    backend: Literal["torch", "keras"] = "torch"
     name: str | None = Field(None, description="part of the run folder's name")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     model: str = Field(

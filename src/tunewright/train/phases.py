@@ -22,6 +22,12 @@ class PhasePlan:
     epochs: int
     patience: int
 
+    def rate_at(self, above: int) -> float:
+        """The learning rate of the layer with `above` blocks above it; −1 is the head."""
+        if above < 0:
+            return self.head_learning_rate
+        return self.learning_rate * self.layer_decay**above
+
 
 def deepest(layers: str | None, num_blocks: int) -> int:
     """How many top blocks `adapt.layers` lets learn; None is none of them.

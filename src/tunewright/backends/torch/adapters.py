@@ -10,7 +10,7 @@ import copy
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +18,13 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from tunewright.backends.settings import AdapterSettings
 from tunewright.backends.torch.blocks import Layout
 from tunewright.backends.torch.state import write_tensors
 from tunewright.errors import ModelError
 
 NAME = "default"  # PEFT's word for an only adapter
 KEY_PREFIX = "base_model.model."  # of every weight in PEFT's files
-
-
-@dataclass(frozen=True)
-class AdapterSettings:
-    """What adapters need from the recipe, as plain values; `seed` decides their first weights."""
-
-    method: str
-    rank: int
-    alpha: int
-    dropout: float
-    seed: int
 
 
 def put_adapters(model: nn.Module, layout: Layout, top: int, settings: AdapterSettings) -> Layout:

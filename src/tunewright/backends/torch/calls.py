@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from tunewright.backends.settings import Part
+from tunewright.backends.tokens import collate
 from tunewright.backends.torch.cut import Batch, scores_of
 from tunewright.backends.torch.load import Loaded
-from tunewright.backends.torch.tokens import Tokens, collate
 
 EXACT_FP32 = 1e-4
 EXACT_BF16 = 5e-2
-
-
-@dataclass(frozen=True)
-class Part:
-    """The rows of training or validation: tokens and label numbers, int64 (rows)."""
-
-    tokens: Tokens
-    labels: np.ndarray
 
 
 class Calls:
@@ -48,7 +40,7 @@ class Calls:
     def batch(self, part: str, rows: np.ndarray) -> Batch:
         """The model's arguments."""
         arrays = collate(self.parts[part].tokens, rows, self.padding)
-        return {name: array.to(self.device) for name, array in arrays.items()}
+        return {name: torch.from_numpy(each).to(self.device) for name, each in arrays.items()}
 
     def scores(self, part: str, rows: np.ndarray) -> torch.Tensor:
         """(rows, labels), before softmax."""

@@ -6,7 +6,6 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,49 +13,26 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tunewright.backends import probe
 from tunewright.backends.base import PhaseStart
-from tunewright.backends.torch import adapters, probe, state
-from tunewright.backends.torch.adapters import AdapterSettings
+from tunewright.backends.folder import quiet
+from tunewright.backends.settings import Part, StepSettings, class_weights, pieces
+from tunewright.backends.tokens import sorted_batches
+from tunewright.backends.torch import adapters, head, state
 from tunewright.backends.torch.blocks import Layout, find_layout
-from tunewright.backends.torch.calls import Calls, Part
+from tunewright.backends.torch.calls import Calls
 from tunewright.backends.torch.device import most_tokens, return_freed_memory, seed_device
 from tunewright.backends.torch.dropout import Draws, seed_dropout
 from tunewright.backends.torch.embedding import take_over_large_tables
 from tunewright.backends.torch.frozen import Frozen
-from tunewright.backends.torch.load import Loaded, quiet
+from tunewright.backends.torch.load import Loaded
 from tunewright.backends.torch.one_token import OneToken, leave_out_other_tokens
 from tunewright.backends.torch.optimizer import learning, make_optimizer
-from tunewright.backends.torch.prefix import Room
-from tunewright.backends.torch.tokens import sorted_batches
 from tunewright.backends.torch.work import gflop_per_token
 from tunewright.errors import ModelError
-from tunewright.train.batches import in_parts
 from tunewright.train.phases import PhasePlan, deepest
 
 EVAL_TOKENS = 4096
-
-
-@dataclass(frozen=True)
-class StepSettings:
-    """What a step needs from the recipe, as plain values.
-
-    room: for kept activations, None for none; peak: GFLOP/s of this machine's matrix products.
-    """
-
-    num_labels: int
-    weight_decay: float
-    clip: float
-    label_smoothing: float
-    balanced: bool
-    bf16: bool
-    dropout: float | None
-    seed: int
-    room: Room | None
-    peak: float
-    width: int
-    layers: str | None
-    adapters: AdapterSettings | None
-    skip_not_finite: bool
 
 
 class TorchClassifier:
@@ -88,12 +64,14 @@ class TorchClassifier:
         with self.calls.paging_out():
             self.layout: Layout = find_layout(self.model, self.calls.batch("train", first))
         self.num_blocks = self.layout.num_blocks
+        self.device_type = device.type
         self.news = loaded.news
         most = deepest(settings.layers, self.num_blocks)
         if settings.adapters is not None:
             self.layout = adapters.put_adapters(self.model, self.layout, most, settings.adapters)
             seed_dropout(self.model, self.draws, None)  # the adapters' own
             self.news += f"; {adapters.news(self.model, self.layout, settings.adapters)}"
+        self.parameters = sum(p.numel() for p in self.model.parameters())
         self.fixed = set(dict(self.model.named_parameters()))  # throughout this run
         self.fixed -= {name for name, _ in self.layout.trainable(most)}
         self.one_token = self._leave_out_other_tokens()
@@ -114,7 +92,7 @@ class TorchClassifier:
         """See `Backend`. The features are whatever enters the last linear layer."""
         started = time.monotonic()
         self.frozen.keep(blocks, {"train": 2, "validation": 2}, None)
-        layer = probe.last_linear(self.model, self.settings.num_labels)
+        layer = head.last_linear(self.model, self.settings.num_labels)
         part = self.parts["train"]
         features = np.zeros((len(part.tokens), layer.in_features), dtype=np.float32)
         caught: list[torch.Tensor] = []
@@ -134,7 +112,7 @@ class TorchClassifier:
             balanced=self.settings.balanced,
             seed=self.settings.seed,
         )
-        probe.put(layer, weights, biases)
+        head.put(layer, weights, biases)
         return time.monotonic() - started
 
     def start_phase(self, phase: PhasePlan, *, keep: bool | None = None) -> PhaseStart:
@@ -291,9 +269,8 @@ class TorchClassifier:
         if self.frozen.prefix is not None and self.frozen.prefix.one_vector:
             yield from parts
             return
-        for rows in parts:
-            tokens = len(rows) * int(self.parts["train"].tokens.lengths[rows].max())
-            yield from in_parts(rows, -(-tokens // self.most_tokens))
+        lengths = self.parts["train"].tokens.lengths
+        yield from pieces(parts, lengths, self.most_tokens)
 
     def _wake(self) -> None:
         """Training mode for what learns; frozen layers drop nothing, cached or not."""
@@ -308,12 +285,9 @@ class TorchClassifier:
             self.model.get_submodule(name).training = True
 
     def _class_weights(self) -> torch.Tensor | None:
-        """(labels): rows / (labels × rows of the label), so that their mean over rows is 1."""
         if not self.settings.balanced:
             return None
-        labels = self.parts["train"].labels
-        counts = np.bincount(labels, minlength=self.settings.num_labels)
-        weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        weights = class_weights(self.parts["train"].labels, self.settings.num_labels)
         return torch.tensor(weights, dtype=torch.float32, device=self.device)
 
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from tunewright.backends.prefix import MIB, Prefix, build, content_key
+from tunewright.backends.settings import Room
 from tunewright.backends.torch import state
 from tunewright.backends.torch.blocks import Layout
 from tunewright.backends.torch.calls import Calls
-from tunewright.backends.torch.prefix import MIB, Prefix, Room, build, content_key, find_place
+from tunewright.backends.torch.places import as_array, as_tensor, facts_of, find_place
 
 FIRST_ROWS = 8  # on which a cut is proved
 
@@ -60,6 +62,7 @@ class Frozen:
             self.prefix, more = build(
                 key,
                 place,
+                lambda batch: as_array(place.keep(batch)),
                 {part: each.tokens.lengths for part, each in parts.items()},
                 uses,
                 self.calls.batch,
@@ -74,7 +77,11 @@ class Frozen:
         with self.calls.precision():
             if self.prefix is None:
                 return self.calls.scores(part, rows)
-            return self.prefix.scores(part, rows, self.calls.batch, self.calls.device)
+            kept = as_tensor(self.prefix.read(part, rows)).to(self.calls.device)
+            scores: torch.Tensor = self.prefix.place.scores(
+                kept, lambda: self.calls.batch(part, rows)
+            )
+            return scores
 
     def left_mib(self) -> float:
         """Weights in the mapped file of the blocks for which the kept activations stand."""
@@ -88,4 +95,4 @@ class Frozen:
         learning = {name for name, _ in self.layout.trainable(blocks)}
         frozen = state.weights(self.calls.model, leave_out=learning).values()
         rows = [each.tokens.sha256() for each in self.calls.parts.values()]
-        return content_key(frozen, rows, blocks, self.calls.bf16, self.calls.padding)
+        return content_key(facts_of(frozen), rows, blocks, self.calls.bf16, self.calls.padding)

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedModel,
-)
-from transformers.utils import logging as transformers_logging
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
+from tunewright.backends.folder import first_line, load_tokenizer, quiet
 from tunewright.backends.torch.mapped import MappedWeights
 from tunewright.errors import ModelError
 
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
-UNBOUNDED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -39,54 +31,18 @@ class Loaded:
     mapped: MappedWeights | None
 
     @property
+    def known_tokens(self) -> int:
+        """Tokens that the model has an embedding for."""
+        table: Any = self.model.get_input_embeddings()
+        return int(table.num_embeddings)
+
+    @property
     def news(self) -> str:
         """One line that says what is new and why."""
         if not self.new:
             return "every weight comes from the folder"
         count = sum(p.numel() for n, p in self.model.named_parameters() if n in set(self.new))
         return f"new: {', '.join(self.new)} ({count:,} weights), the head for these labels"
-
-
-def load_tokenizer(path: Path) -> Any:
-    """The folder's tokenizer. Raises ModelError when it cannot be read."""
-    with quiet():
-        try:
-            return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-        except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
-            raise ModelError(
-                f"the tokenizer in {path} cannot be read: {_first_line(error)}",
-                fix="the folder needs the model's own tokenizer.json and tokenizer_config.json",
-            ) from None
-
-
-def read_config(path: Path) -> Any:
-    """The folder's config.json. Raises ModelError when Transformers does not know the model."""
-    try:
-        return AutoConfig.from_pretrained(path, trust_remote_code=False)
-    except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
-        raise ModelError(
-            f"config.json in {path} cannot be used: {_first_line(error)}",
-            fix="it must be the config of a model that Transformers knows",
-        ) from None
-
-
-def longest_input(config: Any, tokenizer: Any) -> int:
-    """Tokens that the model can read at once."""
-    positions = getattr(config, "max_position_embeddings", None) or UNBOUNDED
-    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
-        positions -= 2  # these keep two positions for padding
-    limit = min(positions, getattr(tokenizer, "model_max_length", UNBOUNDED) or UNBOUNDED)
-    return int(limit)
-
-
-def note_trained_length(model: Any, tokens: int) -> None:
-    """Write into the model's config where rows were cut in training."""
-    model.config.trained_max_length = tokens
-
-
-def trained_length(config: Any, tokenizer: Any) -> int:
-    """Tokens at which rows were cut in training; without a note, all that the model can read."""
-    return int(getattr(config, "trained_max_length", longest_input(config, tokenizer)))
 
 
 def load_classifier(
@@ -126,7 +82,7 @@ def load_classifier(
                 model, report = _with_weights(path, config, mapped)
         except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
             raise ModelError(
-                f"the model in {path} cannot be loaded: {_first_line(error)}",
+                f"the model in {path} cannot be loaded: {first_line(error)}",
                 fix="it must be a Transformers model that can classify text",
             ) from None
     new = sorted(
@@ -176,22 +132,3 @@ def _refuse_hollow(path: Path, model: nn.Module, new: Sequence[str]) -> None:
             f"the weights in {path} do not fit its config.json: {fresh:,} of {total:,} are missing",
             fix="take config.json and model.safetensors from the same model",
         )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Within, Transformers is silent about missing weights; `Loaded.news` says it in one line."""
-    before = transformers_logging.get_verbosity()
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity(logging.CRITICAL)
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(before)
-        if bars:
-            transformers_logging.enable_progress_bar()

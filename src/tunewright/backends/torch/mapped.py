@@ -16,7 +16,7 @@ from typing import BinaryIO
 import torch
 from safetensors import SafetensorError, safe_open
 
-from tunewright.backends.torch.packed import map_file
+from tunewright.backends.packed import map_file
 from tunewright.durable import free_room
 
 FLOATS = ("F64", "F32", "F16", "BF16")  # safetensors' words

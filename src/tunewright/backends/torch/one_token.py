@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_map_only
 
 from tunewright.backends.torch.blocks import Layout
 from tunewright.backends.torch.cut import Batch, difference, scores_of
-from tunewright.backends.torch.prefix import find_place
+from tunewright.backends.torch.places import find_place
 from tunewright.backends.torch.watch import tensors
 
 OWN = "one_token"  # of a handed on answer: the answer itself, for the next module

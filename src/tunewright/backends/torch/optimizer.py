@@ -42,8 +42,8 @@ def make_optimizer(
         [
             {
                 "params": members,
-                "lr": rate_at(phase, above),
-                "base_lr": rate_at(phase, above),
+                "lr": phase.rate_at(above),
+                "base_lr": phase.rate_at(above),
                 "weight_decay": weight_decay if decays else 0.0,
             }
             for (above, decays), members in groups.items()
@@ -52,13 +52,6 @@ def make_optimizer(
         eps=1e-8,
         fused=all(p.device.type in ("cpu", "cuda") for p in parameters.values()),
     )
-
-
-def rate_at(phase: PhasePlan, above: int) -> float:
-    """The learning rate of the layer with `above` blocks above it; −1 is the head."""
-    if above < 0:
-        return phase.head_learning_rate
-    return phase.learning_rate * phase.layer_decay**above
 
 
 def learning(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:

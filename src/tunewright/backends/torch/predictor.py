@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from transformers import AutoModelForSequenceClassification
 
-from tunewright.backends.torch.device import keep_freed_memory, pick_device, set_threads
-from tunewright.backends.torch.load import load_tokenizer, quiet, trained_length
-from tunewright.backends.torch.tokens import (
+from tunewright.backends.folder import load_tokenizer, quiet, trained_length
+from tunewright.backends.tokens import (
     collate,
     refuse_unknown_tokens,
     sorted_batches,
     tokenize,
 )
+from tunewright.backends.torch.device import keep_freed_memory, pick_device, set_threads
 from tunewright.cores import usable_cores
 from tunewright.errors import ModelError
 
@@ -63,11 +64,16 @@ class TorchPredictor:
         """float64 (texts, labels), in the order of the texts; each row sums to one."""
         limit = trained_length(self.model.config, self.tokenizer)
         tokens = tokenize(self.tokenizer, texts, pairs, limit)
-        refuse_unknown_tokens(tokens, self.model)
+        refuse_unknown_tokens(tokens, self.model.get_input_embeddings().num_embeddings)
         answers = np.zeros((len(tokens), len(self.labels)))
-        with torch.inference_mode():
-            for rows in sorted_batches(tokens.lengths, BATCH_TOKENS):
-                batch = collate(tokens, rows, self.tokenizer.pad_token_id)
-                scores = self.model(**{k: v.to(self.device) for k, v in batch.items()}).logits
-                answers[rows] = scores.cpu().double().softmax(-1).numpy()
+        for rows in sorted_batches(tokens.lengths, BATCH_TOKENS):
+            scores = self.scores(collate(tokens, rows, self.tokenizer.pad_token_id))
+            answers[rows] = softmax(scores.astype(np.float64), axis=-1)
         return answers
+
+    def scores(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+        """float32 (rows, labels), before softmax; of a batch as `collate` gives it."""
+        with torch.inference_mode():
+            given = {name: torch.from_numpy(each).to(self.device) for name, each in batch.items()}
+            found: np.ndarray = self.model(**given).logits.cpu().numpy()
+        return found

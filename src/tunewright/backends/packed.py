@@ -7,17 +7,15 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-import torch
-from torch import nn
 
 
 class Packed:
-    """For each row a stretch of vectors, one after the other in one tensor (vectors, width)."""
+    """For each row a stretch of vectors, one after the other in one array (vectors, width)."""
 
-    def __init__(self, flat: torch.Tensor, starts: np.ndarray, *, on_disk: bool) -> None:
+    def __init__(self, flat: np.ndarray, starts: np.ndarray, *, on_disk: bool) -> None:
         self.flat = flat
         self.starts = starts
         self.on_disk = on_disk
@@ -25,22 +23,30 @@ class Packed:
     @property
     def size(self) -> int:
         """Bytes."""
-        return self.flat.numel() * self.flat.element_size()
+        return self.flat.nbytes
 
-    def write(self, rows: np.ndarray, padded: torch.Tensor) -> None:
+    def write(self, rows: np.ndarray, padded: np.ndarray) -> None:
         """Keep (rows, longest row or more, width), without what lies past each row's end."""
         for index, row in enumerate(rows):
             first, end = self.starts[row], self.starts[row + 1]
             self.flat[first:end] = padded[index, : end - first]
 
-    def read(self, rows: np.ndarray) -> torch.Tensor:
+    def read(self, rows: np.ndarray) -> np.ndarray:
         """(rows, longest row, width), zeros as padding."""
-        kept = [self.flat[self.starts[row] : self.starts[row + 1]] for row in rows]
-        return nn.utils.rnn.pad_sequence(kept, batch_first=True)
+        firsts = self.starts[rows]
+        lengths = self.starts[rows + 1] - firsts
+        longest = int(lengths.max())
+        if (lengths == longest).all():
+            alike: np.ndarray = self.flat[firsts[:, None] + np.arange(longest)]
+            return alike
+        padded = np.zeros((len(rows), longest, self.flat.shape[1]), dtype=self.flat.dtype)
+        for row, first, length in zip(padded, firsts.tolist(), lengths.tolist(), strict=True):
+            row[:length] = self.flat[first : first + length]
+        return padded
 
 
 def make_packed(
-    lengths: np.ndarray, width: int, kind: torch.dtype, *, in_memory: int, folder: Path
+    lengths: np.ndarray, width: int, kind: np.dtype[Any], *, in_memory: int, folder: Path
 ) -> Packed:
     """Room for rows of these lengths.
 
@@ -55,9 +61,9 @@ def make_packed(
     starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     shape = (int(starts[-1]), width)
     if shape[0] * width * kind.itemsize <= in_memory:
-        return Packed(torch.empty(shape, dtype=kind), starts, on_disk=False)
+        return Packed(np.empty(shape, dtype=kind), starts, on_disk=False)
     mapped = map_file(folder, shape[0] * width * kind.itemsize)
-    return Packed(torch.frombuffer(mapped, dtype=kind).view(shape), starts, on_disk=True)
+    return Packed(np.frombuffer(mapped, dtype=kind).reshape(shape), starts, on_disk=True)
 
 
 def map_file(folder: Path, size: int, fill: Callable[[BinaryIO], None] | None = None) -> mmap.mmap:

@@ -7,10 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
-
-from tunewright.errors import ModelError
 
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01)
 ITERATIONS = 40
@@ -18,19 +14,6 @@ FOLDS = 3
 MOST_ROWS_FOR_CHOICE = 1000
 SMALLEST_SCALE = 0.1  # a head of zeros would hand no gradient down
 HALVINGS = 12
-
-
-def last_linear(model: nn.Module, num_labels: int) -> nn.Linear:
-    """The layer that answers with one number per label."""
-    found = [
-        m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == num_labels
-    ]
-    if not found:
-        raise ModelError(
-            f"{type(model).__name__} has no linear layer with {num_labels} outputs",
-            fix="choose a model with a linear classification head",
-        )
-    return found[-1]
 
 
 def solve(
@@ -120,11 +103,3 @@ def _shrink(scores: np.ndarray, labels: np.ndarray, honest_loss: float) -> float
         middle = (low + high) / 2
         low, high = (low, middle) if missing(middle) > 0 else (middle, high)
     return high
-
-
-def put(layer: nn.Linear, weights: np.ndarray, biases: np.ndarray) -> None:
-    """Copy a solution into the layer; a layer without biases takes the weights alone."""
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(weights))
-        if layer.bias is not None:
-            layer.bias.copy_(torch.from_numpy(biases))

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 
 from tunewright.data.rows import in_chunks
 from tunewright.errors import ModelError
@@ -96,9 +95,8 @@ def _beginning(text: str, words: int) -> str:
     return text[: len(text) - len(cut[words])] if len(cut) > words else text
 
 
-def refuse_unknown_tokens(tokens: Tokens, model: Any) -> None:
-    """Raise ModelError when a token has no row in the model's embedding table."""
-    known = model.get_input_embeddings().num_embeddings
+def refuse_unknown_tokens(tokens: Tokens, known: int) -> None:
+    """Raise ModelError when a token has no row in an embedding table of `known` rows."""
     highest = int(tokens.ids.max(initial=0))
     if highest >= known:
         raise ModelError(
@@ -112,7 +110,7 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def collate(tokens: Tokens, rows: np.ndarray, pad_id: int) -> dict[str, torch.Tensor]:
+def collate(tokens: Tokens, rows: np.ndarray, pad_id: int) -> dict[str, np.ndarray]:
     """Padded int64 arrays (rows, longest row) of ids, mask and, for pairs, types."""
     starts, lengths = tokens.starts[rows], tokens.lengths[rows]
     columns = np.arange(int(lengths.max()))
@@ -125,7 +123,7 @@ def collate(tokens: Tokens, rows: np.ndarray, pad_id: int) -> dict[str, torch.Te
         types = np.zeros(inside.shape, dtype=np.int64)
         types[inside] = tokens.types[at]
         arrays["token_type_ids"] = types
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return arrays
 
 
 def sorted_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:

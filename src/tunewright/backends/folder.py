@@ -1,0 +1,78 @@
+"""A folder as Transformers writes it: its tokenizer, its config, and how long its texts may be."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from tunewright.errors import ModelError
+
+UNBOUNDED = 1_000_000
+
+
+def load_tokenizer(path: Path) -> Any:
+    """The folder's tokenizer. Raises ModelError when it cannot be read."""
+    with quiet():
+        try:
+            return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
+            raise ModelError(
+                f"the tokenizer in {path} cannot be read: {first_line(error)}",
+                fix="the folder needs the model's own tokenizer.json and tokenizer_config.json",
+            ) from None
+
+
+def read_config(path: Path) -> Any:
+    """The folder's config.json. Raises ModelError when Transformers does not know the model."""
+    try:
+        return AutoConfig.from_pretrained(path, trust_remote_code=False)
+    except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
+        raise ModelError(
+            f"config.json in {path} cannot be used: {first_line(error)}",
+            fix="it must be the config of a model that Transformers knows",
+        ) from None
+
+
+def longest_input(config: Any, tokenizer: Any) -> int:
+    """Tokens that the model can read at once."""
+    positions = getattr(config, "max_position_embeddings", None) or UNBOUNDED
+    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+        positions -= 2  # these keep two positions for padding
+    limit = min(positions, getattr(tokenizer, "model_max_length", UNBOUNDED) or UNBOUNDED)
+    return int(limit)
+
+
+def note_trained_length(model: Any, tokens: int) -> None:
+    """Write into the model's config where rows were cut in training."""
+    model.config.trained_max_length = tokens
+
+
+def trained_length(config: Any, tokenizer: Any) -> int:
+    """Tokens at which rows were cut in training; without a note, all that the model can read."""
+    return int(getattr(config, "trained_max_length", longest_input(config, tokenizer)))
+
+
+def first_line(error: Exception) -> str:
+    """What a library says, cut to one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Within, Transformers is silent about missing weights; `Loaded.news` says it in one line."""
+    before = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity(logging.CRITICAL)
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)
+        if bars:
+            transformers_logging.enable_progress_bar()

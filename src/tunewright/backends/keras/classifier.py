@@ -1,0 +1,220 @@
+"""A text classifier being trained: the Keras backend of the loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+
+from tunewright.backends import probe
+from tunewright.backends.base import PhaseStart
+from tunewright.backends.keras.compiled import Batch, Compiled
+from tunewright.backends.keras.frozen import Frozen
+from tunewright.backends.keras.model import Classifier
+from tunewright.backends.keras.optimizer import AdamW
+from tunewright.backends.keras.ports import Port
+from tunewright.backends.keras.state import read_arrays, write_arrays
+from tunewright.backends.settings import Part, StepSettings, class_weights, pieces
+from tunewright.backends.tokens import collate, sorted_batches
+from tunewright.errors import ModelError
+from tunewright.train.phases import PhasePlan, deepest
+
+TOKENS_AT_ONCE = 1024
+EVAL_TOKENS = 4096
+FIRST_ROWS = 16  # on which answers are compared
+
+
+class KerasClassifier:
+    """Implements `backends.base.Backend`.
+
+    Args:
+        made: the model.
+        device_type: 'cpu' or 'cuda'.
+        save: writes a Transformers folder: to it, from these ports, proved by these answers.
+        news, parameters: see `Backend`.
+    """
+
+    def __init__(
+        self,
+        made: Classifier,
+        parts: Mapping[str, Part],
+        settings: StepSettings,
+        *,
+        padding: int,
+        device_type: str,
+        save: Callable[[Path, tuple[Port, ...], Batch, np.ndarray], None],
+        news: str,
+        parameters: int,
+    ) -> None:
+        self.made = made
+        self.parts = parts
+        self.settings = settings
+        self.padding = padding
+        self.device_type = device_type
+        self.news = news
+        self.num_blocks = made.num_blocks
+        self.parameters = parameters
+        most = deepest(settings.layers, self.num_blocks)
+        self.may_learn = {weight.name: weight.variable for weight in made.trainable(most)}
+        self.class_weights = np.ones(settings.num_labels)
+        if settings.balanced:
+            self.class_weights = class_weights(parts["train"].labels, settings.num_labels)
+        self.compiled = Compiled(made, settings)
+        self.frozen = Frozen(self.compiled, parts, settings, self._batch)
+        self.optimizer: AdamW | None = None
+        self.resumed: dict[str, np.ndarray] = {}  # an optimizer's state, until there is one
+        self.best: dict[str, np.ndarray] = {}
+        self._save = save
+
+    def solve_head(self, blocks: int) -> float:
+        """See `Backend`. The features are whatever enters the last layer."""
+        started = time.monotonic()
+        self.frozen.keep(blocks, {"train": 2, "validation": 2}, None)
+        part = self.parts["train"]
+        features = np.zeros((len(part.tokens), self.made.head.features.shape[-1]), dtype=np.float32)
+        for rows in sorted_batches(part.tokens.lengths, EVAL_TOKENS):
+            features[rows] = self.compiled.features(
+                self._batch("train", rows), self.frozen.kept("train", rows)
+            )
+        last = self.made.head.last
+        weights, biases = probe.solve(
+            features,
+            part.labels,
+            self.settings.num_labels,
+            balanced=self.settings.balanced,
+            seed=self.settings.seed,
+        )
+        last.kernel.assign(weights.T)
+        if last.bias is not None:
+            last.bias.assign(biases)
+        return time.monotonic() - started
+
+    def start_phase(self, phase: PhasePlan, *, keep: bool | None = None) -> PhaseStart:
+        """See `Backend`."""
+        moments = self._moments()
+        learn = self.made.trainable(phase.blocks)
+        self.optimizer = AdamW(
+            self.made.fw,
+            learn,
+            phase,
+            weight_decay=self.settings.weight_decay,
+            clip=self.settings.clip,
+        )
+        self.optimizer.put(moments)
+        self.resumed = {}
+        if phase.epochs:
+            uses = {"train": phase.epochs, "validation": phase.epochs + 1}
+            self.frozen.keep(phase.blocks, uses, keep)
+            self.compiled.learn(self.optimizer)
+        prefix = self.frozen.prefix
+        return PhaseStart(
+            trainable_parameters=sum(int(np.prod(each.variable.shape)) for each in learn),
+            peak_tokens_per_s=None,
+            cached=prefix is not None,
+            cache_mib=prefix.mib if prefix is not None else 0.0,
+            build_s=prefix.build_s if prefix is not None else 0.0,
+            saves_s=prefix.saves_s if prefix is not None else 0.0,
+            reason=self.frozen.reason,
+        )
+
+    def train_step(self, parts: Sequence[np.ndarray], *, rate: float, draw: int) -> tuple[Any, Any]:
+        """See `Backend`."""
+        if self.optimizer is None:
+            raise RuntimeError("train_step before start_phase")
+        self.compiled.seed(draw)
+        count = sum(len(rows) for rows in parts)
+        train = self.parts["train"]
+        total, gradients = 0.0, None
+        for rows in pieces(parts, train.tokens.lengths, TOKENS_AT_ONCE):
+            loss, found = self.compiled.gradients(
+                self._batch("train", rows),
+                train.labels[rows],
+                self.class_weights,
+                count,
+                self.frozen.kept("train", rows),
+            )
+            total = total + loss
+            gradients = (
+                found
+                if gradients is None
+                else [one + two for one, two in zip(gradients, found, strict=True)]
+            )
+        if self.settings.skip_not_finite and not self._finite(total, gradients):
+            return total / count, float("nan")
+        norm = self.compiled.apply(gradients, np.float32(rate))
+        return total / count, norm
+
+    def probabilities(self, part: str) -> np.ndarray:
+        """See `Backend`."""
+        tokens = self.parts[part].tokens
+        answers = np.zeros((len(tokens), self.settings.num_labels))
+        for rows in sorted_batches(tokens.lengths, EVAL_TOKENS):
+            scores = self.compiled.scores(self._batch(part, rows), self.frozen.kept(part, rows))
+            answers[rows] = softmax(scores.astype(np.float64), axis=-1)
+        return answers
+
+    def keep_best(self) -> None:
+        """See `Backend`."""
+        self.best = self._weights()
+
+    def restore_best(self) -> None:
+        """See `Backend`."""
+        self._put(self.best)
+
+    def state_bytes(self) -> int:
+        """See `Backend`. Weights, best weights and two moments."""
+        return 16 * sum(int(np.prod(each.shape)) for each in self.may_learn.values())
+
+    def save_state(self, folder: Path) -> None:
+        """See `Backend`."""
+        write_arrays(folder / "weights.safetensors", self._weights())
+        write_arrays(folder / "best.safetensors", self.best)
+        write_arrays(folder / "optimizer.safetensors", self._moments())
+
+    def load_weights(self, folder: Path) -> None:
+        """See `Backend`."""
+        self._put(read_arrays(folder / "weights.safetensors"))
+        self.best = read_arrays(folder / "best.safetensors")
+
+    def load_state(self, folder: Path) -> None:
+        """See `Backend`."""
+        self.load_weights(folder)
+        self.resumed = read_arrays(folder / "optimizer.safetensors")
+
+    def save_model(self, folder: Path) -> None:
+        """See `Backend`. A Transformers folder."""
+        self._save(folder, self.made.ports, *self.first_answers())
+
+    def first_answers(self) -> tuple[Batch, np.ndarray]:
+        """The first training rows, and their scores (rows, labels), before softmax."""
+        rows = np.arange(min(FIRST_ROWS, len(self.parts["train"].tokens)))
+        batch = self._batch("train", rows)
+        return batch, self.compiled.scores(batch)
+
+    # ---- how it is done
+
+    def _batch(self, part: str, rows: np.ndarray) -> Batch:
+        return collate(self.parts[part].tokens, rows, self.padding)
+
+    def _moments(self) -> dict[str, np.ndarray]:
+        return self.resumed if self.optimizer is None else self.optimizer.tensors()
+
+    def _weights(self) -> dict[str, np.ndarray]:
+        return {name: np.array(variable.numpy()) for name, variable in self.may_learn.items()}
+
+    def _put(self, saved: Mapping[str, np.ndarray]) -> None:
+        for name, array in saved.items():
+            if name not in self.may_learn or tuple(self.may_learn[name].shape) != array.shape:
+                raise ModelError(
+                    f"the saved weight {name} of shape {array.shape} has no place in the model",
+                    fix="use the model and the recipe that it was saved with",
+                )
+            self.may_learn[name].assign(array)
+
+    def _finite(self, total: Any, gradients: Any) -> bool:
+        norm = self.made.fw.tf.linalg.global_norm(gradients)
+        return bool(np.isfinite(float(total) + float(norm)))

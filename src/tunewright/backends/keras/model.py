@@ -1,0 +1,238 @@
+"""A Transformers folder as a Keras classifier that gives the same scores, cut where it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tunewright.backends.keras.framework import Frameworks
+from tunewright.backends.keras.heads import Scores, head_of, put_head
+from tunewright.backends.keras.optimizer import Weight
+from tunewright.backends.keras.ports import Port, Reader
+from tunewright.errors import ModelError
+
+DROPOUTS = ("hidden_dropout_prob", "dropout", "resid_pdrop")
+NORM_EPSILONS = ("layer_norm_eps", "layer_norm_epsilon", "rms_norm_eps")
+INPUTS = {
+    "token_ids": "input_ids",
+    "padding_mask": "attention_mask",
+    "segment_ids": "token_type_ids",
+}
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A Keras model and its parts.
+
+    Args:
+        head: its symbolic scores, what enters the last layer, and that layer.
+        blocks: its repeated layers, bottom to top; one group where layers are used again.
+        borders: the symbolic state that leaves each block.
+        ports: where each of its weights came from.
+    """
+
+    fw: Frameworks
+    backbone: Any
+    head: Scores
+    blocks: tuple[tuple[Any, ...], ...]
+    borders: tuple[Any, ...]
+    ports: tuple[Port, ...]
+
+    @property
+    def num_blocks(self) -> int:
+        """Blocks between embeddings and head."""
+        return len(self.blocks)
+
+    @cached_property
+    def model(self) -> Any:
+        """Inputs to scores."""
+        return self.fw.keras.Model(self.backbone.inputs, self.head.scores)
+
+    @cached_property
+    def features(self) -> Any:
+        """Inputs to what enters the last layer."""
+        return self.fw.keras.Model(self.backbone.inputs, self.head.features)
+
+    def trainable(self, top: int) -> list[Weight]:
+        """What learns when the top `top` blocks do; with all blocks, the embeddings too."""
+        height = {
+            id(variable): self.num_blocks - 1 - index
+            for index, block in enumerate(self.blocks)
+            for layer in block
+            for variable in layer.trainable_variables
+        }
+        embedded = self.fw.keras.Model(self.backbone.inputs, self._entry()).trainable_variables
+        height |= {id(variable): self.num_blocks for variable in embedded}
+        whole = {id(p.variable): p for p in self.ports}
+        highest = top - 1 if top < self.num_blocks else top
+        return [
+            Weight(whole[id(variable)].key, variable, above, whole[id(variable)].is_matrix)
+            for variable in self.model.trainable_variables
+            if id(variable) in whole and (above := height.get(id(variable), -1)) <= highest
+        ]
+
+    def below(self, blocks: int) -> Any:
+        """Inputs to the state that enters the top `blocks`; only where some lie below."""
+        return self.fw.keras.Model(self.backbone.inputs, self._border(blocks))
+
+    def above(self, blocks: int, end: Any) -> Any:
+        """That state, and the inputs that are still read, to a symbolic end."""
+        border = self._border(blocks)
+        inputs = [border, *self._read_above(border, end)]
+        return self.fw.keras.Model(inputs, end)
+
+    def _border(self, blocks: int) -> Any:
+        return self.borders[self.num_blocks - 1 - blocks]
+
+    def _entry(self) -> Any:
+        """The symbolic state that enters the lowest block."""
+        first = self.blocks[0][0]._inbound_nodes[0]
+        return first.input_tensors[0]
+
+    def _read_above(self, border: Any, end: Any) -> list[Any]:
+        """The model's inputs that lead to the end without passing the border."""
+        wanted = {id(each): each for each in self.backbone.inputs}
+        found: dict[int, Any] = {}
+        seen: set[int] = set()
+        todo = [end]
+        while todo:
+            tensor = todo.pop()
+            if id(tensor) in seen or tensor is border:
+                continue
+            seen.add(id(tensor))
+            if id(tensor) in wanted:
+                found[id(tensor)] = tensor
+                continue
+            operation, at, _ = tensor._keras_history
+            todo += operation._inbound_nodes[at].input_tensors
+        return list(found.values())
+
+
+def build(
+    fw: Frameworks,
+    config: Any,
+    weights: Mapping[str, np.ndarray],
+    *,
+    dropout: float | None,
+    attention_dropout: bool,
+    bf16: bool,
+) -> Classifier:
+    """The Keras model of a Transformers classifier.
+
+    Args:
+        config: of the Transformers model, with its labels.
+        weights: all of its weights, by their names there.
+        dropout: of the hidden layers, None for the config's own.
+        attention_dropout: whether attention weights drop out too.
+        bf16: products in bfloat16, weights and scores in fp32.
+    Raises:
+        ModelError: KerasHub has no such model, or not one that can classify text.
+    """
+    head = head_of(config.model_type)
+    facts = config.to_dict() | {"tie_word_embeddings": True}  # a classifier predicts no words
+    converter = _converter(fw, config.model_type, facts)
+    policy = "mixed_bfloat16" if bf16 else "float32"
+    reader = Reader(weights)
+    rate = dropout
+    if rate is None:
+        rate = next((v for n in DROPOUTS if (v := getattr(config, n, None)) is not None), 0.0)
+    try:
+        shape = converter.convert_backbone_config(facts) | {"dropout": rate}
+        if getattr(config, "n_inner", None):
+            shape["intermediate_dim"] = config.n_inner
+        backbone = converter.backbone_cls(**shape, dtype=policy)
+        _as_the_config_says(fw, backbone, config)
+        converter.convert_weights(backbone, reader, facts)
+        if config.model_type == "roberta":
+            _add_only_type(backbone, reader)
+    except Exception as error:  # noqa: BLE001 - whatever a converter makes of a strange config
+        raise ModelError(
+            f"KerasHub cannot read this {config.model_type}: {type(error).__name__}: {error}",
+            fix="use backend torch",
+        ) from None
+    scores = put_head(fw, head, backbone, config, reader, dropout)
+    if not attention_dropout:
+        _without_attention_dropout(backbone)
+    blocks, borders = _blocks(fw, backbone)
+    return Classifier(fw, backbone, scores, blocks, borders, reader.done())
+
+
+def arguments(model: Any, batch: Mapping[str, np.ndarray], state: Any = None) -> Any:
+    """A batch under the names of a Keras model's inputs; `state` goes in as the first of them.
+
+    Args:
+        batch: as `collate` gives it, under the names of Transformers.
+    """
+    given = []
+    for each in model.inputs:
+        if each.name in INPUTS:
+            source = batch.get(INPUTS[each.name])
+            given.append(np.zeros_like(batch["input_ids"]) if source is None else source)
+        else:
+            given.append(state)
+    return given
+
+
+def layers(layer: Any) -> Iterator[Any]:
+    """A layer and all within it, once each."""
+    seen: set[int] = set()
+    todo = [layer]
+    while todo:
+        each = todo.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            todo += getattr(each, "_layers", [])
+
+
+def _blocks(fw: Frameworks, backbone: Any) -> tuple[tuple[tuple[Any, ...], ...], tuple[Any, ...]]:
+    """The repeated layers, and the state that leaves each; one group where they are used again."""
+    found = tuple(fw.keras.tree.flatten(backbone.transformer_layers))
+    if all(len(layer._inbound_nodes) == 1 for layer in found):
+        return tuple((layer,) for layer in found), tuple(layer.output for layer in found)
+    outputs = backbone.output
+    return (found,), (outputs["sequence_output"] if isinstance(outputs, dict) else outputs,)
+
+
+def _converter(fw: Frameworks, kind: str, facts: dict[str, Any]) -> Any:
+    from importlib import import_module
+
+    loader = import_module("keras_hub.src.utils.transformers.preset_loader")
+    try:
+        return loader.TransformersPresetLoader("", facts).converter
+    except ValueError:
+        raise ModelError(
+            f"KerasHub {fw.hub.__version__} has no model of the type {kind}",
+            fix="use backend torch, or another model",
+        ) from None
+
+
+def _as_the_config_says(fw: Frameworks, backbone: Any, config: Any) -> None:
+    """What KerasHub takes for granted and the config may say otherwise."""
+    epsilon = next((v for n in NORM_EPSILONS if (v := getattr(config, n, None)) is not None), None)
+    named = getattr(config, "hidden_act", getattr(config, "activation", None))
+    for layer in layers(backbone):
+        for attribute in ("epsilon", "layer_norm_epsilon"):  # the second is what is saved
+            if epsilon is not None and hasattr(layer, attribute):
+                setattr(layer, attribute, epsilon)
+        dense = getattr(layer, "_feedforward_intermediate_dense", None)
+        if dense is not None and named == "gelu":  # exact; several models here take tanh for it
+            layer.activation = dense.activation = fw.keras.activations.gelu
+
+
+def _add_only_type(backbone: Any, reader: Reader) -> None:
+    """Every token's type is 0: what its embedding adds can be added to the positions."""
+    positions = backbone.embeddings.position_embedding.position_embeddings
+    positions.assign(positions + reader.get_tensor("embeddings.token_type_embeddings.weight")[0])
+
+
+def _without_attention_dropout(backbone: Any) -> None:
+    """Nothing drops out of attention weights; the faster attention is used then."""
+    for layer in layers(backbone):
+        inner = getattr(layer, "_dropout_layer", None)
+        if inner is not None and isinstance(getattr(layer, "_dropout", None), float):
+            layer._dropout = inner.rate = 0.0

@@ -1,0 +1,104 @@
+"""Where each weight of a Transformers model goes in a Keras model, and the way back.
+
+KerasHub's converters say it by what they ask of their reader; no table of names is needed. The
+reader here hands the weights over and writes down which went where, and how they were turned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+WORD_SCORES = "lm_head.weight"  # a classifier has none, and some converters ask for it
+Turn = Callable[[np.ndarray, list[int]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Port:
+    """One variable, and the weight that it holds.
+
+    Args:
+        key: the weight's name in Transformers.
+        turn: makes the variable's shape of the weight's; None where they are the same.
+        is_matrix: whether the weight has two dimensions or more there.
+        added: what the converter added to the weight afterwards, or None.
+    """
+
+    variable: Any
+    key: str
+    turn: Turn | None
+    is_matrix: bool
+    added: np.ndarray | None = None
+
+
+class Reader:
+    """Stands for KerasHub's reader of safetensors files.
+
+    Args:
+        weights: of the Transformers model, by their names there.
+    """
+
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self.weights = weights
+        self.ports: list[Port] = []
+
+    def get_tensor(self, hf_weight_key: str) -> np.ndarray:
+        """The weight; converters may leave a prefix of its name out."""
+        return self.weights[self._whole(hf_weight_key)]
+
+    def port_weight(
+        self, keras_variable: Any, hf_weight_key: str, hook_fn: Turn | None = None
+    ) -> None:
+        """Put a weight into a variable, and remember it."""
+        if hf_weight_key == WORD_SCORES:
+            return
+        key = self._whole(hf_weight_key)
+        port = Port(keras_variable, key, hook_fn, self.weights[key].ndim > 1)
+        keras_variable.assign(turned(port, self.weights[port.key]))
+        self.ports.append(port)
+
+    def done(self) -> tuple[Port, ...]:
+        """Every port; a converter may have changed a variable after it was filled."""
+        return tuple(replace(port, added=self._added(port)) for port in self.ports)
+
+    def _added(self, port: Port) -> np.ndarray | None:
+        more = np.asarray(port.variable) - turned(port, self.weights[port.key])
+        return more if more.any() else None
+
+    def _whole(self, key: str) -> str:
+        if key in self.weights:
+            return key
+        found = [name for name in self.weights if name.endswith(f".{key}")]
+        if len(found) != 1:
+            raise KeyError(key)
+        return found[0]
+
+
+def turned(port: Port, weight: np.ndarray) -> np.ndarray:
+    """The weight in the variable's shape."""
+    shape = list(port.variable.shape)
+    return weight if port.turn is None else np.asarray(port.turn(weight, shape))
+
+
+def weights_back(
+    ports: tuple[Port, ...], weights: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The weights by their names in Transformers, as the variables are now.
+
+    What no variable holds (positions that are never used) stays as it was.
+
+    Args:
+        weights: those that were handed over.
+    """
+    found: dict[str, np.ndarray] = {}
+    for port in ports:
+        before = weights[port.key]
+        places = turned(port, np.arange(before.size).reshape(before.shape))
+        now = np.asarray(port.variable, dtype=before.dtype)
+        after = found.get(port.key, before).copy().reshape(-1)
+        after[places.reshape(-1)] = (now if port.added is None else now - port.added).reshape(-1)
+        found[port.key] = after.reshape(before.shape)
+    return found

@@ -1,0 +1,106 @@
+"""Opens a Transformers folder for training with Keras."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tunewright.backends.keras.classifier import KerasClassifier
+from tunewright.backends.keras.framework import start
+from tunewright.backends.keras.heads import head_of
+from tunewright.backends.keras.model import build
+from tunewright.backends.keras.twin import Twin, named_weights, refuse_other_answers
+from tunewright.backends.session import LabelledRows, Session, faster_precision, room_for
+from tunewright.backends.settings import step_settings
+from tunewright.cores import usable_cores
+from tunewright.errors import RecipeError
+from tunewright.recipe.schema import Recipe
+
+ROWS, MEASURE_S = 1024, 0.15
+
+
+class KerasSession(Session):
+    """See `Session`."""
+
+    def __init__(self, path: Path, threads: int | None) -> None:
+        super().__init__(path)
+        head_of(self.config.model_type)
+        self.fw = start(threads)
+
+    def choose_threads(self) -> tuple[int, str]:
+        """Processor threads, and why; TensorFlow fixes them for the life of a process."""
+        cores = usable_cores()
+        return cores, f"this process may use {cores}"
+
+    def choose_precision(self) -> tuple[str, str]:
+        """The precision whose matrix products run faster here, measured."""
+        return faster_precision(self._rate("float32"), self._rate("bfloat16"))
+
+    def open(
+        self, recipe: Recipe, labels: tuple[str, ...], parts: Mapping[str, LabelledRows]
+    ) -> KerasClassifier:
+        """The model with its new head, and the rows as tokens.
+
+        Args:
+            recipe: resolved.
+            parts: "train" and "validation" to (rows, label numbers).
+        """
+        if recipe.adapt.has_adapters:
+            raise RecipeError(
+                f"adapt.method is {recipe.adapt.method}, which backend keras has not yet",
+                fix="write adapt.method: full, or backend: torch",
+            )
+        train: Any = recipe.train
+        twin = Twin(
+            self.path,
+            labels,
+            recipe.seed,
+            attention_dropout=recipe.adapt.dropout == "model",
+            max_length=train.max_length,
+        )
+        loaded = twin.load()
+        tokens = self.tokenized(parts, train.max_length, loaded.known_tokens)
+        bf16 = train.precision == "bf16"
+        settings = step_settings(
+            recipe,
+            num_labels=len(labels),
+            room=room_for(train.cache),
+            peak=self._rate("bfloat16" if bf16 else "float32"),
+            width=self.width,
+        )
+        made = build(
+            self.fw,
+            loaded.model.config,
+            named_weights(loaded),
+            dropout=settings.dropout,
+            attention_dropout=twin.attention_dropout,
+            bf16=bf16,
+        )
+        backend = KerasClassifier(
+            made,
+            tokens,
+            settings,
+            padding=loaded.tokenizer.pad_token_id,
+            device_type="cuda" if self.fw.tf.config.list_physical_devices("GPU") else "cpu",
+            save=twin.save,
+            news=loaded.news,
+            parameters=loaded.model.num_parameters(),
+        )
+        if not bf16:
+            refuse_other_answers(loaded, *backend.first_answers())
+        return backend
+
+    def _rate(self, kind: str) -> float:
+        """GFLOP/s of the matrix products of a block as wide as the model, measured."""
+        tf = self.fw.tf
+        left = tf.ones((ROWS, self.width), kind)
+        right = tf.ones((self.width, 4 * self.width), kind)
+        tf.matmul(left, right)  # the first one also chooses how
+        count, started = 0, time.perf_counter()
+        while time.perf_counter() - started < MEASURE_S:
+            tf.matmul(left, right).numpy()
+            count += 1
+        seconds = time.perf_counter() - started
+        return count * 2 * ROWS * 4 * self.width**2 / seconds / 1e9

@@ -1,0 +1,99 @@
+"""The Transformers model that a Keras model comes from and goes back to."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tunewright.backends.folder import note_trained_length, quiet
+from tunewright.backends.keras.ports import Port, weights_back
+from tunewright.backends.torch.load import Loaded, load_classifier
+from tunewright.errors import ModelError
+
+ANSWERS_WITHIN = 1e-4
+
+
+@dataclass(frozen=True)
+class Twin:
+    """How the Transformers model is made; the same one each time.
+
+    Args:
+        path: the pre-trained folder.
+        max_length: tokens at which rows are cut in training.
+    """
+
+    path: Path
+    labels: tuple[str, ...]
+    seed: int
+    attention_dropout: bool
+    max_length: int
+
+    def load(self) -> Loaded:
+        """The folder's weights under a new head."""
+        loaded = load_classifier(
+            self.path,
+            self.labels,
+            seed=self.seed,
+            attention_dropout=self.attention_dropout,
+            mapped=None,
+        )
+        note_trained_length(loaded.model, self.max_length)
+        return loaded
+
+    def save(
+        self,
+        folder: Path,
+        ports: tuple[Port, ...],
+        batch: Mapping[str, np.ndarray],
+        scores: np.ndarray,
+    ) -> None:
+        """Write a Transformers folder with the weights that the Keras model has now.
+
+        Args:
+            batch, scores: real rows, and what the Keras model says of them.
+        Raises:
+            ModelError: the folder's model says something else.
+        """
+        loaded = self.load()
+        weights = weights_back(ports, named_weights(loaded))
+        loaded.model.load_state_dict(
+            {name: torch.from_numpy(array) for name, array in weights.items()}, strict=False
+        )
+        refuse_other_answers(loaded, batch, scores)
+        with quiet():
+            loaded.model.save_pretrained(folder)
+            loaded.tokenizer.save_pretrained(folder)
+        for file in folder.rglob("*.safetensors"):  # written for their owner alone
+            shutil.copymode(folder / "config.json", file)
+
+
+def named_weights(loaded: Loaded) -> dict[str, np.ndarray]:
+    """Every weight of the Transformers model."""
+    return {name: tensor.detach().numpy() for name, tensor in loaded.model.state_dict().items()}
+
+
+def refuse_other_answers(
+    loaded: Loaded, batch: Mapping[str, np.ndarray], scores: np.ndarray
+) -> None:
+    """Raise ModelError where the Transformers model does not say the same of these rows.
+
+    Args:
+        batch: under the names of Transformers. scores: (rows, labels), before softmax.
+    """
+    loaded.model.eval()
+    with torch.no_grad():
+        given = {name: torch.from_numpy(array) for name, array in batch.items()}
+        wanted = loaded.model(**given).logits.numpy()
+    apart = float(np.abs(wanted - scores).max())
+    if not apart <= ANSWERS_WITHIN * max(1.0, float(np.abs(wanted).max())):
+        kind = loaded.model.config.model_type
+        raise ModelError(
+            f"this {kind} answers otherwise in Keras than in Transformers: scores differ by "
+            f"{apart:.2g}",
+            fix="use backend torch",
+        )

@@ -1,0 +1,88 @@
+"""What lies below the layers that learn: kept from phase to phase where that pays."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tunewright.backends.prefix import Batches, Prefix, build
+from tunewright.backends.settings import Part, Room
+
+FIRST_ROWS = 8  # on which a cut is proved
+
+
+class FrozenLayers(ABC):
+    """The frozen prefix of the present phase, or the reason why there is none.
+
+    Args:
+        batches: the model's arguments for some rows of a part.
+        room: for kept activations, None for none.
+        tokens_at_once: of a batch without gradients.
+    """
+
+    def __init__(
+        self,
+        parts: Mapping[str, Part],
+        batches: Batches,
+        room: Room | None,
+        *,
+        tokens_at_once: int,
+    ) -> None:
+        self.parts = parts
+        self.batches = batches
+        self.room = room
+        self.tokens_at_once = tokens_at_once
+        self.prefix: Prefix | None = None
+        self.reason = "no steps in this phase"
+
+    def keep(self, blocks: int, uses: Mapping[str, int], decided: bool | None) -> None:
+        """Have what lies below the top `blocks` kept for all rows, or know why it is not.
+
+        Args:
+            uses: part to how often each of its rows will be asked for.
+            decided: whether to keep it, as found before; None to find out.
+        """
+        if self.room is None or decided is False:
+            self.prefix, self.reason = None, "kept activations are off"
+            return
+        key = self.content_key(blocks)
+        if self.prefix is not None and self.prefix.key == key:
+            return
+        self.prefix = None  # before the new one is built: there is room for one
+        rows = np.arange(min(FIRST_ROWS, len(self.parts["train"].tokens)))
+        with self.inference():
+            place, self.reason = self.find_place(blocks, self.batches("train", rows))
+            if place is None:
+                return
+            self.prefix, more = build(
+                key,
+                place,
+                lambda batch: self.keep_of(place, batch),
+                {name: part.tokens.lengths for name, part in self.parts.items()},
+                uses,
+                self.batches,
+                tokens_at_once=self.tokens_at_once,
+                room=self.room,
+                measure=decided is None,
+            )
+        self.reason = f"{self.reason}; {more}" if self.prefix is not None else more
+
+    def inference(self) -> contextlib.AbstractContextManager[Any]:
+        """Within, nothing is dropped and no gradient is kept."""
+        return contextlib.nullcontext()
+
+    @abstractmethod
+    def content_key(self, blocks: int) -> str:
+        """SHA-256 of everything that decides what lies below the top `blocks`."""
+
+    @abstractmethod
+    def find_place(self, blocks: int, batch: Any) -> tuple[Any | None, str]:
+        """Where to cut the model, proved on a batch, or None; and why."""
+
+    @abstractmethod
+    def keep_of(self, place: Any, batch: Any) -> np.ndarray:
+        """(rows, tokens or 1, width): what is kept of a batch."""

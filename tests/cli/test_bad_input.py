@@ -268,6 +268,8 @@ COMMANDS: list[tuple[list[str], str]] = [
     (["run", "DATA", "--set", "train.epochs"], "has no value"),
     (["run", "DATA", "--set", "=3"], "has no value"),
     (["run", "DATA", "--epochs", "3"], "did you mean --train.epochs?"),
+    (["run", "DATA", "--label", "x"], "did you mean --data.columns.label?"),
+    (["run", "DATA", "--backend", "jax"], "backend: "),
     (["run", "DATA", "--max-length=7"], "did you mean --train.max_length?"),
     (["run", "DATA", "--set", "data.label=x"], "did you mean 'data.columns.label'"),
     (["run", "DATA", "--set", "train.epoch=3"], "did you mean 'train.epochs'"),

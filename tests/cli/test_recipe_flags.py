@@ -1,8 +1,13 @@
 """Every recipe key is a flag too."""
 
+import inspect
+
 import pytest
+from pydantic import BaseModel
 
 from tunewright.cli.main import main, recipe_flags
+from tunewright.cli.run import run_command
+from tunewright.recipe.schema import Recipe
 
 
 @pytest.mark.parametrize(
@@ -49,3 +54,11 @@ def test_too_little_memory_is_no_fault_of_ours(
         main(["run", "a.csv"])
     assert stopped.value.code == 2
     assert capsys.readouterr().err.startswith("error: there is not enough memory")
+
+
+def test_every_key_at_the_top_of_a_recipe_is_a_flag_or_an_option_of_run() -> None:
+    options = inspect.signature(run_command).parameters
+    for name, field in Recipe.model_fields.items():
+        kind = field.annotation
+        if name not in options and not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            assert recipe_flags([f"--{name}", "x"]) == ["--set", f"{name}=x"]

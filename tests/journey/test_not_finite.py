@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from quick_run import only_run, run_words
 
+from quick_run import only_run, run_words
 from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.durable import read_lines
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from quick_run import only_run, parsed, run_words
 
+from quick_run import only_run, parsed, run_words
 from tiny_models import text_rows, write_csv
 
 pytestmark = pytest.mark.usefixtures("one_thread")

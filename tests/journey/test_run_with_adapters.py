@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from quick_run import only_run, run_words, weights_hash
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 import torch
-from quick_run import only_run, run_words
 from safetensors.torch import load_file
 
+from quick_run import only_run, run_words
 from tunewright.backends.torch.session import TorchSession
 from tunewright.history.state import read_state
 from tunewright.recipe.schema import Recipe

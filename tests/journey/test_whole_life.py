@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from quick_run import only_run, run_words, weights_hash
 
+from quick_run import only_run, run_words, weights_hash
 from tiny_models import KEYWORDS, text_rows, write_csv
 
 pytestmark = pytest.mark.usefixtures("one_thread")

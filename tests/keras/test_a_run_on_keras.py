@@ -18,7 +18,6 @@ if find_spec("keras_hub") is None:
     pytest.skip("needs the extra tensorflow", allow_module_level=True)
 
 from quick_run import only_run, run_words, weights_hash
-
 from tiny_models import text_rows, write_model
 from tunewright.backends.torch.predictor import TorchPredictor
 from tunewright.inference import predict

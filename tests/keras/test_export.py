@@ -15,7 +15,6 @@ if find_spec("keras_hub") is None:
     pytest.skip("needs the extra tensorflow", allow_module_level=True)
 
 from quick_run import only_run, run_words
-
 from tunewright.backends.keras import export
 
 pytestmark = pytest.mark.usefixtures("one_thread")

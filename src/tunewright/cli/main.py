@@ -28,7 +28,7 @@ COMMANDS = {
 }
 
 
-_KEY = re.compile(r"[a-z_]+(\.[a-z_]+)+")
+_KEY = re.compile(r"[a-z_]+(\.[a-z_]+)+|backend|task|revision")  # the others are options of run
 _SETTING = re.compile(r"[a-z_][a-z_.0-9]*=")
 
 
@@ -64,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         what = " ".join(str(error).split())
         command = f"{words[0]} " if words and words[0] in COMMANDS else ""
-        _say_error(what, _flag_meant(what) or f"see tunewright {command}--help")
+        meant = _flag_meant(what)
+        what = what.partition(" Did you mean ")[0] if meant else what  # one advice is enough
+        _say_error(what, meant or f"see tunewright {command}--help")
         code = 2
     except KeyboardInterrupt:
         code = 130
@@ -94,8 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def recipe_flags(words: Sequence[str]) -> list[str]:
     """Recipe keys as flags: `--train.epochs 3` is `--set train.epochs=3`; settings go last.
 
-    >>> recipe_flags(["run", "--train.epochs", "3", "--data.group=author", "a.csv"])
-    ['run', 'a.csv', '--set', 'train.epochs=3', '--set', 'data.group=author']
+    >>> recipe_flags(["run", "--train.epochs", "3", "--backend=keras", "a.csv"])
+    ['run', 'a.csv', '--set', 'train.epochs=3', '--set', 'backend=keras']
     """
     others: list[str] = []
     settings: list[str] = []

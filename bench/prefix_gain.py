@@ -23,8 +23,8 @@ from tunewright.train.batches import epoch_batches
 from tunewright.train.phases import PhasePlan
 
 BLOCKS, EPOCHS = 6, 10
-ROWS, LENGTH, FROZEN = 128, 32, 4
-LENGTHS, SHARES, COUNTS = (16, 32, 64), (2, 3, 4, 5, 6), (64, 128, 256, 512)
+ROWS, LENGTH = 512, 32
+LENGTHS, SHARES, COUNTS = (16, 32, 64), (2, 3, 4, 5, 6), (64, 128, 256, 512, 1024)
 COLOURS = ("#9ecae1", "#4292c6", "#08519c")
 Point = tuple[float, float]
 
@@ -35,7 +35,10 @@ def main() -> None:
         f"{length} tokens": [(float(frozen), gain(ROWS, length, frozen)) for frozen in SHARES]
         for length in LENGTHS
     }
-    by_rows = {"": [(float(rows), gain(rows, LENGTH, FROZEN)) for rows in COUNTS]}
+    by_rows = {
+        f"{frozen} frozen": [(float(rows), gain(rows, LENGTH, frozen)) for rows in COUNTS]
+        for frozen in (4, 5, 6)
+    }
     facts = {"machine": machine(), "by_share": by_share, "by_rows": by_rows}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "prefix_gain.json").write_text(json.dumps(facts, indent=1) + "\n")
@@ -82,8 +85,11 @@ def phase_s(count: int, length: int, frozen: int, cache: Any) -> float:
 def picture(by_share: dict[str, list[Point]], by_rows: dict[str, list[Point]]) -> str:
     """Two panels side by side; readable on a light and on a dark page."""
     left = panel(by_share, 56, "frozen blocks of 6", f"{ROWS} rows")
-    by_power = {"": [(float(np.log2(rows)), value) for rows, value in by_rows[""]]}
-    named = f"{FROZEN} of 6 frozen, {LENGTH} tokens"
+    by_power = {
+        name: [(float(np.log2(rows)), value) for rows, value in line]
+        for name, line in by_rows.items()
+    }
+    named = f"{LENGTH} tokens"
     right = panel(by_power, 416, "rows", named, label=lambda power: f"{2**power:,.0f}")
     style = element("style", "text{font:12px sans-serif;fill:#777}.title{font-weight:bold}")
     said = "Gain of the frozen prefix by frozen share and length, and by number of rows"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from tunewright.backends import probe
 from tunewright.backends.base import PhaseStart
@@ -19,7 +18,7 @@ from tunewright.backends.keras.optimizer import AdamW
 from tunewright.backends.keras.ports import Port
 from tunewright.backends.keras.state import read_arrays, write_arrays
 from tunewright.backends.settings import Part, StepSettings, class_weights, pieces
-from tunewright.backends.tokens import collate, sorted_batches
+from tunewright.backends.tokens import collate, probabilities_by, sorted_batches
 from tunewright.errors import ModelError
 from tunewright.train.phases import PhasePlan, deepest
 
@@ -151,11 +150,14 @@ class KerasClassifier:
     def probabilities(self, part: str) -> np.ndarray:
         """See `Backend`."""
         tokens = self.parts[part].tokens
-        answers = np.zeros((len(tokens), self.settings.num_labels))
-        for rows in sorted_batches(tokens.lengths, EVAL_TOKENS):
-            scores = self.compiled.scores(self._batch(part, rows), self.frozen.kept(part, rows))
-            answers[rows] = softmax(scores.astype(np.float64), axis=-1)
-        return answers
+        return probabilities_by(
+            lambda rows: self.compiled.scores(
+                self._batch(part, rows), self.frozen.kept(part, rows)
+            ),
+            tokens.lengths,
+            self.settings.num_labels,
+            budget=EVAL_TOKENS,
+        )
 
     def keep_best(self) -> None:
         """See `Backend`."""

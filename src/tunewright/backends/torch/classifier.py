@@ -17,7 +17,7 @@ from tunewright.backends import probe
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.folder import quiet
 from tunewright.backends.settings import Part, StepSettings, class_weights, pieces
-from tunewright.backends.tokens import sorted_batches
+from tunewright.backends.tokens import probabilities_by, sorted_batches
 from tunewright.backends.torch import adapters, head, state
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.calls import Calls
@@ -192,12 +192,13 @@ class TorchClassifier:
     def probabilities(self, part: str) -> np.ndarray:
         """See `Backend`."""
         tokens = self.parts[part].tokens
-        answers = np.zeros((len(tokens), self.settings.num_labels))
         with self.calls.inference():
-            for rows in sorted_batches(tokens.lengths, self.eval_tokens):
-                scores = self.frozen.scores(part, rows).cpu().double()
-                answers[rows] = scores.softmax(-1).numpy()
-        return answers
+            return probabilities_by(
+                lambda rows: self.frozen.scores(part, rows).float().cpu().numpy(),
+                tokens.lengths,
+                self.settings.num_labels,
+                budget=self.eval_tokens,
+            )
 
     def keep_best(self) -> None:
         """See `Backend`. Only what may have changed is copied."""

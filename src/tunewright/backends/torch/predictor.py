@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.special import softmax
 from transformers import AutoModelForSequenceClassification
 
 from tunewright.backends.folder import load_tokenizer, quiet, trained_length
 from tunewright.backends.tokens import (
     collate,
+    probabilities_by,
     refuse_unknown_tokens,
-    sorted_batches,
     tokenize,
 )
 from tunewright.backends.torch.device import keep_freed_memory, pick_device, set_threads
@@ -65,11 +64,12 @@ class TorchPredictor:
         limit = trained_length(self.model.config, self.tokenizer)
         tokens = tokenize(self.tokenizer, texts, pairs, limit)
         refuse_unknown_tokens(tokens, self.model.get_input_embeddings().num_embeddings)
-        answers = np.zeros((len(tokens), len(self.labels)))
-        for rows in sorted_batches(tokens.lengths, BATCH_TOKENS):
-            scores = self.scores(collate(tokens, rows, self.tokenizer.pad_token_id))
-            answers[rows] = softmax(scores.astype(np.float64), axis=-1)
-        return answers
+        return probabilities_by(
+            lambda rows: self.scores(collate(tokens, rows, self.tokenizer.pad_token_id)),
+            tokens.lengths,
+            len(self.labels),
+            budget=BATCH_TOKENS,
+        )
 
     def scores(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
         """float32 (rows, labels), before softmax; of a batch as `collate` gives it."""

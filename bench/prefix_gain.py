@@ -66,7 +66,11 @@ def phase_s(count: int, length: int, frozen: int, cache: Any) -> float:
         **{"evaluations_per_epoch": 1, "precision": "fp32", "threads": machine()["cores"]},
     }
     recipe = Recipe.model_validate(
-        {"train": {**train, "cache": cache}, "adapt": {"dropout": "hidden", "layers": "all"}}
+        {
+            "task": "text-classification",
+            "train": {**train, "cache": cache},
+            "adapt": {"dropout": "hidden", "layers": "all"},
+        }
     )
     few = rows.take(np.arange(8))
     parts = {"train": (rows, numbers), "validation": (few, numbers[:8])}

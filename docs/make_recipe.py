@@ -23,7 +23,6 @@ LIMITS = {
 }
 # What the schema does not say yet; a test keeps this to keys without a description there.
 MEANING = {
-    "task": "kind of task; found from the columns",
     "backend": "framework that trains",
     "seed": "decides split, order and every random draw",
     "train.layer_decay": "each block learns at this times the rate of the block above",

@@ -35,10 +35,12 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def as_rows(pairs: Sequence[tuple[str, str]]) -> Rows:
+def as_rows(pairs: Sequence[tuple[str, str]], *, second: bool = False) -> Rows:
+    """`second`: each row has the text before it as a second one."""
+    texts = [text for text, _ in pairs]
     return Rows(
-        texts=[text for text, _ in pairs],
-        pairs=None,
+        texts=texts,
+        pairs=[texts[-1], *texts[:-1]] if second else None,
         labels=[label for _, label in pairs],
         ids=[f"{index:032x}" for index in range(len(pairs))],
         source="rows.csv",
@@ -50,6 +52,18 @@ def numbers(rows: Rows) -> np.ndarray:
     return np.array([LABELS.index(label) for label in rows.labels or ()])
 
 
+def targets_for(rows: Rows, task: str) -> np.ndarray:
+    """The row's label; with several labels the first of them too where the text is long; its length."""
+    words = np.array([text.count(" ") for text in rows.texts])
+    if task == "text-regression":
+        return words.astype(np.float64)
+    if task == "text-classification":
+        return numbers(rows)
+    several = np.eye(len(LABELS), dtype=np.float32)[numbers(rows)]
+    several[words > np.median(words), 0] = 1
+    return several
+
+
 def open_backend(
     folder: Path,
     count: int = 48,
@@ -57,17 +71,27 @@ def open_backend(
     dropout: Any = 0.0,
     rows: Sequence[tuple[str, str]] | None = None,
     adapt: dict[str, Any] | None = None,
+    task: str = "text-classification",
+    second: bool = False,
     session: Callable[[Path], Any] = TorchSession,
     **train: Any,
 ) -> Any:
     """A backend over `count` rows to train on and a third of that to validate."""
     rows = text_rows(count + count // 3) if rows is None else rows
-    parts = {"train": as_rows(rows[:count]), "validation": as_rows(rows[count:])}
+    parts = {
+        part: as_rows(some, second=second)
+        for part, some in (("train", rows[:count]), ("validation", rows[count:]))
+    }
     recipe = Recipe.model_validate(
-        {"train": SETTINGS | train, "adapt": {"dropout": dropout, **(adapt or {})}}
+        {
+            "task": task,
+            "train": SETTINGS | train,
+            "adapt": {"dropout": dropout, **(adapt or {})},
+        }
     )
-    with_numbers = {part: (some, numbers(some)) for part, some in parts.items()}
-    return session(folder).open(recipe, LABELS, with_numbers)
+    labels = ("words",) if task == "text-regression" else LABELS
+    with_targets = {part: (some, targets_for(some, task)) for part, some in parts.items()}
+    return session(folder).open(recipe, labels, with_targets)
 
 
 def phase(blocks: int, **changes: Any) -> PhasePlan:
@@ -100,9 +124,9 @@ def make_plan(*phases: PhasePlan, **changes: Any) -> Plan:
 
 def make_loop(backend: Any, plan: Plan, folder: Path, **changes: Any) -> Loop:
     folder.mkdir(parents=True, exist_ok=True)
-    labels = backend.parts["validation"].labels
+    labels = backend.parts["validation"].targets
     values: dict[str, Any] = {
-        "measure": lambda probabilities: all_metrics(probabilities, labels),
+        "measure": lambda answers: all_metrics(answers, labels),
         "name_rows": lambda rows: ", ".join(f"line {row + 2} of rows.csv" for row in rows[:5]),
         "events": Events(folder / "events.jsonl"),
         "checkpoints": Checkpoints(folder / "checkpoints", {"recipe": {"seed": 0}}),

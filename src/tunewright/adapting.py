@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tunewright.backends import open_session
 from tunewright.backends.base import Backend
-from tunewright.data.prepare import Prepared, label_numbers
+from tunewright.data.prepare import Prepared
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.recipe import defaults
 from tunewright.recipe.schema import Recipe
@@ -26,8 +26,10 @@ class Adapted:
 
 def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     """Resolve every `auto`, then put a new head on the model."""
+    defaults.refuse_unfit(recipe.train, prepared.kind)
     session = open_session(recipe, source.path)
     facts = defaults.Facts(
+        kind=prepared.kind,
         lengths=session.lengths(prepared.train),
         counts=tuple(prepared.counts["train"]),
         longest_input=session.longest_input,
@@ -35,7 +37,7 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     )
     columns = prepared.columns
     choices: tuple[defaults.Choice, ...] = (
-        ("task", "text-classification", f"a text and {len(prepared.labels)} labels"),
+        ("task", columns.task, columns.reasons["task"]),
         *(
             (
                 f"data.columns.{name}",
@@ -61,11 +63,8 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         resolved,
         prepared.labels,
         {
-            "train": (prepared.train, label_numbers(prepared.train, prepared.labels)),
-            "validation": (
-                prepared.validation,
-                label_numbers(prepared.validation, prepared.labels),
-            ),
+            "train": (prepared.train, prepared.targets_of("train")),
+            "validation": (prepared.validation, prepared.targets_of("validation")),
         },
     )
     most = deepest(resolved.adapt.layers, backend.num_blocks)

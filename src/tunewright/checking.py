@@ -21,5 +21,5 @@ def check(source: str | Path, *, settings: Sequence[str] = (), **keys: Any) -> d
         DataError: the data cannot be read, or nothing can be learned from it.
     """
     recipe = read_request(source, keys, settings)
-    rows, _ = rows_of_parts(read_parts(recipe.data), recipe.data)
-    return check_rows(rows).as_json()
+    rows, columns = rows_of_parts(read_parts(recipe.data), recipe.data, recipe.task)
+    return check_rows(rows, columns.kind).as_json()

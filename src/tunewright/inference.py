@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tunewright.data.columns import find_columns
 from tunewright.data.read import read_table
 from tunewright.errors import DataError, RecipeError, RunError
+from tunewright.evaluation.several_labels import THRESHOLD
 from tunewright.history.folder import find_run
 from tunewright.recipe.load import load_recipe
 
@@ -20,17 +23,37 @@ CHUNK_ROWS = 4096
 def answer(
     model: Path, texts: Sequence[str], pairs: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
-    """One {"label", "confidence"} for each text.
+    """What the model says of each text.
 
     Args:
         model: a folder that `from_pretrained` loads.
+    Returns:
+        {"label", "confidence"}; {"labels", "confidences"} of a model that answers with any number
+        of labels, the surest first; {"value"} of one that answers with a number.
     """
     predictor = _predictor(model.resolve())
-    probabilities = predictor.probabilities(texts, pairs)
-    return [
-        {"label": predictor.labels[int(row.argmax())], "confidence": round(float(row.max()), 6)}
-        for row in probabilities
-    ]
+    say: Callable[[np.ndarray, Sequence[str]], dict[str, Any]] = {
+        "one": _one_label,
+        "several": _several_labels,
+        "number": _number,
+    }[predictor.answer.kind]
+    return [say(row, predictor.labels) for row in predictor.answers(texts, pairs)]
+
+
+def _one_label(row: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+    return {"label": names[int(row.argmax())], "confidence": round(float(row.max()), 6)}
+
+
+def _several_labels(row: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+    surest = [k for k in np.argsort(-row, kind="stable").tolist() if row[k] >= THRESHOLD]
+    return {
+        "labels": [names[k] for k in surest],
+        "confidences": [round(float(row[k]), 6) for k in surest],
+    }
+
+
+def _number(row: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+    return {"value": round(float(row[0]), 6)}
 
 
 def predict(
@@ -46,7 +69,7 @@ def predict(
         run: a run, or a model folder.
         data: a file in any format that `run` reads; labels are not needed.
     Yields:
-        {"text", "label", "confidence"} in the input's order; rows are sorted by length inside
+        {"text", "label", "confidence"}, or as `answer` has it, in the input's order; rows are sorted by length inside
         chunks of 4,096 while they are computed.
     """
     folder, wanted = find_model(run)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tunewright.data.columns import find_columns
-from tunewright.data.prepare import Prepared, label_numbers, prepare
+from tunewright.data.labels import targets
+from tunewright.data.prepare import Prepared, prepare, same_columns
 from tunewright.data.read import read_table
 from tunewright.data.rows import CONTENT_DIGITS, Rows, build_rows, joined_texts
 from tunewright.data.seal import looks, open_seal
@@ -21,7 +21,7 @@ from tunewright.history.result import read_result, write_result
 from tunewright.history.state import read_state
 from tunewright.publishing import publish
 from tunewright.recipe.load import load_recipe
-from tunewright.recipe.schema import Recipe
+from tunewright.recipe.schema import TASKS, Recipe
 from tunewright.train.events import Events
 
 
@@ -80,11 +80,7 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
     rows = prepared.validation
     if data is not None:
         table = read_table(data)
-        columns = prepared.columns
-        same = find_columns(
-            table, text=columns.text, text_pair=columns.text_pair, label=columns.label or "auto"
-        )
-        rows = build_rows(table, same)
+        rows = build_rows(table, same_columns(table, prepared.columns))
         _refuse_known_rows(folder, rows, str(data))
     if not len(rows):
         raise DataError(f"{data} has no rows", fix="give a file with rows")
@@ -121,11 +117,11 @@ def _judge(
 ) -> tuple[Judgement, dict[str, Any]]:
     from tunewright.backends.torch.predictor import TorchPredictor
 
-    numbers, texts = label_numbers(rows, labels), joined_texts(rows)
-    probabilities = TorchPredictor(folder / "model").probabilities(rows.texts, rows.pairs)
+    numbers, texts = targets(rows, labels, TASKS[recipe.task]), joined_texts(rows)
+    answers = TorchPredictor(folder / "model").answers(rows.texts, rows.pairs)
     judged = judge(
         part,
-        probabilities,
+        answers,
         numbers,
         texts,
         baselines,
@@ -135,14 +131,14 @@ def _judge(
         looks=times,
     )
     places = [rows.place(row) for row in range(len(rows))]
-    return judged, dict(details(probabilities, numbers, texts, labels, places))
+    return judged, dict(details(answers, numbers, texts, labels, places))
 
 
 def baselines_of(prepared: Prepared, recipe: Recipe) -> list[FittedBaseline]:
     """The baselines, fitted on the rows that the model was trained on."""
     return fit_baselines(
         joined_texts(prepared.train),
-        label_numbers(prepared.train, prepared.labels),
+        prepared.targets_of("train"),
         len(prepared.labels),
         seed=recipe.seed,
     )
@@ -163,7 +159,7 @@ def done_run(run: str | Path) -> tuple[Path, Recipe]:
 
 def prepared_as_then(folder: Path, recipe: Recipe) -> Prepared:
     """The parts as they were when the run was trained."""
-    prepared = prepare(recipe.data, recipe.seed, folder)
+    prepared = prepare(recipe.data, recipe.seed, folder, task=recipe.task)
     if prepared.data_hash != read_state(folder)["data_hash"]:
         raise DataError(
             f"the data of run {folder.name} changed since it was trained",

@@ -14,11 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from tunewright.adapting import Adapted, adapt
 from tunewright.backends import DECIDING_PACKAGES
-from tunewright.data.prepare import Prepared, label_numbers, prepare
+from tunewright.data.prepare import Prepared, prepare
 from tunewright.data.rows import joined_texts
 from tunewright.durable import (
     file_sha256,
@@ -171,7 +169,9 @@ def _live(
     source = choose(recipe, events)
     if not begins("prepare"):
         return False
-    prepared = prepare(recipe.data, recipe.seed, make_folder(folder / "data").parent)
+    prepared = prepare(
+        recipe.data, recipe.seed, make_folder(folder / "data").parent, task=recipe.task
+    )
     _tell_prepared(prepared, events)
     if not begins("adapt"):
         return False
@@ -226,7 +226,7 @@ def train(
     recipe, backend = adapted.recipe, adapted.backend
     settings: Any = recipe.train
     metric = recipe.evaluate.metric
-    labels = backend.parts["validation"].labels
+    targets = backend.parts["validation"].targets
     plan = Plan(
         phases=adapted.phases,
         batch_size=settings.batch_size,
@@ -246,7 +246,7 @@ def train(
         backend=backend,
         plan=plan,
         lengths=backend.parts["train"].tokens.lengths,
-        measure=lambda probabilities: all_metrics(probabilities, labels),
+        measure=lambda answers: all_metrics(answers, targets),
         name_rows=prepared.train.places,
         events=events,
         checkpoints=checkpoints,
@@ -299,12 +299,12 @@ def evaluate_validation(
 ) -> None:
     """Judge the model on validation; write result.json, the model card and the report."""
     recipe = adapted.recipe
-    probabilities = adapted.backend.probabilities("validation")
-    labels = label_numbers(prepared.validation, prepared.labels)
+    answers = adapted.backend.answers("validation")
+    labels = prepared.targets_of("validation")
     texts = joined_texts(prepared.validation)
     judged = judge(
         "validation",
-        probabilities,
+        answers,
         labels,
         texts,
         baselines,
@@ -337,7 +337,7 @@ def evaluate_validation(
     shown = {
         **report_of_run(folder, recipe, adapted.choices, prepared, baselines, progress.history),
         "part": "validation",
-        **details(probabilities, labels, texts, prepared.labels, places),
+        **details(answers, labels, texts, prepared.labels, places),
     }
     write_json(folder / "data" / "report.json", shown | {"licence": source.licence})
     publish(folder, judged)
@@ -347,7 +347,7 @@ def evaluate_validation(
 def _tell_prepared(prepared: Prepared, events: Events) -> None:
     events.emit(
         "prepared",
-        rows={part: int(np.sum(numbers)) for part, numbers in prepared.counts.items()},
+        rows=prepared.sizes,
         labels=len(prepared.labels),
         split_by=prepared.split_by,
         left_out=prepared.left_out,

@@ -100,7 +100,7 @@ def publish(folder: Path, judged: Judgement, changes: Mapping[str, Any] | None =
             base=result["model"]["base"],
             licence=shown["licence"],
             labels=shown["labels"],
-            counts=shown["split"]["parts"],
+            rows=shown["split"]["rows"],
             result=result,
             adapter=(folder / "model" / "adapter").is_dir(),
         ),

@@ -95,8 +95,8 @@ def test_every_linear_layer_of_an_adapted_block_has_an_adapter(
 def test_untrained_adapters_change_no_answer(
     name: str, method: str, folders: dict[str, Path]
 ) -> None:
-    plain = open_backend(folders[name], 8).probabilities("train")
-    adapted = open_backend(folders[name], 8, adapt=adapt(method)).probabilities("train")
+    plain = open_backend(folders[name], 8).answers("train")
+    adapted = open_backend(folders[name], 8, adapt=adapt(method)).answers("train")
     np.testing.assert_allclose(adapted, plain, atol=1e-6)
 
 
@@ -169,11 +169,11 @@ def test_the_saved_model_and_the_saved_adapter_answer_as_the_trained_one(
     backend = trained(folders[name], method=method)
     before = weights(backend)
     backend.save_model(tmp_path / "model")
-    answers = backend.probabilities("validation")
-    untrained = open_backend(folders[name], 24, adapt=adapt()).probabilities("validation")
+    answers = backend.answers("validation")
+    untrained = open_backend(folders[name], 24, adapt=adapt()).answers("validation")
     assert np.abs(answers - untrained).max() > 1e-2
 
-    merged = TorchPredictor(tmp_path / "model").probabilities(_texts(8))
+    merged = TorchPredictor(tmp_path / "model").answers(_texts(8))
     np.testing.assert_allclose(merged, answers, atol=1e-5)
     with quiet():
         plain, info = AutoModelForSequenceClassification.from_pretrained(
@@ -209,8 +209,8 @@ def test_saving_does_not_disturb_a_training_that_goes_on(
     saved.save_model(tmp_path / "model")
     assert steps(saved) == steps(quietly)
     saved.save_model(tmp_path / "again")
-    answers = TorchPredictor(tmp_path / "again").probabilities(_texts(8))
-    np.testing.assert_allclose(answers, quietly.probabilities("validation"), atol=1e-5)
+    answers = TorchPredictor(tmp_path / "again").answers(_texts(8))
+    np.testing.assert_allclose(answers, quietly.answers("validation"), atol=1e-5)
 
 
 def test_the_adapter_folder_holds_adapters_and_head_and_no_pickle(

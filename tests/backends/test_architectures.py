@@ -127,9 +127,9 @@ def test_a_whole_training_gives_a_model_that_loads_and_answers_the_same(
     assert np.isfinite(progress.best.value)
     assert any((before[n] != w).any() for n, w in weights(backend).items())
     backend.save_model(tmp_path / "model")
-    answers = TorchPredictor(tmp_path / "model").probabilities(texts := texts_of_validation())
+    answers = TorchPredictor(tmp_path / "model").answers(texts := texts_of_validation())
     assert answers.shape == (len(texts), 3)
-    np.testing.assert_allclose(answers, backend.probabilities("validation"), atol=1e-5)
+    np.testing.assert_allclose(answers, backend.answers("validation"), atol=1e-5)
 
 
 def texts_of_validation() -> list[str]:
@@ -142,8 +142,8 @@ def texts_of_validation() -> list[str]:
 def test_the_probe_lowers_the_loss_below_chance(name: str, folders: dict[str, Path]) -> None:
     backend = open_backend(folders[name], 48)
     backend.solve_head(1)
-    chances = backend.probabilities("train")
-    labels = backend.parts["train"].labels
+    chances = backend.answers("train")
+    labels = backend.parts["train"].targets
     assert -np.log(chances[np.arange(48), labels]).mean() < np.log(3)
     assert (chances.argmax(1) == labels).mean() > 0.45  # of three labels, by random features
 
@@ -188,7 +188,7 @@ def test_the_frozen_blocks_are_back_in_place_after_an_error(folders: dict[str, P
 @pytest.mark.parametrize("name", ["bert", "gpt2"])
 def test_an_empty_text_gets_an_answer(name: str, folders: dict[str, Path], tmp_path: Path) -> None:
     open_backend(folders[name], 8).save_model(tmp_path / "model")
-    answers = TorchPredictor(tmp_path / "model").probabilities(["", "an invoice", " "])
+    answers = TorchPredictor(tmp_path / "model").answers(["", "an invoice", " "])
     np.testing.assert_allclose(answers.sum(1), 1.0)
-    alone = TorchPredictor(tmp_path / "model").probabilities([""])
+    alone = TorchPredictor(tmp_path / "model").answers([""])
     np.testing.assert_allclose(alone[0], answers[0], atol=1e-6)

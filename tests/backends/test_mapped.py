@@ -217,18 +217,18 @@ def test_the_answers_of_a_trained_model_are_those_of_its_folder(
     backend.train_step([np.arange(8)], rate=1.0, draw=0)
     backend.save_model(tmp_path / "saved")
     texts = [text for text, _ in text_rows(32)[24:]]
-    answers = TorchPredictor(tmp_path / "saved").probabilities(texts)
-    np.testing.assert_allclose(answers, backend.probabilities("validation"), atol=1e-6)
+    answers = TorchPredictor(tmp_path / "saved").answers(texts)
+    np.testing.assert_allclose(answers, backend.answers("validation"), atol=1e-6)
 
 
 def test_the_model_s_folder_may_be_emptied_while_it_trains(tmp_path: Path) -> None:
     model = write_model(tmp_path / "model")
     backend = open_backend(model, 24)
     backend.start_phase(phase(1), keep=False)
-    known = backend.probabilities("validation")
+    known = backend.answers("validation")
     for file in model.iterdir():
         file.write_bytes(b"")
-    assert np.array_equal(backend.probabilities("validation"), known)
+    assert np.array_equal(backend.answers("validation"), known)
 
 
 def test_all_architectures_load_the_same_from_the_file(

@@ -78,7 +78,7 @@ def test_the_head_of_a_decoder_is_solved_from_one_vector_of_each_row(
     for cache in ("off", 1.0):
         backend = open_backend(write_model(tmp_path / "model", name), 24, cache=cache)
         backend.solve_head(0)
-        solved[cache] = backend.probabilities("train")
+        solved[cache] = backend.answers("train")
         assert (backend.frozen.prefix is None) == (cache == "off")
     np.testing.assert_allclose(solved["off"], solved[1.0], atol=1e-4)
 

@@ -154,8 +154,8 @@ def test_stopped_anywhere_and_resumed_equals_never_stopped(
         ("solve_head", 1),
         ("start_phase", 1),
         ("start_phase", 3),
-        ("probabilities", 1),
-        ("probabilities", 3),
+        ("answers", 1),
+        ("answers", 3),
     ],
 )
 def test_a_signal_while_nothing_is_learned_does_not_wait(
@@ -282,7 +282,7 @@ def test_a_batch_that_is_not_finite_is_skipped_where_the_recipe_says_so(
     rows = [np.arange(8)]
     backend.train_step(rows, rate=1.0, draw=1)
     backend.save_state(before := new_folder(tmp_path / "before"))
-    backend.class_weights = torch.full((3,), math.nan)
+    backend.label_weights = torch.full((3,), math.nan)
     loss, _ = backend.train_step(rows, rate=1.0, draw=2)
     assert not math.isfinite(float(loss))
     backend.save_state(after := new_folder(tmp_path / "after"))

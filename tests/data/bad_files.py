@@ -209,7 +209,9 @@ CASES: list[Case] = [
         "lists or obj",
     ),
     ("labels are objects", lines("x.jsonl", good(40, [{"id": 1}, {"id": 2}])), "lists or objects"),
-    ("labels are lists", lines("x.jsonl", good(40, [["a", "b"], ["c"]])), "lists or objects"),
+    ("labels are equal lists", lines("x.jsonl", good(40, [["a", "b"]])), '["a", "b"]'),
+    ("labels are empty lists", lines("x.jsonl", good(40, [[]])), "nothing to learn"),
+    ("lists of lists as labels", lines("x.jsonl", good(40, [[["a"]], [["b"]]])), "list or object"),
     ("labels of mixed kinds", lines("x.jsonl", good(40, ["a", {"b": 1}])), "lists or objects"),
     # columns
     ("no label column", raw("x.csv", "text\n" + "\n".join(TEXTS)), "the label"),
@@ -233,8 +235,8 @@ CASES: list[Case] = [
     ),
     (
         "decimal numbers as label",
-        raw("x.csv", as_csv(good(60, [i / 7 for i in range(60)]))),
-        "regression",
+        raw("x.csv", as_csv(good(60, [*(i / 7 for i in range(59)), "inf"]))),
+        "'inf' as its label",
     ),
     # Parquet and Arrow
     (
@@ -242,7 +244,7 @@ CASES: list[Case] = [
         table("x.parquet", {"text": [["a"]] * 40, "label": ["a", "b"] * 20}),
         "lists",
     ),
-    ("parquet of label lists", table("x.parquet", {"text": TEXTS, "label": [["a"]] * 40}), "lists"),
+    ("parquet of label lists", table("x.parquet", {"text": TEXTS, "label": [["a"]] * 40}), '["a"]'),
     (
         "parquet of bytes",
         table("x.parquet", {"text": [b"a"] * 40, "label": ["a", "b"] * 20}),

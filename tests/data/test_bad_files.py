@@ -24,7 +24,7 @@ def prepare(
     for part, table in read_data(path).items():
         columns = find_columns(table, label=label)
         rows[part] = build_rows(table, columns, group=group, time=time)
-    check_rows(rows).refuse_errors()
+    check_rows(rows, columns.kind).refuse_errors()
     if "all" in rows:
         by = "group" if group else "time" if time else "stratified"
         split_rows(rows["all"], by=by, validation=0.2, test=0.2, seed=0)

@@ -33,7 +33,7 @@ def rows(labels: list[Any], texts: list[Any] | None = None, **more: list[Any]) -
 def test_columns_are_known_by_their_names(text: str, label: str) -> None:
     found = find_columns(table(**{"id": TEXTS, label: LABELS, text: TEXTS}))
     assert (found.text, found.text_pair, found.label) == (text, None, label)
-    assert set(found.reasons) == {"text", "label"}
+    assert set(found.reasons) == {"text", "label", "task"}
 
 
 def test_columns_are_known_by_their_content() -> None:

@@ -24,7 +24,7 @@ def tickets(num_rows: int, num_classes: int, seed: int = 0) -> tuple[list[str], 
 
 def tfidf(texts: list[str], labels: np.ndarray, unseen: list[str], num_classes: int) -> np.ndarray:
     fitted = baselines.fit_baselines(texts, labels, num_classes, seed=0)
-    return next(one for one in fitted if one.name == "tfidf").probabilities(unseen)
+    return next(one for one in fitted if one.name == "tfidf").answers(unseen)
 
 
 def test_majority_gives_every_row_the_frequencies_of_training() -> None:
@@ -68,14 +68,14 @@ def test_fitting_again_gives_the_same_answers() -> None:
     assert [fitted.name for fitted in first] == ["majority", "tfidf"]
     for one, other in zip(first, again, strict=True):
         assert one.seconds >= 0
-        np.testing.assert_array_equal(one.probabilities(texts), other.probabilities(texts))
+        np.testing.assert_array_equal(one.answers(texts), other.answers(texts))
 
 
 def test_a_fitted_baseline_can_be_asked_for_any_part() -> None:
     texts, labels = tickets(90, 3)
     for fitted in baselines.fit_baselines(texts, labels, 3, seed=0):
-        assert fitted.probabilities(texts[:7]).shape == (7, 3)
-        assert fitted.probabilities([]).shape == (0, 3)
+        assert fitted.answers(texts[:7]).shape == (7, 3)
+        assert fitted.answers([]).shape == (0, 3)
 
 
 def test_character_features_are_dropped_where_they_would_be_slow(
@@ -92,12 +92,12 @@ def test_of_too_many_characters_rows_are_drawn(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(baselines, "MOST_CHARACTERS", sum(map(len, texts)) // 2)
     _, fitted = baselines.fit_baselines(texts, labels, 4, seed=0)
     assert 90 < fitted.rows < 110
-    assert score("accuracy", fitted.probabilities(texts), labels) > 0.95
+    assert score("accuracy", fitted.answers(texts), labels) > 0.95
 
 
 def test_texts_are_answered_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     texts, labels = tickets(200, 4)
     _, fitted = baselines.fit_baselines(texts, labels, 4, seed=0)
-    whole = fitted.probabilities(texts)
+    whole = fitted.answers(texts)
     monkeypatch.setattr(rows, "CHUNK_ROWS", 7)
-    np.testing.assert_allclose(fitted.probabilities(texts), whole)
+    np.testing.assert_allclose(fitted.answers(texts), whole)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tunewright.evaluation import charts, heatmap, shown, svg
-from tunewright.evaluation.mistakes import confident_mistakes
+from tunewright.evaluation.mistakes import mistakes
 
 
 @pytest.mark.parametrize("module", [charts, shown, svg])
@@ -77,8 +77,8 @@ def test_the_most_confused_pairs_come_first() -> None:
 
 def test_the_most_confident_mistakes_come_first() -> None:
     probabilities = np.array([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8]])
-    found = confident_mistakes(
-        probabilities, np.array([1, 1, 1]), ["x", "y", "z"], ["no", "yes"], places=["1", "2", "3"]
+    found = mistakes(
+        probabilities, np.array([1, 1, 1]), ["x", "y", "z"], ["no", "yes"], ["1", "2", "3"]
     )
     assert [entry["text"] for entry in found] == ["y", "x"]
     assert found[0] == {

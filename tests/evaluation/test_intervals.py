@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from simulated import answers
+from simulated import KINDS, answers
 
 from tunewright.evaluation import intervals, metrics
+from tunewright.recipe.schema import Kind
+
+BY_KIND = [(kind, name) for kind, names in metrics.METRICS.items() for name in names]
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
@@ -18,24 +21,24 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> Non
     assert first == again != other
 
 
+@pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("num_rows", [1, 5, 60])
-def test_a_value_lies_within_its_interval(num_rows: int) -> None:
-    probabilities, labels = answers(num_rows, 9)
-    found = intervals.bootstrap(list(metrics.METRICS), probabilities, labels, resamples=100)
-    assert {name: found[name]["value"] for name in found} == metrics.all_metrics(
-        probabilities, labels
-    )
+def test_a_value_lies_within_its_interval(num_rows: int, kind: Kind) -> None:
+    given, labels = KINDS[kind](num_rows, 9)
+    found = intervals.bootstrap(metrics.METRICS[kind], given, labels, resamples=100)
+    assert {name: found[name]["value"] for name in found} == metrics.all_metrics(given, labels)
     for interval in found.values():
         assert interval["low"] <= interval["value"] <= interval["high"]
 
 
-def test_resampled_metrics_equal_metrics_of_the_resampled_rows() -> None:
-    probabilities, labels = answers(40, 6)
+@pytest.mark.parametrize(("kind", "name"), [pair for pair in BY_KIND if pair[1] != "spearman"])
+def test_resampled_metrics_equal_metrics_of_the_resampled_rows(kind: Kind, name: str) -> None:
+    """But for the rank correlation, whose ranks are those among all rows."""
+    given, labels = KINDS[kind](40, 6)
     sample = np.random.default_rng(3).integers(0, 40, (7, 40))
-    tallies = metrics.Tallies(metrics.Rows(probabilities, labels), sample)
-    for name, function in metrics.METRICS.items():
-        alone = [metrics.score(name, probabilities[rows], labels[rows]) for rows in sample]
-        np.testing.assert_allclose(function(tallies), alone)
+    alone = [metrics.score(name, given[rows], labels[rows]) for rows in sample]
+    together = metrics.scored(given, labels).measure([name], sample)[0]
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
 
 
 def test_the_block_size_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,24 +65,27 @@ def test_a_perfect_score_on_ten_rows_is_not_certain() -> None:
     assert found == {"value": 1.0, "low": pytest.approx(0.722, abs=1e-3), "high": 1.0}
 
 
-@pytest.mark.parametrize("name", intervals.SHARES)
-def test_answers_that_are_all_right_leave_room_for_a_wrong_one(name: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name"), [pair for pair in BY_KIND if pair[1] in intervals.SHARES]
+)
+def test_answers_that_are_all_right_leave_room_for_a_wrong_one(kind: Kind, name: str) -> None:
     labels = np.arange(10) % 2
-    probabilities = np.where(labels[:, None] == [0, 1], 0.9, 0.1)
-    found = intervals.bootstrap([name], probabilities, labels, resamples=100)[name]
+    ones = labels[:, None] == [0, 1]
+    targets = labels if kind == "one" else ones.astype(np.float32)
+    found = intervals.bootstrap([name], np.where(ones, 0.9, 0.1), targets, resamples=100)[name]
     assert found == {"value": 1.0, "low": pytest.approx(0.722, abs=1e-3), "high": 1.0}
 
 
-@pytest.mark.parametrize("name", list(metrics.METRICS))
-def test_a_model_does_not_differ_from_itself(name: str) -> None:
-    probabilities, labels = answers(50, 4)
-    found = intervals.paired_difference(name, probabilities, probabilities, labels, resamples=100)
+@pytest.mark.parametrize(("kind", "name"), BY_KIND)
+def test_a_model_does_not_differ_from_itself(kind: Kind, name: str) -> None:
+    given, labels = KINDS[kind](50, 4)
+    found = intervals.paired_difference(name, given, given, labels, resamples=100)
     assert found == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
-@pytest.mark.parametrize("name", list(metrics.METRICS))
-def test_a_difference_turns_its_sign_when_the_models_change_places(name: str) -> None:
-    ours, labels = answers(60, 4)
+@pytest.mark.parametrize(("kind", "name"), BY_KIND)
+def test_a_difference_turns_its_sign_when_the_models_change_places(kind: Kind, name: str) -> None:
+    ours, labels = KINDS[kind](60, 4)
     theirs = np.roll(ours, 1, axis=0)
     there = intervals.paired_difference(name, ours, theirs, labels, resamples=100)
     back = intervals.paired_difference(name, theirs, ours, labels, resamples=100)

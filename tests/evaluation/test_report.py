@@ -83,6 +83,7 @@ def facts(num_classes: int = 3) -> dict[str, Any]:
         "split": {
             "labels": labels,
             "parts": {"train": [7] * num_classes, "test": [2] * num_classes},
+            "rows": {"train": 7 * num_classes, "test": 2 * num_classes},
         },
         "findings": [
             {"code": "duplicate", "severity": "warning", "message": EVIL, "fix": EVIL, "count": 2}

@@ -26,7 +26,7 @@ def one_bad_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def stepped(self: TorchClassifier, *args: Any, **more: Any) -> Any:
         nonlocal count
-        self.class_weights = torch.full((3,), float("nan")) if count == BAD_STEP else None
+        self.label_weights = torch.full((3,), float("nan")) if count == BAD_STEP else None
         count += 1
         return step(self, *args, **more)
 

@@ -60,19 +60,58 @@ def test_answers_and_steps_are_those_of_torch(name: str, tmp_path: Path) -> None
     keras, torch = in_keras(folder), open_backend(folder, 24)
     assert keras.parameters == torch.parameters
     for part in ("train", "validation"):
-        np.testing.assert_allclose(keras.probabilities(part), torch.probabilities(part), atol=1e-5)
+        np.testing.assert_allclose(keras.answers(part), torch.answers(part), atol=1e-5)
     theirs, ours = take_steps(torch, torch.num_blocks), take_steps(keras, keras.num_blocks)
     # RoBERTa's one token type is a part of the positions here, and a weight of its own there
     np.testing.assert_allclose(ours, theirs, rtol=2e-2 if "roberta" in name else 2e-3)
     keras.save_model(tmp_path / "back")
-    back = TorchPredictor(tmp_path / "back").probabilities([t for t, _ in text_rows(24)])
-    np.testing.assert_allclose(back, keras.probabilities("train"), atol=1e-4)
+    back = TorchPredictor(tmp_path / "back").answers([t for t, _ in text_rows(24)])
+    np.testing.assert_allclose(back, keras.answers("train"), atol=1e-4)
 
 
 def test_a_model_that_keras_computes_otherwise_is_refused(tmp_path: Path) -> None:
     """KerasHub's Mistral is a little off the one of Transformers, by 1e-4 here."""
     with pytest.raises(ModelError, match="this mistral answers otherwise in Keras"):
         in_keras(write(tmp_path, "mistral"))
+
+
+BALANCED = {"class_weights": "balanced", "label_smoothing": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "settings"),
+    [
+        ("bert", "text-classification", BALANCED),
+        ("bert", "text-multi-label", {}),
+        ("distilbert", "text-multi-label", BALANCED),
+        ("distilbert", "text-regression", {}),
+        ("llama", "text-regression", {}),  # whose head has no bias
+    ],
+)
+def test_every_task_gives_the_answers_and_steps_of_torch(
+    name: str, task: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "model", name)
+    keras = in_keras(folder, task=task, **settings)
+    torch = open_backend(folder, 24, task=task, **settings)
+    for backend in (keras, torch):
+        backend.solve_head(2)
+    np.testing.assert_allclose(keras.answers("train"), torch.answers("train"), rtol=1e-3, atol=1e-4)
+    theirs, ours = take_steps(torch, torch.num_blocks), take_steps(keras, keras.num_blocks)
+    np.testing.assert_allclose(ours, theirs, rtol=5e-3)
+    keras.save_model(tmp_path / "back")
+    back = TorchPredictor(tmp_path / "back").answers([t for t, _ in text_rows(24)])
+    np.testing.assert_allclose(back, keras.answers("train"), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["bert", "gpt2"])
+def test_pairs_of_texts_give_the_answers_and_steps_of_torch(name: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "model", name)
+    keras, torch = in_keras(folder, second=True), open_backend(folder, 24, second=True)
+    np.testing.assert_allclose(keras.answers("train"), torch.answers("train"), atol=1e-5)
+    alone = in_keras(folder).answers("train")
+    assert np.abs(keras.answers("train") - alone).max() > 1e-4
+    np.testing.assert_allclose(take_steps(keras, 2), take_steps(torch, 2), rtol=2e-3)
 
 
 @pytest.mark.parametrize("name", ["bert", "distilbert", "llama"])
@@ -119,7 +158,7 @@ def test_a_run_through_all_phases_measures_what_torch_does(tmp_path: Path) -> No
 def test_however_batches_are_shaped_no_graph_is_made_again(tmp_path: Path) -> None:
     backend = in_keras(write(tmp_path, "bert"))
     take_steps(backend, 1)
-    backend.probabilities("validation")
+    backend.answers("validation")
     made = backend.compiled.traces
     take_more = [np.arange(3), np.array([5]), np.arange(11)]
     for rows in take_more:

@@ -14,8 +14,8 @@ from tunewright.recipe.write import as_yaml
 
 def facts(rows: int = 500, longest: int = 40, **changes: object) -> defaults.Facts:
     lengths = np.linspace(3, longest, rows).astype(np.int64)
-    given = {"lengths": lengths, "counts": (rows // 2, rows // 2), "longest_input": 512}
-    return defaults.Facts(**{**given, "width": 384, **changes})
+    given = {"kind": "one", "lengths": lengths, "counts": (rows // 2, rows // 2)}
+    return defaults.Facts(**{**given, "longest_input": 512, "width": 384, **changes})
 
 
 def resolved(recipe: Recipe) -> Recipe:

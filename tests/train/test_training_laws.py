@@ -122,7 +122,7 @@ def test_dropout_is_decided_by_the_step_alone(tiny_bert: Path) -> None:
     backend.start_phase(phase(2))
     first = float(backend.train_step([rows], rate=0.0, draw=7)[0])
     torch.rand(17)
-    backend.probabilities("validation")
+    backend.answers("validation")
     other = float(backend.train_step([rows], rate=0.0, draw=8)[0])
     again = float(backend.train_step([rows], rate=0.0, draw=7)[0])
     assert first == again != other
@@ -170,7 +170,7 @@ class Scripted:
         self.steps += 1
         return self.losses.get(self.steps, 1.0), 1.0
 
-    def probabilities(self, part: str) -> np.ndarray:
+    def answers(self, part: str) -> np.ndarray:
         return np.array([[self.values.pop(0) if self.values else 0.0]])
 
     def keep_best(self) -> None:
@@ -188,7 +188,7 @@ class Scripted:
 
 def scripted_loop(backend: Scripted, folder: Path, *phases: Any, **changes: Any) -> Any:
     plan = make_plan(*phases, metric="m", higher_is_better=True, **changes)
-    backend.parts = {"validation": type("P", (), {"labels": np.zeros(1)})}
+    backend.parts = {"validation": type("P", (), {"targets": np.zeros(1)})}
     return make_loop(
         backend,
         plan,
@@ -349,8 +349,8 @@ def test_label_smoothing_and_dropout_take_effect(tiny_bert: Path) -> None:
 def test_label_smoothing_is_that_of_the_formula(tiny_bert: Path) -> None:
     backend = open_backend(tiny_bert, label_smoothing=0.2)
     backend.start_phase(phase(2))
-    chances = np.log(backend.probabilities("train")[:24])
-    right = chances[np.arange(24), backend.parts["train"].labels[:24]]
+    chances = np.log(backend.answers("train")[:24])
+    right = chances[np.arange(24), backend.parts["train"].targets[:24]]
     expected = -(0.8 * right + 0.2 * chances.mean(1)).mean()
     loss, _ = backend.train_step([np.arange(24)], rate=0.0, draw=0)
     assert float(loss) == pytest.approx(expected, abs=1e-5)
@@ -362,13 +362,13 @@ def test_balanced_weights_give_every_label_the_same_say(tiny_bert: Path) -> None
     backend = open_backend(
         tiny_bert, rows=rows + text_rows(99)[90:], count=30, class_weights="balanced"
     )
-    table = backend.class_weights
+    table = backend.label_weights
     assert table is not None
     assert table[:2].tolist() == pytest.approx([30 / (2 * 24), 30 / (2 * 6)])
-    labels = backend.parts["train"].labels
+    labels = backend.parts["train"].targets
     assert table[labels].sum() == pytest.approx(30)
     backend.start_phase(phase(2))
-    chances = backend.probabilities("train")
+    chances = backend.answers("train")
     losses = -np.log(chances[np.arange(30), labels])
     by_label = np.mean([losses[labels == 0].mean(), losses[labels == 1].mean()])
     loss, _ = backend.train_step([np.arange(30)], rate=0.0, draw=0)

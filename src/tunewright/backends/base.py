@@ -69,12 +69,12 @@ class Backend(Protocol):
             rate: the phase's learning rates are multiplied by this.
             draw: decides every random draw of this step.
         Returns:
-            (mean loss per row in nats, gradient norm), read from the device when converted.
+            (mean loss per row, gradient norm), read from the device when converted.
             Where one of them is not finite and the recipe skips such batches, nothing moved.
         """
 
-    def probabilities(self, part: str) -> np.ndarray:
-        """(rows, classes), in the order of the rows."""
+    def answers(self, part: str) -> np.ndarray:
+        """float64 (rows, outputs), in the order of the rows; see `Answers.of`."""
 
     def keep_best(self) -> None:
         """Remember the weights as they are now."""

@@ -14,67 +14,135 @@ FOLDS = 3
 MOST_ROWS_FOR_CHOICE = 1000
 SMALLEST_SCALE = 0.1  # a head of zeros would hand no gradient down
 HALVINGS = 12
+Fit = Callable[[np.ndarray, float], Any]  # rows and strength to a fitted model
 
 
 def solve(
-    features: np.ndarray, labels: np.ndarray, num_labels: int, *, balanced: bool, seed: int
+    features: np.ndarray,
+    targets: np.ndarray,
+    num_labels: int,
+    *,
+    balanced: bool,
+    seed: int,
+    has_bias: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and biases of a multinomial logistic regression on standardised features.
+    """Weights and biases of a linear model on standardised features.
+
+    Of a multinomial logistic regression; one for each label where rows have several; or ridge.
 
     Args:
         features: float (rows, width).
-        labels: int (rows), every label at least once or the label keeps a bias far below.
+        targets: what `Answers.learned` gives. A class that no row has gets a bias far below.
+        has_bias: of the layer that it is for; a number needs no bias where there is none.
     Returns:
         (weights (labels, width), biases (labels)) that apply to the features as given. The
-        penalty is the best of four by log-loss on a third of the rows that was left out. The
-        scores are then shrunk until the log-loss on the rows themselves is as large as that: a
+        penalty is the best of four on a third of the rows that was left out. The scores of classes
+        are then shrunk until the log-loss on the rows themselves is as large as it was there: a
         head that knows its rows by heart has little left to teach the blocks below.
     """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):  # several threads take several times as long for so little work
-        return _solve(features, labels, num_labels, balanced=balanced, seed=seed)
-
-
-def _solve(
-    features: np.ndarray, labels: np.ndarray, num_labels: int, *, balanced: bool, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.linear_model import LogisticRegression
-
     centre, spread = features.mean(0), features.std(0) + 1e-6
+    if not has_bias and targets.ndim == 1 and targets.dtype.kind == "f":
+        centre = np.zeros_like(centre)
     scaled = ((features - centre) / spread).astype(np.float32)
+    with threadpool_limits(1):  # several threads take several times as long for so little work
+        if targets.ndim == 2:
+            weights, biases = _several(scaled, targets, balanced=balanced, seed=seed)
+        elif targets.dtype.kind == "f":
+            weights, biases = _number(scaled, targets, seed=seed, has_bias=has_bias)
+        else:
+            weights, biases = _one(scaled, targets, num_labels, balanced=balanced, seed=seed)
+    weights = weights / spread
+    return weights, biases - weights @ centre
 
-    def fit(rows: np.ndarray, strength: float) -> LogisticRegression:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # not converged is near enough for a start
-            return LogisticRegression(
-                C=strength,
-                max_iter=ITERATIONS,
-                tol=1e-3,
-                class_weight="balanced" if balanced else None,
-            ).fit(scaled[rows], labels[rows])
+
+def _one(
+    scaled: np.ndarray, labels: np.ndarray, num_labels: int, *, balanced: bool, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    def fit(rows: np.ndarray, strength: float) -> Any:
+        return _logistic(scaled[rows], labels[rows], strength, balanced=balanced)
 
     strength, honest_loss = _choose(scaled, labels, fit, seed)
     model = fit(np.arange(len(labels)), strength)
-    weights = np.zeros((num_labels, features.shape[1]))
+    weights = np.zeros((num_labels, scaled.shape[1]))
     biases = np.full(num_labels, -10.0)
     if len(model.classes_) == 2:  # one row of numbers stands for both labels
         weights[model.classes_] = np.concatenate([-model.coef_, model.coef_]) / 2
         biases[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2
     else:
         weights[model.classes_], biases[model.classes_] = model.coef_, model.intercept_
-    weights, biases = weights / spread, biases - (weights / spread) @ centre
-    scale = _shrink(features @ weights.T + biases, labels, honest_loss)
+    scale = _shrink(scaled @ weights.T + biases, labels, honest_loss)
     return weights * scale, biases * scale
 
 
-def _choose(
-    scaled: np.ndarray, labels: np.ndarray, fit: Callable[[np.ndarray, float], Any], seed: int
-) -> tuple[float, float]:
-    """The strength with the smallest log-loss on rows that were left out, and that log-loss."""
-    order = np.random.default_rng(seed).permutation(len(labels))[:MOST_ROWS_FOR_CHOICE]
+def _several(
+    scaled: np.ndarray, targets: np.ndarray, *, balanced: bool, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each label on its own, two classes; penalty and scale are chosen on the most frequent ones."""
+    rows, num_labels = targets.shape
+    there = targets.sum(axis=0)
+    weights = np.zeros((num_labels, scaled.shape[1]))
+    biases = np.log((there + 0.5) / (rows - there + 0.5))
+    scale, strength = 1.0, STRENGTHS[1]
+    known = [k for k in np.argsort(-there, kind="stable").tolist() if 0 < there[k] < rows]
+    for place, label in enumerate(known):
+        labels = targets[:, label].astype(np.int64)
+
+        def fit(some: np.ndarray, strength: float, labels: np.ndarray = labels) -> Any:
+            return _logistic(scaled[some], labels[some], strength, balanced=balanced)
+
+        if place == 0:
+            strength, honest_loss = _choose(scaled, labels, fit, seed)
+        model = fit(np.arange(rows), strength)
+        weights[label], biases[label] = model.coef_[0], model.intercept_[0]
+        if place == 0:
+            half = (scaled @ weights[label] + biases[label]) / 2
+            scale = _shrink(np.stack([-half, half], axis=1), labels, honest_loss)
+    return weights * scale, biases * scale
+
+
+def _number(
+    scaled: np.ndarray, targets: np.ndarray, *, seed: int, has_bias: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.linear_model import Ridge
+
+    left_out, training = _folds(len(targets), seed)
+
+    def fit(rows: np.ndarray, strength: float) -> Any:
+        return Ridge(1 / strength, fit_intercept=has_bias).fit(scaled[rows], targets[rows])
+
+    def error(strength: float) -> float:
+        found = fit(training, strength).predict(scaled[left_out])
+        return float(((found - targets[left_out]) ** 2).mean())
+
+    model = fit(np.arange(len(targets)), min(STRENGTHS, key=error))
+    return model.coef_[None, :], np.atleast_1d(np.asarray(model.intercept_, np.float64))
+
+
+def _logistic(scaled: np.ndarray, labels: np.ndarray, strength: float, *, balanced: bool) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # not converged is near enough for a start
+        return LogisticRegression(
+            C=strength,
+            max_iter=ITERATIONS,
+            tol=1e-3,
+            class_weight="balanced" if balanced else None,
+        ).fit(scaled, labels)
+
+
+def _folds(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A third of the rows, and the others; of at most 1,000 drawn ones."""
+    order = np.random.default_rng(seed).permutation(rows)[:MOST_ROWS_FOR_CHOICE]
     folds = np.array_split(order, FOLDS)
-    left_out, training = folds[0], np.concatenate(folds[1:])
+    return folds[0], np.concatenate(folds[1:])
+
+
+def _choose(scaled: np.ndarray, labels: np.ndarray, fit: Fit, seed: int) -> tuple[float, float]:
+    """The strength with the smallest log-loss on rows that were left out, and that log-loss."""
+    left_out, training = _folds(len(labels), seed)
     if len(np.unique(labels[training])) < 2:
         return STRENGTHS[1], 0.0
     losses = []

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from tunewright.backends.tokens import Tokens
-from tunewright.recipe.schema import Adapt, Recipe
+from tunewright.recipe.schema import TASKS, Adapt, Kind, Recipe
 from tunewright.train.batches import in_parts
 
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of training or validation: tokens and label numbers, int64 (rows)."""
+    """The rows of training or validation: tokens, and `labels.targets`."""
 
     tokens: Tokens
-    labels: np.ndarray
+    targets: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class StepSettings:
     none; peak: GFLOP/s of this machine's matrix products.
     """
 
+    kind: Kind
     num_labels: int
     weight_decay: float
     clip: float
@@ -73,6 +74,7 @@ def step_settings(
     train: Any = recipe.train
     dropout = recipe.adapt.dropout
     return StepSettings(
+        kind=TASKS[recipe.task],
         num_labels=num_labels,
         weight_decay=train.weight_decay,
         clip=train.clip,
@@ -103,10 +105,16 @@ def _adapter_settings(adapt: Adapt, seed: int) -> AdapterSettings | None:
     )
 
 
-def class_weights(labels: np.ndarray, num_labels: int) -> np.ndarray:
-    """(labels): rows / (labels × rows of the label), so that their mean over rows is 1."""
-    counts = np.bincount(labels, minlength=num_labels)
-    weights: np.ndarray = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+def label_weights(targets: np.ndarray, num_labels: int) -> np.ndarray:
+    """(labels): rows / (labels × rows of the label), so that their mean over rows is 1.
+
+    Where rows have several labels: rows without a label by rows with it, for those with it.
+    """
+    if targets.ndim == 2:
+        there = targets.sum(axis=0)
+        return np.asarray((len(targets) - there) / np.maximum(there, 1))
+    counts = np.bincount(targets, minlength=num_labels)
+    weights: np.ndarray = len(targets) / (np.count_nonzero(counts) * np.maximum(counts, 1))
     return weights
 
 

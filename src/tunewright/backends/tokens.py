@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -134,22 +134,3 @@ def sorted_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
         size = max(1, budget // max(1, int(lengths[order[first]])))
         yield order[first : first + size]
         first += size
-
-
-def probabilities_by(
-    scores: Callable[[np.ndarray], np.ndarray], lengths: np.ndarray, labels: int, *, budget: int
-) -> np.ndarray:
-    """float64 (rows, labels), each row summing to one; computed in order of length.
-
-    Args:
-        scores: what gives the scores (rows, labels) before softmax of rows by their numbers.
-        lengths: int (rows,), tokens of each row.
-        labels: how many labels there are.
-        budget: tokens of a batch, with padding.
-    """
-    from scipy.special import softmax
-
-    answers = np.zeros((len(lengths), labels))
-    for rows in sorted_batches(lengths, budget):
-        answers[rows] = softmax(scores(rows).astype(np.float64), axis=-1)
-    return answers

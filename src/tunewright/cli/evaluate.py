@@ -35,7 +35,9 @@ def evaluate_command(run: str, *, data: str | None = None, json: bool = False) -
         table.add_row(name, *cells)
     out.print(table)
     for mistake in found["mistakes"][:5]:
-        said = f"{mistake['predicted']} ({mistake['confidence']:.2f}), is {mistake['label']}"
+        surely = mistake["confidence"]
+        sure = "" if surely is None else f" ({surely:.2f})"
+        said = f"{mistake['predicted']}{sure}, is {mistake['label']}"
         out.print(f"{escape(said)}: {escape(mistake['text'][:120])}", soft_wrap=True)
     out.print(escape(found["verdict"]["sentence"]), soft_wrap=True)
     return 0

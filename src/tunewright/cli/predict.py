@@ -42,11 +42,15 @@ def predict_command(
         lines=_stdin_texts() if data == "-" else None,
     )
     writer = csv_module.writer(sys.stdout, lineterminator="\n")
-    if csv:
-        writer.writerow(["text", "label", "confidence"])
-    for answer in answers:
+    for number, answer in enumerate(answers):
         if csv:
-            writer.writerow([answer["text"], answer["label"], answer["confidence"]])
+            if not number:
+                writer.writerow(answer)
+            cells = (
+                json.dumps(cell, ensure_ascii=False) if isinstance(cell, list) else cell
+                for cell in answer.values()
+            )
+            writer.writerow(cells)
         else:
             sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
     sys.stdout.flush()

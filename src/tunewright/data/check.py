@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tunewright.data.duplicates import Keys, together
 from tunewright.data.findings import Finding, Findings, Place, show
+from tunewright.data.labels import of_row
 from tunewright.data.rows import Rows
 from tunewright.errors import DataError
+from tunewright.recipe.schema import Kind
 
 MIN_ROWS = 20
 IMBALANCE = 20
@@ -27,16 +30,25 @@ class _Index:
     parts: Parts
     keys: dict[str, Keys]
     empty: dict[str, set[int]]
+    kind: Kind
+
+    def classes(self, rows: Rows) -> Iterator[tuple[int, str]]:
+        """(row, class), as often as a row has one."""
+        for row, label in enumerate(rows.labels or ()):
+            for name in of_row(label, self.kind):
+                yield row, name
 
 
-def check_rows(parts: Parts) -> Findings:
+def check_rows(parts: Parts, kind: Kind = "one") -> Findings:
     """Findings over all parts: {"all": rows}, or rows under train, validation and test.
 
+    Args:
+        kind: what a label is.
     Raises:
         DataError: nothing can be learned: no rows, only empty texts, one class, fewer than
             20 rows, nearly as many classes as rows.
     """
-    index = _look(parts)
+    index = _look(parts, kind)
     _refuse_hopeless(index)
     found = [
         *_empty_and_short(index),
@@ -61,10 +73,10 @@ def excluded(parts: Parts) -> dict[str, set[int]]:
     return left_out
 
 
-def _look(parts: Parts) -> _Index:
+def _look(parts: Parts, kind: Kind = "one") -> _Index:
     keys = {part: rows.text_keys() for part, rows in parts.items()}
     empty = {part: set(_empty(rows)) for part, rows in parts.items()}
-    return _Index(parts, keys, empty)
+    return _Index(parts, keys, empty, kind)
 
 
 def _empty(rows: Rows) -> Iterator[int]:
@@ -107,10 +119,11 @@ def _refuse_hopeless(index: _Index) -> None:
             f"{sources} has {total} rows, expected {MIN_ROWS} or more",
             fix="add labelled rows; a few hundred make a number one can believe",
         )
-    labels = Counter(label for rows in parts.values() for label in rows.labels or ())
+    _refuse_equal_labels(index, sources)
+    labels = Counter(name for rows in parts.values() for _, name in index.classes(rows))
     if not labels:
         return
-    if len(labels) == 1:
+    if len(labels) == 1 and index.kind == "one":
         raise DataError(
             f"every row of {sources} has the label {next(iter(labels))!r}: there is one class, "
             "expected two or more",
@@ -121,6 +134,21 @@ def _refuse_hopeless(index: _Index) -> None:
             f"{sources} has {len(labels)} classes in {total} rows, expected two rows or more of "
             "each class",
             fix="pass --data.columns.label NAME; or merge classes, or add rows",
+        )
+
+
+def _refuse_equal_labels(index: _Index, sources: str) -> None:
+    """Raise where all rows have the same number, or the same labels where there may be several."""
+    if index.kind == "one":
+        return
+    found: set[Any] = {label for rows in index.parts.values() for label in rows.labels or ()}
+    if index.kind == "number":
+        found = {float(label) for label in found}
+    if len(found) == 1:
+        what = "number" if index.kind == "number" else "labels"
+        raise DataError(
+            f"every row of {sources} has the {what} {found.pop()}: there is nothing to learn",
+            fix="pass --data.columns.label NAME with another column",
         )
 
 
@@ -230,7 +258,9 @@ def _classes(index: _Index) -> Iterator[Finding]:
     if learned_from is None or learned_from.labels is None:
         return
     part = "train" if "train" in index.parts else "all"
-    counts = Counter(learned_from.labels)
+    counts = Counter(name for _, name in index.classes(learned_from))
+    if not counts:
+        return
     (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
     if largest > IMBALANCE * smallest:
         yield Finding(
@@ -243,7 +273,7 @@ def _classes(index: _Index) -> Iterator[Finding]:
     yield from _rare(index, part, learned_from)
     for other in ("validation", "test"):
         if other in index.parts:
-            yield from _unknown_labels(index.parts[other], other, set(counts))
+            yield from _unknown_labels(index, other, set(counts))
 
 
 def _rare(index: _Index, part: str, rows: Rows) -> Iterator[Finding]:
@@ -253,10 +283,10 @@ def _rare(index: _Index, part: str, rows: Rows) -> Iterator[Finding]:
         return
     texts: dict[str, set[bytes]] = defaultdict(set)
     first: dict[str, int] = {}
-    for i, (label, key) in enumerate(zip(rows.labels, index.keys[part], strict=True)):
+    for i, label in index.classes(rows):
         first.setdefault(label, i)
         if i not in index.empty[part] and len(texts[label]) < wanted:
-            texts[label].add(key)
+            texts[label].add(index.keys[part][i])
     rare = sorted(
         (label for label in first if len(texts[label]) < wanted), key=lambda label: first[label]
     )
@@ -274,10 +304,12 @@ def _rare(index: _Index, part: str, rows: Rows) -> Iterator[Finding]:
         )
 
 
-def _unknown_labels(rows: Rows, part: str, known: set[str]) -> Iterator[Finding]:
-    unknown = [i for i, label in enumerate(rows.labels or ()) if label not in known]
+def _unknown_labels(index: _Index, part: str, known: set[str]) -> Iterator[Finding]:
+    rows = index.parts[part]
+    strange = [(i, name) for i, name in index.classes(rows) if name not in known]
+    unknown = list(dict.fromkeys(i for i, _ in strange))
     if unknown:
-        names = ", ".join(sorted({repr((rows.labels or [])[i]) for i in unknown})[:5])
+        names = ", ".join(sorted({repr(name) for _, name in strange})[:5])
         yield Finding(
             "rare-class",
             "error",
@@ -293,7 +325,7 @@ def _spellings(index: _Index) -> Iterator[Finding]:
     alike: dict[str, set[str]] = defaultdict(set)
     places: dict[str, Place] = {}
     for rows in index.parts.values():
-        for i, label in enumerate(rows.labels or ()):
+        for i, label in index.classes(rows):
             if label not in places:
                 places[label] = (rows, i)
                 plain = label.casefold().replace("_", " ").replace("-", " ")

@@ -11,8 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tunewright.data.labels import is_list, separator_of
 from tunewright.data.table import Table, scalar_text
 from tunewright.errors import DataError
+from tunewright.recipe.schema import TASKS, Kind
 
 _TEXT_WORDS = (
     "text sentence review content message tweet utterance question comment body document query "
@@ -21,7 +23,7 @@ _TEXT_WORDS = (
 TEXT_NAMES = tuple(_TEXT_WORDS.split())
 _LABEL_WORDS = (
     "label labels category class intent sentiment target label_name label_text emotion topic tag "
-    "spam ham_spam is_spam categories classes rating stars score y output"
+    "spam ham_spam is_spam categories classes intents tags rating stars score valence y output"
 )
 LABEL_NAMES = tuple(_LABEL_WORDS.split())
 PAIR_NAMES = (
@@ -44,12 +46,22 @@ _FILE_NAME = re.compile(r"\S+\.\w{2,5}")
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of the task, by name, and why each was taken."""
+    """The columns of the task, by name, the task, and why each was taken.
+
+    separator: between several labels that are written in one text, or None.
+    """
 
     text: str
     text_pair: str | None
     label: str | None
+    task: str
+    separator: str | None
     reasons: dict[str, str]
+
+    @property
+    def kind(self) -> Kind:
+        """What a label is in this task."""
+        return TASKS[self.task]
 
 
 def find_columns(
@@ -58,12 +70,14 @@ def find_columns(
     text: str = "auto",
     text_pair: str | None = "auto",
     label: str = "auto",
+    task: str = "auto",
     need_label: bool = True,
 ) -> Columns:
     """The columns that play the parts of text, pair and label.
 
     Args:
         text, text_pair, label: a name, or 'auto' to find it by name, then by content.
+        task: as in the recipe; auto to tell it by the labels.
         need_label: False to read rows whose label is not known.
     Raises:
         DataError: no such column, none or several that could be meant, or one of the wrong kind.
@@ -83,9 +97,13 @@ def find_columns(
             f"the column {label_column!r} of {table.source} is both text and label",
             fix="pass --data.columns.label NAME with another column",
         )
+    separator = None
     if label_column is not None and need_label:
-        _check_label(table, label_column)
-    return Columns(text, text_pair, label_column, reasons)
+        values = _values(table, label_column)
+        task, reasons["task"] = _task(table, label_column, values, task)
+        separator = separator_of(values) if TASKS[task] == "several" else None
+    task = "text-classification" if task == "auto" else task
+    return Columns(text, text_pair, label_column, task, separator, reasons)
 
 
 def _texts(
@@ -240,21 +258,45 @@ def _check_text(table: Table, column: str) -> None:
         )
 
 
-def _check_label(table: Table, column: str) -> None:
+def _task(table: Table, column: str, values: list[Any], asked: str) -> tuple[str, str]:
+    """The task that these labels are for, and why. Raises DataError where they are for none."""
+    nested, measured = table.is_nested(column), _measured(values)
+    kinds = len(set(map(str, values)))
+    many = len(values) >= 20 and kinds > 20 and kinds > 0.2 * len(values)
+    if asked == "auto":
+        if values and all(is_list(value) for value in values):
+            return "text-multi-label", f"{column} holds a list for each row"
+        if measured and many:
+            return "text-regression", f"{column} holds {kinds} different decimal numbers"
+        asked, why = "text-classification", f"{column} holds {kinds} different values"
+    else:
+        why = "asked for"
+    if TASKS[asked] == "one":
+        if measured and many:
+            raise DataError(
+                f"the column {column!r} of {table.source} holds {kinds} different decimal numbers, "
+                "expected a few classes",
+                fix="set task to text-regression, or turn the numbers into classes",
+            )
+        _check_classes(table, column, values)
+    elif TASKS[asked] == "number" and nested:
+        raise DataError(
+            f"the column {column!r} of {table.source} holds lists or objects, expected one number "
+            "for each row",
+            fix="pass --data.columns.label NAME with one number for each row",
+        )
+    return asked, why
+
+
+def _check_classes(table: Table, column: str, values: list[Any]) -> None:
     if table.is_nested(column):
         raise DataError(
             f"the column {column!r} of {table.source} holds lists or objects, "
             "expected one label for each row",
-            fix="pass --data.columns.label NAME with one value for each row",
+            fix="pass --data.columns.label NAME with one value for each row; or, where rows have "
+            "several labels, set task to text-multi-label",
         )
-    values = _values(table, column)
     count, kinds = len(values), len(set(values))
-    if count >= 20 and kinds > 20 and kinds > 0.2 * count and _measured(values):
-        raise DataError(
-            f"the column {column!r} of {table.source} holds {kinds} different decimal numbers, "
-            "and regression is not available in this task; expected a few classes",
-            fix="pass --data.columns.label NAME, or turn the numbers into classes",
-        )
     texts = [value for value in values if isinstance(value, str)]
     length = _mean_characters(texts)
     different = pc.count_distinct(table.arrow[column]).as_py() if count >= 20 else kinds

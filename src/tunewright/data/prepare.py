@@ -5,9 +5,8 @@ from __future__ import annotations
 import codecs
 import csv
 import hashlib
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ import numpy as np
 from tunewright.data.check import check_rows, excluded
 from tunewright.data.columns import Columns, find_columns
 from tunewright.data.findings import Findings
+from tunewright.data.labels import counts, sorted_labels, targets
 from tunewright.data.parts import PARTS
 from tunewright.data.read import read_data, read_table
 from tunewright.data.rows import Rows, build_rows
@@ -24,7 +24,7 @@ from tunewright.data.split import By, split_rows
 from tunewright.data.table import Table
 from tunewright.durable import replacing, write_json
 from tunewright.errors import DataError, RecipeError
-from tunewright.recipe.schema import Data
+from tunewright.recipe.schema import Data, Kind
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,10 @@ class Prepared:
     """What training may see, and the seal of what it may not.
 
     Args:
-        labels: every label, numbers in order of size, else in order of the alphabet.
+        labels: every label, numbers in order of size, else in order of the alphabet; where rows
+            have a number each, the name of its column.
         split_by: stratified, group, time or given; `split_reason` says why.
-        counts: part → rows of each label.
+        counts: part → rows of each label; `sizes`: part → rows.
         left_out: rows that are used in no part (empty, or leaking).
     """
 
@@ -47,7 +48,17 @@ class Prepared:
     split_by: By | Literal["given"]
     split_reason: str
     counts: dict[str, list[int]]
+    sizes: dict[str, int]
     left_out: int
+
+    @property
+    def kind(self) -> Kind:
+        """What a label is."""
+        return self.columns.kind
+
+    def targets_of(self, part: Literal["train", "validation"]) -> np.ndarray:
+        """What is learned of each row: see `labels.targets`."""
+        return targets(getattr(self, part), self.labels, self.kind)
 
     @property
     def data_hash(self) -> str:
@@ -81,25 +92,39 @@ def read_parts(data: Data) -> dict[str, Table]:
     return tables
 
 
-def rows_of_parts(tables: Mapping[str, Table], data: Data) -> tuple[dict[str, Rows], Columns]:
-    """The tables as rows, all with the columns that the first of them has."""
+def rows_of_parts(
+    tables: Mapping[str, Table], data: Data, task: str = "auto"
+) -> tuple[dict[str, Rows], Columns]:
+    """The tables as rows, all with the columns and the task that the first of them has."""
     wanted = data.columns
     columns = find_columns(
         next(iter(tables.values())),
         text=wanted.text,
         text_pair=wanted.text_pair,
         label=wanted.label,
+        task=task,
     )
     rows = {}
     for part, table in tables.items():
-        same = find_columns(
-            table, text=columns.text, text_pair=columns.text_pair, label=columns.label or "auto"
+        rows[part] = build_rows(
+            table, same_columns(table, columns), group=data.group, time=data.time
         )
-        rows[part] = build_rows(table, same, group=data.group, time=data.time)
     return rows, columns
 
 
-def prepare(data: Data, seed: int, run_folder: Path) -> Prepared:
+def same_columns(table: Table, columns: Columns) -> Columns:
+    """The columns of that name in another table, for the same task."""
+    found = find_columns(
+        table,
+        text=columns.text,
+        text_pair=columns.text_pair,
+        label=columns.label or "auto",
+        task=columns.task,
+    )
+    return replace(found, separator=columns.separator)
+
+
+def prepare(data: Data, seed: int, run_folder: Path, *, task: str = "auto") -> Prepared:
     """Three parts from the user's data, the test part sealed in the run folder.
 
     In a run that has its seal, the same rows are dealt again, or the seal refuses them.
@@ -108,8 +133,9 @@ def prepare(data: Data, seed: int, run_folder: Path) -> Prepared:
     Raises:
         DataError: the data cannot be read or learned from; the finding is named.
     """
-    rows, columns = rows_of_parts(read_parts(data), data)
-    findings = check_rows(rows)
+    rows, columns = rows_of_parts(read_parts(data), data, task)
+    kind = columns.kind
+    findings = check_rows(rows, kind)
     findings.refuse_errors()
     out = excluded(rows)
     kept = {
@@ -117,13 +143,13 @@ def prepare(data: Data, seed: int, run_folder: Path) -> Prepared:
         for part, some in rows.items()
     }
     split_by, reason = choose_split(data, kept)
-    parts = without_leaks(deal(kept, data, split_by, seed))
+    parts = without_leaks(deal(kept, data, split_by, seed, kind))
     for part in PARTS:
         if not len(parts[part]):
             raise DataError(f"no rows are left for {part}", fix="give more rows")
-    labels = sorted_labels(list(parts["train"].labels or ()))
+    labels = sorted_labels(parts["train"].labels or (), kind, str(columns.label))
     for part in ("validation", "test"):
-        label_numbers(parts[part], labels)
+        targets(parts[part], labels, kind)
     seal = seal_part(run_folder, parts["test"])
     write_json(run_folder / "data" / "findings.json", _without_texts(findings))
     _write_splits(parts, run_folder / "data" / "splits.csv")
@@ -136,7 +162,8 @@ def prepare(data: Data, seed: int, run_folder: Path) -> Prepared:
         findings=findings,
         split_by=split_by,
         split_reason=reason,
-        counts={part: _counts(parts[part], labels) for part in PARTS},
+        counts={part: counts(parts[part].labels or (), labels, kind) for part in PARTS},
+        sizes={part: len(parts[part]) for part in PARTS},
         left_out=sum(len(some) for some in out.values()),
     )
 
@@ -189,7 +216,7 @@ def _refuse_to_split(data: Data) -> None:
 
 
 def deal(
-    kept: Mapping[str, Rows], data: Data, by: By | Literal["given"], seed: int
+    kept: Mapping[str, Rows], data: Data, by: By | Literal["given"], seed: int, kind: Kind
 ) -> dict[str, Rows]:
     """The three parts: those given as they are, the others out of the training rows."""
     source = kept.get("all", kept.get("train"))
@@ -201,6 +228,7 @@ def deal(
         validation=0.0 if "validation" in kept else data.split.validation,
         test=0.0 if "test" in kept else data.split.test,
         seed=seed,
+        kind=kind,
     )
     return {
         part: kept.get(part) or source.take(indices[part]) for part in PARTS if part != "train"
@@ -217,40 +245,6 @@ def without_leaks(parts: Mapping[str, Rows]) -> dict[str, Rows]:
         part: rows.take([row for row in range(len(rows)) if row not in out[part]])
         for part, rows in parts.items()
     }
-
-
-def sorted_labels(labels: list[str]) -> tuple[str, ...]:
-    """Each label once; numbers by size, words by alphabet.
-
-    >>> sorted_labels(["10", "2", "2"]), sorted_labels(["b", "a"])
-    (('2', '10'), ('a', 'b'))
-    """
-    names = set(labels)
-    if all(name.lstrip("-").isdigit() and name.isascii() for name in names):
-        return tuple(sorted(names, key=int))
-    return tuple(sorted(names))
-
-
-def label_numbers(rows: Rows, labels: tuple[str, ...]) -> np.ndarray:
-    """int64 (rows): each row's label as its number.
-
-    Raises:
-        DataError: a label that is not in training; with its line.
-    """
-    number = {label: index for index, label in enumerate(labels)}
-    found = np.array([number.get(label, -1) for label in rows.labels or ()], dtype=np.int64)
-    if (found < 0).any():
-        row = int(np.argmin(found))
-        raise DataError(
-            f"{rows.place(row)} has the label '{(rows.labels or [])[row]}', which training has not",
-            fix="add rows with this label to the training part, or take the row out",
-        )
-    return found
-
-
-def _counts(rows: Rows, labels: tuple[str, ...]) -> list[int]:
-    count = Counter(rows.labels or ())
-    return [count[label] for label in labels]
 
 
 def _without_texts(findings: Findings) -> dict[str, Any]:
@@ -274,4 +268,4 @@ def _write_splits(parts: Mapping[str, Rows], path: Path) -> None:
 
 def split_facts(prepared: Prepared) -> dict[str, Any]:
     """The split table of the report."""
-    return {"labels": list(prepared.labels), "parts": prepared.counts}
+    return {"labels": list(prepared.labels), "parts": prepared.counts, "rows": prepared.sizes}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tunewright.data.columns import Columns
 from tunewright.data.duplicates import KEY, Keys, text_key
+from tunewright.data.labels import Reader
 from tunewright.data.table import Table, scalar_text
 from tunewright.errors import DataError
 
@@ -85,7 +86,7 @@ class Rows:
     Args:
         texts: exactly as in the source.
         pairs: second texts, or None.
-        labels: as text, or None when they are not known.
+        labels: as text, as `labels.Reader` gives it, or None when they are not known.
         ids: 32 hex digits each; the content, then a number that tells equal rows apart.
         source: file, folder or data set id.
         numbers: 1-based line (or row) in the source.
@@ -194,7 +195,9 @@ def build_rows(
     """
     texts = Texts(table.arrow[columns.text])
     pairs = None if columns.text_pair is None else Texts(table.arrow[columns.text_pair])
-    labels = None if columns.label is None else _labels(table, columns.label)
+    labels = None
+    if columns.label is not None:
+        labels = _labels(table, columns.label, Reader(columns.kind, columns.separator))
     ids, keys = _ids_and_keys(texts, pairs, labels)
     return Rows(
         texts=texts,
@@ -210,21 +213,11 @@ def build_rows(
     )
 
 
-def _labels(table: Table, column: str) -> list[str]:
+def _labels(table: Table, column: str, reader: Reader) -> list[str]:
     labels: list[str] = []
     known: dict[str, str] = {}
     for value in _values(table.arrow[column]):
-        if isinstance(value, (list, dict)):
-            raise DataError(
-                f"{table.where(len(labels))} has a list or object as its label",
-                fix="give every row one label",
-            )
-        label = scalar_text(value)
-        if label is None or not label.strip() or (label == "nan" and isinstance(value, float)):
-            raise DataError(
-                f"{table.where(len(labels))} has no label (column {column!r})",
-                fix="fill the label in, or remove the row",
-            )
+        label = reader(value, table.where(len(labels)), column)
         labels.append(known.setdefault(label, label))  # one object for all rows of a label
     return labels
 

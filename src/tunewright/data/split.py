@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.data.duplicates import Keys, together
+from tunewright.data.labels import strata
 from tunewright.data.parts import PARTS
 from tunewright.data.rows import Rows
 from tunewright.errors import DataError
+from tunewright.recipe.schema import Kind
 
 By = Literal["stratified", "group", "time"]
 TIME_FORMATS = ("%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y", "%d.%m.%Y %H:%M")
@@ -31,12 +33,12 @@ class Bundle:
 
 
 def split_rows(
-    rows: Rows, *, by: By, validation: float, test: float, seed: int
+    rows: Rows, *, by: By, validation: float, test: float, seed: int, kind: Kind = "one"
 ) -> dict[str, NDArray[np.int64]]:
     """Sorted 0-based indices of each part; the same rows and seed give the same parts.
 
     Equal texts (white space and case aside) land in the same part. Stratified: every label
-    with three different texts or more is in every part. Group: whole groups stay together,
+    with three different texts or more is in every part (`labels.strata`). Group: whole groups stay together,
     label mix and sizes near the shares. Time: the latest rows are the test part.
 
     Args:
@@ -47,12 +49,13 @@ def split_rows(
     shares = {"train": 1.0 - validation - test, "validation": validation, "test": test}
     keys = rows.text_keys()
     ranks = [_rank(seed, row_id) for row_id in rows.ids]
+    labels = strata(rows.labels or [""] * len(rows), kind if rows.labels else "one")
     if by == "group":
-        parts = _by_group(rows, keys, shares, seed)
+        parts = _by_group(rows, labels, keys, shares, seed)
     elif by == "time":
         parts = _by_time(rows, _bundles(keys, ranks), shares)
     else:
-        parts = _stratified(rows, _bundles(keys, ranks), shares, seed)
+        parts = _stratified(labels, _bundles(keys, ranks), shares, seed)
     return {part: np.asarray(sorted(parts[part]), dtype=np.int64) for part in PARTS}
 
 
@@ -78,9 +81,8 @@ def _flat(bundles: Iterable[Bundle]) -> list[int]:
 
 
 def _stratified(
-    rows: Rows, bundles: list[Bundle], shares: dict[str, float], seed: int
+    labels: list[str], bundles: list[Bundle], shares: dict[str, float], seed: int
 ) -> dict[str, list[int]]:
-    labels = rows.labels or [""] * len(rows)
     counts = Counter(labels)
     strata: dict[str, list[Bundle]] = defaultdict(list)
     for bundle in bundles:  # equal texts under several labels count for the rarest of them
@@ -147,7 +149,9 @@ def _deal(
 # --- group
 
 
-def _by_group(rows: Rows, keys: Keys, shares: dict[str, float], seed: int) -> dict[str, list[int]]:
+def _by_group(
+    rows: Rows, labels: list[str], keys: Keys, shares: dict[str, float], seed: int
+) -> dict[str, list[int]]:
     if rows.groups is None:
         raise DataError(
             f"{rows.source} is to be split by group, and no group column is named",
@@ -166,7 +170,7 @@ def _by_group(rows: Rows, keys: Keys, shares: dict[str, float], seed: int) -> di
     if len(bundles) < len(wanted) or largest > max(shares.values()) * len(rows):
         # Texts as common as "thanks" would chain all groups to one: groups come first.
         bundles = _group_bundles(rows.groups, keys, seed, merge=False)
-    return _balanced(bundles, rows.labels or [""] * len(rows), shares, wanted)
+    return _balanced(bundles, labels, shares, wanted)
 
 
 def _group_bundles(groups: list[str], keys: Keys, seed: int, *, merge: bool) -> list[Bundle]:

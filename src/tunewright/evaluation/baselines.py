@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tunewright.data.rows import in_chunks
-from tunewright.evaluation.metrics import Floats, Ints
+from tunewright.evaluation.metrics import kind_of
+from tunewright.evaluation.scored import Floats, Ints
+from tunewright.recipe.schema import Kind
 
 WORD_FEATURES = 20_000
 CHARACTER_FEATURES = 20_000
@@ -27,9 +30,10 @@ FEW_ROWS = 300
 SMALL_WORK = 20_000  # rows x classes up to which the penalty is chosen by cross-validation
 PENALTIES = (1.0, 10.0, 100.0)  # inverse strength, scikit-learn's C
 USUAL_PENALTY = 10.0
-
+RIDGES = (0.3, 1.0, 3.0)
 
 Answer = Callable[[Sequence[str]], Floats]
+Model = Callable[[Any], Floats]  # features to answers
 
 
 @dataclass(frozen=True)
@@ -39,35 +43,39 @@ class FittedBaseline:
     Args:
         seconds: what fitting took.
         rows: how many it was fitted on.
-        probabilities: texts → float64 (len(texts), C); each row sums to one.
+        answers: texts → float64 (len(texts), C), as the model's own.
     """
 
     name: str
     seconds: float
     rows: int
-    probabilities: Answer
+    answers: Answer
 
 
 def fit_baselines(
-    train_texts: Sequence[str], train_labels: Ints, num_classes: int, *, seed: int
+    train_texts: Sequence[str], train_labels: NDArray[Any], num_classes: int, *, seed: int
 ) -> list[FittedBaseline]:
-    """Fit `majority`, and `tfidf`: logistic regression on tf-idf n-grams.
+    """Fit what answers every row alike, and `tfidf`: a linear model on tf-idf n-grams.
+
+    The first is `majority`, the share of each label in training; or `mean`, of numbers. The linear
+    model is a logistic regression, one for each label where rows have several; or ridge.
 
     Args:
         train_texts: N texts; the two texts of a pair joined by " [SEP] ".
-        train_labels: int (N,).
+        train_labels: see `metrics`.
         num_classes: C; labels may be absent from the training rows.
         seed: of the folds of cross-validation.
     """
     labels = np.asarray(train_labels)
-    rows = _read(train_texts, seed)
+    rows, kind = _read(train_texts, seed), kind_of(labels)
 
     def tfidf() -> Answer:
         texts = [train_texts[row][:LONGEST_TEXT] for row in rows.tolist()]
         return _fit_tfidf(texts, labels[rows], num_classes, seed)
 
+    alike = "mean" if kind == "number" else "majority"
     return [
-        _timed("majority", len(labels), lambda: _fit_majority(labels, num_classes)),
+        _timed(alike, len(labels), lambda: _fit_alike(labels, num_classes)),
         _timed("tfidf", len(rows), tfidf),
     ]
 
@@ -95,13 +103,16 @@ def _read(texts: Sequence[str], seed: int) -> Ints:
     return np.sort(drawn[np.cumsum(lengths[drawn]) <= MOST_CHARACTERS])
 
 
-def _fit_majority(labels: Ints, num_classes: int) -> Answer:
-    return lambda texts: majority(labels, num_classes, len(texts))
+def _fit_alike(labels: NDArray[Any], num_classes: int) -> Answer:
+    if kind_of(labels) == "one":
+        return lambda texts: majority(labels, num_classes, len(texts))
+    mean = np.atleast_1d(labels.mean(axis=0)).astype(np.float64)
+    return lambda texts: np.tile(mean, (len(texts), 1))
 
 
-def _fit_tfidf(texts: list[str], labels: Ints, num_classes: int, seed: int) -> Answer:
+def _fit_tfidf(texts: list[str], labels: NDArray[Any], num_classes: int, seed: int) -> Answer:
     if len(np.unique(labels)) < 2:
-        return _fit_majority(labels, num_classes)
+        return _fit_alike(labels, num_classes)
     cheap = len(texts) * num_classes <= CHEAP_WORK and sum(map(len, texts)) <= CHEAP_CHARACTERS
     vectorizer = _vectorizer(with_characters=cheap)
     try:
@@ -109,20 +120,69 @@ def _fit_tfidf(texts: list[str], labels: Ints, num_classes: int, seed: int) -> A
     except ValueError as error:
         if "empty vocabulary" not in str(error):
             raise
-        return _fit_majority(labels, num_classes)  # texts without a single word
+        return _fit_alike(labels, num_classes)  # texts without a single word
+    fit: dict[Kind, Callable[[Any, Any, int, int], Model]] = {
+        "one": _fit_one_label,
+        "several": _fit_several_labels,
+        "number": _fit_numbers,
+    }
+    model = fit[kind_of(labels)](features, labels, num_classes, seed)
+
+    def answer(texts: Sequence[str]) -> Floats:
+        found = np.zeros((len(texts), num_classes))
+        first = 0
+        for some, _ in in_chunks(text[:LONGEST_TEXT] for text in texts):
+            found[first : first + len(some)] = model(vectorizer.transform(some))
+            first += len(some)
+        return found
+
+    return answer
+
+
+def _fit_one_label(features: Any, labels: Ints, num_classes: int, seed: int) -> Model:
     model = _regression(features, labels, _penalty(features, labels, num_classes, seed))
     rare = 1.0 / (len(labels) + num_classes)  # probability of a class that training never showed
 
-    def answer(texts: Sequence[str]) -> Floats:
-        full = np.full((len(texts), num_classes), rare)
-        first = 0
-        for some, _ in in_chunks(text[:LONGEST_TEXT] for text in texts):
-            rows = slice(first, first + len(some))
-            full[rows, model.classes_] = model.predict_proba(vectorizer.transform(some))
-            first = rows.stop
+    def answer(given: Any) -> Floats:
+        full = np.full((given.shape[0], num_classes), rare)
+        full[:, model.classes_] = model.predict_proba(given)
         return np.asarray(full / full.sum(axis=1, keepdims=True))
 
     return answer
+
+
+def _fit_several_labels(features: Any, labels: Floats, num_classes: int, seed: int) -> Model:
+    """A regression for each label; the share in training where all rows or none have it."""
+    shares = labels.mean(axis=0)
+    models = {
+        label: _regression(features, (labels[:, label] > 0).astype(np.int64), USUAL_PENALTY)
+        for label in np.flatnonzero((shares > 0) & (shares < 1)).tolist()
+    }
+
+    def answer(given: Any) -> Floats:
+        full = np.tile(shares.astype(np.float64), (given.shape[0], 1))
+        for label, model in models.items():
+            full[:, label] = model.predict_proba(given)[:, 1]
+        return full
+
+    return answer
+
+
+def _fit_numbers(features: Any, labels: Floats, num_classes: int, seed: int) -> Model:
+    """Ridge on numbers of mean 0 and spread 1, its penalty by the error on a third left out."""
+    from sklearn.linear_model import Ridge
+
+    centre, spread = float(labels.mean()), float(labels.std())
+    scaled = (labels - centre) / spread
+    held = np.random.default_rng(seed).permutation(len(labels)) % 3 == 0
+
+    def error(penalty: float) -> float:
+        model = Ridge(penalty).fit(features[~held], scaled[~held])
+        return float(((model.predict(features[held]) - scaled[held]) ** 2).mean())
+
+    chosen = min(RIDGES, key=error) if held.any() and not held.all() else RIDGES[0]
+    model = Ridge(chosen).fit(features, scaled)
+    return lambda given: (model.predict(given) * spread + centre)[:, None]
 
 
 def _vectorizer(*, with_characters: bool) -> Any:

@@ -232,6 +232,25 @@ def _bin(entry: dict[str, Any], x: Scale, y: Scale, most: int, *, floor: float) 
     ]
 
 
+def scatter(points: Sequence[tuple[float, float]]) -> str:
+    """Answers (up) by labels (across), against the diagonal.
+
+    Args:
+        points: [(label, answer)].
+    """
+    if not points:
+        return ""
+    everything = [value for point in points for value in point]
+    marks = ticks(min(everything), max(everything))
+    x = Scale(marks[0], marks[-1], LEFT, WIDTH - RIGHT)
+    y = Scale(marks[0], marks[-1], 300, 30)
+    parts = _axes(x, y, marks, marks, "label")
+    parts.append(element("line", x1=x.start, y1=y.start, x2=x.end, y2=y.end, class_="diagonal"))
+    parts += [element("circle", cx=x(a), cy=y(b), r=2.5, class_="point") for a, b in points]
+    parts.append(text("answer", LEFT, 16))
+    return drawing(parts, WIDTH, 340, f"Answers by labels, {len(points)} rows")
+
+
 def compact(count: int) -> str:
     """A count in at most five letters.
 

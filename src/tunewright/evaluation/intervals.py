@@ -6,27 +6,23 @@ N rows, C classes, R resamples. Resamples are drawn in blocks, so memory stays f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tunewright.evaluation.metrics import (
-    HIGHER_IS_BETTER,
-    Floats,
-    Ints,
-    Rows,
-    Tallies,
-    metric,
-)
+from tunewright.evaluation.metrics import HIGHER_IS_BETTER, kind_of, refuse_unknown, scored
+from tunewright.evaluation.scored import Floats, Ints
 
 Interval = dict[str, float]
-SHARES = ("accuracy", "macro_f1", "mcc")  # 1 where every row is right
+SHARES = ("accuracy", "macro_f1", "mcc", "micro_f1", "exact_match")  # 1: every row is right
 DRAWS_PER_BLOCK = 1_000_000  # row numbers held at once: 8 MB per array
 
 
 def bootstrap(
     names: Sequence[str],
-    probabilities: Floats,
-    labels: Ints,
+    answers: Floats,
+    labels: NDArray[Any],
     *,
     resamples: int = 1000,
     seed: int = 0,
@@ -40,23 +36,21 @@ def bootstrap(
     calibration error).
 
     Args:
-        names: metrics, keys of HIGHER_IS_BETTER.
-        probabilities: float (N, C).
-        labels: int (N,).
+        names: metrics of such labels.
+        answers: float (N, C).
+        labels: see `metrics`.
         level: coverage of each interval.
     Returns:
         name -> {"value", "low", "high"}, with low <= value <= high.
     Source:
         Efron and Tibshirani 1993, chapter 13; Wilson 1927 for the edges.
     """
-    rows = Rows(probabilities, labels)
-    functions = {name: metric(name) for name in names}
-    resampled = _resample(
-        lambda sample: _evaluate(functions, Tallies(rows, sample)), len(rows), resamples, seed
-    )
-    whole = _evaluate(functions, Tallies(rows))[:, 0]
+    refuse_unknown(tuple(names), kind_of(labels))
+    rows = scored(answers, labels)
+    resampled = _resample(lambda sample: rows.measure(names, sample), len(rows), resamples, seed)
+    whole = rows.measure(names)[:, 0]
     intervals = {}
-    for name, value, values in zip(functions, whole, resampled, strict=True):
+    for name, value, values in zip(names, whole, resampled, strict=True):
         interval = percentile_interval(float(value), values, level)
         if (name in SHARES and value == 1.0) or (name == "accuracy" and value == 0.0):
             interval = _at_the_edge(float(value), len(rows), level)
@@ -68,7 +62,7 @@ def paired_difference(
     name: str,
     ours: Floats,
     theirs: Floats,
-    labels: Ints,
+    labels: NDArray[Any],
     *,
     resamples: int = 1000,
     seed: int = 0,
@@ -80,16 +74,17 @@ def paired_difference(
         name: the metric. The sign is turned where lower is better: positive favours `ours`.
         ours: float (N, C).
         theirs: float (N, C).
-        labels: int (N,).
+        labels: see `metrics`.
     Returns:
         {"value", "low", "high"}; exactly zero for a model against itself.
     """
-    function, pair = metric(name), (Rows(ours, labels), Rows(theirs, labels))
+    refuse_unknown((name,), kind_of(labels))
+    pair = scored(ours, labels), scored(theirs, labels)
     sign = 1.0 if HIGHER_IS_BETTER[name] else -1.0
 
     def gain(sample: Ints | None) -> Floats:
-        mine, other = (function(Tallies(rows, sample)) for rows in pair)
-        return sign * (mine - other)[None, :]
+        mine, other = (rows.measure([name], sample) for rows in pair)
+        return sign * (mine - other)
 
     resampled = _resample(gain, len(labels), resamples, seed)[0]
     return percentile_interval(float(gain(None)[0, 0]), resampled, level)
@@ -100,11 +95,6 @@ def percentile_interval(value: float, resampled: Floats, level: float) -> Interv
     tail = (1 - level) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail]).tolist()
     return {"value": value, "low": min(low, value), "high": max(high, value)}
-
-
-def _evaluate(functions: dict[str, Callable[[Tallies], Floats]], tallies: Tallies) -> Floats:
-    """Every metric on every sample: (metrics, R)."""
-    return np.stack([function(tallies) for function in functions.values()])
 
 
 def _resample(

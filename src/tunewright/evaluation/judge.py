@@ -10,10 +10,13 @@ import numpy as np
 
 from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.intervals import bootstrap
-from tunewright.evaluation.metrics import HIGHER_IS_BETTER, calibration, confusion, per_class
-from tunewright.evaluation.mistakes import confident_mistakes
+from tunewright.evaluation.metrics import METRICS, kind_of
+from tunewright.evaluation.mistakes import mistakes
+from tunewright.evaluation.one_label import calibration, confusion, per_class
+from tunewright.evaluation.several_labels import per_label
 from tunewright.evaluation.verdict import Part, verdict
 
+MOST_POINTS = 1000  # of a scatter plot
 Scores = dict[str, dict[str, float]]
 
 
@@ -29,7 +32,7 @@ class Judgement:
 
 def judge(
     part: Part,
-    probabilities: np.ndarray,
+    answers: np.ndarray,
     labels: np.ndarray,
     texts: Sequence[str],
     baselines: Sequence[FittedBaseline],
@@ -42,22 +45,22 @@ def judge(
     """Score a model and its baselines on the same rows.
 
     Args:
-        probabilities: float (N, C). labels: int (N,). texts: N, the pair joined.
+        answers: float (N, C). labels: see `metrics`. texts: N, the pair joined.
         metric: the deciding one.
         looks: how often this part was looked at, this time included.
     """
-    names = list(HIGHER_IS_BETTER)
-    theirs = {baseline.name: baseline.probabilities(texts) for baseline in baselines}
+    names = METRICS[kind_of(labels)]
+    theirs = {baseline.name: baseline.answers(texts) for baseline in baselines}
     return Judgement(
         part=part,
-        scores=bootstrap(names, probabilities, labels, resamples=resamples, seed=seed),
+        scores=bootstrap(names, answers, labels, resamples=resamples, seed=seed),
         baselines={
-            name: bootstrap(names, answers, labels, resamples=resamples, seed=seed)
-            for name, answers in theirs.items()
+            name: bootstrap(names, said, labels, resamples=resamples, seed=seed)
+            for name, said in theirs.items()
         },
         verdict=verdict(
             metric,
-            probabilities,
+            answers,
             theirs,
             labels,
             resamples=resamples,
@@ -69,16 +72,22 @@ def judge(
 
 
 def details(
-    probabilities: np.ndarray,
+    answers: np.ndarray,
     labels: np.ndarray,
     texts: Sequence[str],
     names: Sequence[str],
     places: Sequence[str],
 ) -> Mapping[str, Any]:
     """What the report shows of single labels and rows."""
-    return {
-        "confusion": confusion(probabilities, labels).tolist(),
-        "per_class": per_class(probabilities, labels, names),
-        "calibration": calibration(probabilities, labels),
-        "mistakes": confident_mistakes(probabilities, labels, texts, names, places=places),
-    }
+    kind = kind_of(labels)
+    shown: dict[str, Any] = {"mistakes": mistakes(answers, labels, texts, names, places)}
+    if kind == "one":
+        shown["confusion"] = confusion(answers, labels).tolist()
+        shown["per_class"] = per_class(answers, labels, names)
+        shown["calibration"] = calibration(answers, labels)
+    elif kind == "several":
+        shown["per_class"] = per_label(answers, labels, names)
+    else:
+        drawn = np.random.default_rng(0).permutation(len(labels))[:MOST_POINTS]
+        shown["scatter"] = np.stack([labels[drawn], answers[drawn, 0]], axis=1).tolist()
+    return shown

@@ -1,251 +1,76 @@
-"""Scores of a classifier, from what it answered and what was right.
+"""Every metric by name, for answers and labels of any task.
 
-N rows, C classes, R samples of those rows, B confidence bins. Every metric is a function of
-tallies over a sample, so one score and a thousand resampled ones are the same code.
+N rows, K outputs. What the labels are is told by their shape: int (N,) are classes, (N, K) of zeros
+and ones are several labels, and float (N,) are numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.errors import DataError
+from tunewright.evaluation import numbers, one_label, several_labels
+from tunewright.evaluation.scored import Floats, Scored
+from tunewright.recipe.schema import Kind
 
-Floats = NDArray[np.floating[Any]]
-Ints = NDArray[np.integer[Any]]
-
-NUM_BINS = 15
 HIGHER_IS_BETTER: dict[str, bool] = {
-    "accuracy": True,
-    "macro_f1": True,
-    "mcc": True,
-    "log_loss": False,
-    "calibration_error": False,
+    **dict.fromkeys(("accuracy", "macro_f1", "mcc", "micro_f1", "exact_match"), True),
+    **dict.fromkeys(("r2", "pearson", "spearman"), True),
+    **dict.fromkeys(("log_loss", "calibration_error", "rmse", "mae"), False),
+}
+METRICS: dict[Kind, tuple[str, ...]] = {
+    "one": tuple(one_label.METRICS),
+    "several": tuple(several_labels.METRICS),
+    "number": tuple(numbers.METRICS),
+}
+_ROWS: dict[Kind, type[Scored]] = {
+    "one": one_label.OneLabel,
+    "several": several_labels.SeveralLabels,
+    "number": numbers.Numbers,
 }
 
 
-class Rows:
-    """What the metrics need to know about each row.
-
-    Args:
-        probabilities: float (N, C), finite, each row sums to one.
-        labels: int (N,), in 0..C-1.
-    Raises:
-        DataError: no rows, shapes that do not fit, a label out of range, a non-finite number.
-    """
-
-    def __init__(self, probabilities: Floats, labels: Ints) -> None:
-        probabilities, labels = np.asarray(probabilities), np.asarray(labels)
-        _check(probabilities, labels)
-        self.num_classes = probabilities.shape[1]
-        self.label = labels.astype(np.int64)
-        self.predicted = probabilities.argmax(axis=1)
-        self.correct = self.predicted == self.label
-        self.confidence = probabilities.max(axis=1).astype(np.float64)
-        self.bin = confidence_bin(self.confidence)
-        smallest = np.finfo(probabilities.dtype).eps if probabilities.dtype.kind == "f" else 1e-16
-        of_label = probabilities[np.arange(len(labels)), self.label].astype(np.float64)
-        self.loss = -np.log(np.clip(of_label, smallest, 1.0))
-
-    def __len__(self) -> int:
-        return len(self.label)
+def kind_of(labels: NDArray[Any]) -> Kind:
+    """What labels of this shape and type are."""
+    if labels.ndim == 2:
+        return "several"
+    return "number" if labels.dtype.kind == "f" else "one"
 
 
-class Tallies:
-    """Counts over samples of rows; each is computed once, when a metric asks for it.
-
-    Args:
-        rows: the rows to draw from.
-        sample: int (R, n), row numbers of each sample; None for all rows, once.
-    """
-
-    def __init__(self, rows: Rows, sample: Ints | None = None) -> None:
-        self.rows = rows
-        self.sample = np.arange(len(rows))[None, :] if sample is None else sample
-        self.num_rows = self.sample.shape[1]
-
-    def _per(self, codes: Ints, num_codes: int, weights: Floats | None = None) -> Floats:
-        """Sum `weights` (or ones) per code: (N,) codes and weights -> (R, num_codes)."""
-        num_samples = len(self.sample)
-        flat = codes[self.sample] + num_codes * np.arange(num_samples)[:, None]
-        heavy = None if weights is None else weights[self.sample].ravel()
-        sums = np.bincount(flat.ravel(), heavy, minlength=num_samples * num_codes)
-        return sums.reshape(num_samples, num_codes).astype(np.float64)
-
-    @cached_property
-    def labelled(self) -> Floats:
-        """(R, C) rows of each class."""
-        return self._per(self.rows.label, self.rows.num_classes)
-
-    @cached_property
-    def predicted(self) -> Floats:
-        """(R, C) rows predicted as each class."""
-        return self._per(self.rows.predicted, self.rows.num_classes)
-
-    @cached_property
-    def hits(self) -> Floats:
-        """(R, C) rows of each class predicted as such."""
-        wrong = self.rows.num_classes
-        codes = np.where(self.rows.correct, self.rows.label, wrong)
-        return self._per(codes, wrong + 1)[:, :wrong]
-
-    @cached_property
-    def overconfidence(self) -> Floats:
-        """(R, B) per confidence bin: sum of confidence minus sum of correct."""
-        surplus = self.rows.confidence - self.rows.correct
-        return self._per(self.rows.bin, NUM_BINS, surplus)
+def scored(answers: Floats, labels: NDArray[Any]) -> Scored:
+    """The rows, ready to be measured. Raises DataError where they do not fit."""
+    rows: Any = _ROWS[kind_of(np.asarray(labels))]
+    found: Scored = rows(answers, labels)
+    return found
 
 
-def _check(probabilities: Floats, labels: Ints) -> None:
-    fix = "pass probabilities (rows, classes) and one label number per row"
-    if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1]:
-        raise DataError(
-            f"probabilities {probabilities.shape} and labels {labels.shape} do not fit", fix=fix
-        )
-    if not len(labels):
-        raise DataError("there are no rows to score", fix="evaluate on at least one row")
-    if labels.min() < 0 or labels.max() >= probabilities.shape[1]:
-        raise DataError(
-            f"labels reach from {labels.min()} to {labels.max()}, "
-            f"expected 0 to {probabilities.shape[1] - 1}",
-            fix=fix,
-        )
-    if not np.isfinite(probabilities).all():
-        raise DataError(
-            "a probability is not a finite number", fix="lower the learning rate, or use fp32"
-        )
+def refuse_unknown(names: tuple[str, ...], kind: Kind) -> None:
+    """Raise DataError unless these are metrics of such labels."""
+    for name in names:
+        if name not in METRICS[kind]:
+            raise DataError(
+                f"there is no metric {name!r} for these labels",
+                fix=f"use one of {', '.join(METRICS[kind])}",
+            )
 
 
-def confidence_bin(confidence: Floats) -> Ints:
-    """Number of the equal-width bin (low, high] of each confidence: (N,) -> (N,)."""
-    return np.clip(np.ceil(confidence * NUM_BINS).astype(np.int64) - 1, 0, NUM_BINS - 1)
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    """Divide; zero where there is nothing to divide by."""
-    return np.divide(above, below, out=np.zeros_like(above, dtype=np.float64), where=below > 0)
-
-
-def _accuracy(tallies: Tallies) -> Floats:
-    """Share of rows whose most probable class is right."""
-    return np.asarray(tallies.hits.sum(axis=1) / tallies.num_rows)
-
-
-def _macro_f1(tallies: Tallies) -> Floats:
-    """Mean F1 over the classes that are labelled or predicted at least once."""
-    seen = tallies.labelled + tallies.predicted
-    return np.asarray(_ratio(2 * tallies.hits, seen).sum(axis=1) / (seen > 0).sum(axis=1))
-
-
-def _mcc(tallies: Tallies) -> Floats:
-    """Matthews correlation for C classes; zero when it is undefined.
-
-    Source: Gorodkin 2004, Comparing two K-category assignments by a K-category correlation.
-    """
-    total, true, predicted = tallies.num_rows, tallies.labelled, tallies.predicted
-    together = tallies.hits.sum(axis=1) * total - (true * predicted).sum(axis=1)
-    spread = (total**2 - (true**2).sum(axis=1)) * (total**2 - (predicted**2).sum(axis=1))
-    return _ratio(together, np.sqrt(spread))
-
-
-def _log_loss(tallies: Tallies) -> Floats:
-    """Mean of -ln p(label), in nats; p is cut at its type's epsilon, as scikit-learn does."""
-    return np.asarray(tallies.rows.loss[tallies.sample].mean(axis=1))
-
-
-def _calibration_error(tallies: Tallies) -> Floats:
-    """Expected calibration error over 15 equal-width bins of confidence.
-
-    Source: Guo et al. 2017, On Calibration of Modern Neural Networks, eq. 3.
-    """
-    return np.asarray(np.abs(tallies.overconfidence).sum(axis=1) / tallies.num_rows)
-
-
-METRICS: dict[str, Callable[[Tallies], Floats]] = {
-    "accuracy": _accuracy,
-    "macro_f1": _macro_f1,
-    "mcc": _mcc,
-    "log_loss": _log_loss,
-    "calibration_error": _calibration_error,
-}
-
-
-def score(name: str, probabilities: Floats, labels: Ints) -> float:
+def score(name: str, answers: Floats, labels: NDArray[Any]) -> float:
     """One metric over all rows.
 
     Args:
-        name: a key of HIGHER_IS_BETTER.
-        probabilities: float (N, C).
-        labels: int (N,).
+        answers: float (N, K).
     Raises:
-        DataError: no such metric, or input as in `Rows`.
+        DataError: no such metric, or answers that do not fit.
     """
-    return float(metric(name)(Tallies(Rows(probabilities, labels)))[0])
+    refuse_unknown((name,), kind_of(labels))
+    return float(scored(answers, labels).measure([name])[0, 0])
 
 
-def metric(name: str) -> Callable[[Tallies], Floats]:
-    """The function behind a metric's name: Tallies over R samples -> (R,)."""
-    if name not in METRICS:
-        raise DataError(f"there is no metric {name!r}", fix=f"use one of {', '.join(METRICS)}")
-    return METRICS[name]
-
-
-def all_metrics(probabilities: Floats, labels: Ints) -> dict[str, float]:
-    """Every metric over all rows: (N, C) and (N,) -> name to value."""
-    tallies = Tallies(Rows(probabilities, labels))
-    return {name: float(function(tallies)[0]) for name, function in METRICS.items()}
-
-
-def confusion(probabilities: Floats, labels: Ints) -> Ints:
-    """Rows by true class (down) and predicted class (across): int (C, C)."""
-    rows = Rows(probabilities, labels)
-    cells = np.bincount(
-        rows.label * rows.num_classes + rows.predicted, minlength=rows.num_classes**2
-    )
-    return cells.reshape(rows.num_classes, rows.num_classes)
-
-
-def per_class(
-    probabilities: Floats, labels: Ints, names: Sequence[str] | None = None
-) -> list[dict[str, Any]]:
-    """Precision, recall, F1 and rows of each class, in class order; 0.0 where undefined.
-
-    Args:
-        names: C class names; the class numbers when None.
-    """
-    tallies = Tallies(Rows(probabilities, labels))
-    hits, true, predicted = tallies.hits[0], tallies.labelled[0], tallies.predicted[0]
-    precision, recall = _ratio(hits, predicted), _ratio(hits, true)
-    f1 = _ratio(2 * hits, true + predicted)
-    return [
-        {
-            "label": names[k] if names is not None else str(k),
-            "precision": float(precision[k]),
-            "recall": float(recall[k]),
-            "f1": float(f1[k]),
-            "count": int(true[k]),
-        }
-        for k in range(len(true))
-    ]
-
-
-def calibration(probabilities: Floats, labels: Ints) -> list[dict[str, float | int]]:
-    """The 15 confidence bins that hold rows: bounds, mean confidence, accuracy, count."""
-    rows = Rows(probabilities, labels)
-    count = np.bincount(rows.bin, minlength=NUM_BINS)
-    confidence = np.bincount(rows.bin, rows.confidence, minlength=NUM_BINS)
-    correct = np.bincount(rows.bin, rows.correct, minlength=NUM_BINS)
-    return [
-        {
-            "low": b / NUM_BINS,
-            "high": (b + 1) / NUM_BINS,
-            "confidence": float(confidence[b] / count[b]),
-            "accuracy": float(correct[b] / count[b]),
-            "count": int(count[b]),
-        }
-        for b in np.flatnonzero(count).tolist()
-    ]
+def all_metrics(answers: Floats, labels: NDArray[Any]) -> dict[str, float]:
+    """Every metric over all rows, by name."""
+    names = METRICS[kind_of(labels)]
+    values = scored(answers, labels).measure(names)[:, 0]
+    return dict(zip(names, values.tolist(), strict=True))

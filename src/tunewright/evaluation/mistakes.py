@@ -1,42 +1,89 @@
-"""The rows that a model gets most confidently wrong."""
+"""The rows that a model gets most wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tunewright.evaluation.metrics import Floats, Ints, Rows
+from tunewright.evaluation.metrics import kind_of
+from tunewright.evaluation.numbers import Numbers
+from tunewright.evaluation.one_label import OneLabel
+from tunewright.evaluation.scored import Floats
+from tunewright.evaluation.several_labels import SeveralLabels
+from tunewright.recipe.schema import Kind
+
+LIMIT = 20
+Wrong = tuple[NDArray[np.int64], list[str], list[str], Floats]
+"""Row numbers, the worst first; of those rows what is right, what was answered, how surely."""
 
 
-def confident_mistakes(
-    probabilities: Floats,
-    labels: Ints,
+def mistakes(
+    answers: Floats,
+    labels: NDArray[Any],
     texts: Sequence[str],
     names: Sequence[str],
-    *,
-    places: Sequence[str] | None = None,
-    limit: int = 20,
+    places: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """Wrong rows, the most confident first, as the report shows them.
+    """Wrong rows, the worst first: the most confident, or, of numbers, the farthest off.
 
     Args:
-        probabilities: float (N, C). labels: int (N,). texts: N. names: C class names.
+        answers: float (N, C). labels: see `metrics`. texts: N. names: C outputs.
         places: N places such as "tickets.csv:17".
     Returns:
-        [{"text", "label", "predicted", "confidence", "place"}], at most `limit`.
+        [{"text", "label", "predicted", "confidence", "place"}], at most 20; a number has no
+        confidence.
     """
-    rows = Rows(probabilities, labels)
-    wrong = np.flatnonzero(~rows.correct)
-    order = wrong[np.argsort(-rows.confidence[wrong], kind="stable")][:limit]
+    find: dict[Kind, Callable[[Floats, NDArray[Any], Sequence[str]], Wrong]] = {
+        "one": _one_label,
+        "several": _several_labels,
+        "number": _numbers,
+    }
+    rows, right, answered, surely = find[kind_of(labels)](answers, labels, names)
     return [
         {
             "text": texts[row],
-            "label": names[rows.label[row]],
-            "predicted": names[rows.predicted[row]],
-            "confidence": float(rows.confidence[row]),
-            "place": places[row] if places is not None else None,
+            "label": right[at],
+            "predicted": answered[at],
+            "confidence": None if np.isnan(surely[at]) else float(surely[at]),
+            "place": places[row],
         }
-        for row in order.tolist()
+        for at, row in enumerate(rows.tolist())
     ]
+
+
+def _one_label(answers: Floats, labels: NDArray[Any], names: Sequence[str]) -> Wrong:
+    rows = OneLabel(answers, labels)
+    wrong = np.flatnonzero(~rows.correct)
+    worst = wrong[np.argsort(-rows.confidence[wrong], kind="stable")][:LIMIT]
+    right, answered = (
+        [names[k] for k in each[worst].tolist()] for each in (rows.label, rows.predicted)
+    )
+    return worst, right, answered, rows.confidence[worst]
+
+
+def _several_labels(answers: Floats, labels: NDArray[Any], names: Sequence[str]) -> Wrong:
+    """By the confidence of the label that is most surely wrong."""
+    rows = SeveralLabels(answers, labels)
+    wrong = rows.predicted != rows.label
+    surely = np.where(wrong, np.maximum(answers, 1 - answers), 0.0).max(axis=1)
+    worst = np.argsort(-surely, kind="stable")[: min(LIMIT, int(wrong.any(axis=1).sum()))]
+
+    def listed(row: NDArray[np.bool_]) -> str:
+        return ", ".join(names[k] for k in np.flatnonzero(row).tolist()) or "none"
+
+    right, answered = (
+        [listed(row) for row in each[worst]] for each in (rows.label, rows.predicted)
+    )
+    return worst, right, answered, surely[worst]
+
+
+def _numbers(answers: Floats, labels: NDArray[Any], names: Sequence[str]) -> Wrong:
+    rows = Numbers(answers, labels)
+    worst = np.argsort(-np.abs(rows.error), kind="stable")[:LIMIT]
+    right, answered = (
+        [f"{each:.4g}" for each in side[worst]] for side in (rows.target, rows.answer)
+    )
+    return worst, right, answered, np.full(len(worst), np.nan)

@@ -33,7 +33,7 @@ def write_report(path: Path, facts: dict[str, Any]) -> None:
         facts: every key is optional, and a section without facts is left out: title, run_id,
             created, state, failure, not_finite, verdict, metric, part, scores, baselines, baseline_seconds,
             baseline_rows, sealed, curves, phases, labels, confusion,
-            per_class, calibration, mistakes, split, findings, choices, recipe_yaml, commands,
+            per_class, calibration, scatter, mistakes, split, findings, choices, recipe_yaml, commands,
             versions.
     """
     durable.write_bytes(path, render(facts).encode("utf-8"))
@@ -137,6 +137,7 @@ def _drawings(facts: dict[str, Any]) -> dict[str, str]:
         "confusion": heatmap.confusion_map(confusion, labels) if confusion and small else "",
         "calibration": charts.reliability(facts.get("calibration") or []),
         "forest": _forest(metric, facts),
+        "scatter": charts.scatter(facts.get("scatter") or []),
     }
 
 

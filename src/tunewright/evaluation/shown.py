@@ -6,9 +6,16 @@ from __future__ import annotations
 SHOWN: dict[str, tuple[str, int, int]] = {
     "accuracy": ("accuracy", 100, 1),
     "macro_f1": ("macro-F1", 100, 1),
+    "micro_f1": ("micro-F1", 100, 1),
+    "exact_match": ("exact match", 100, 1),
     "mcc": ("MCC", 1, 3),
     "log_loss": ("log loss", 1, 3),
     "calibration_error": ("calibration error", 1, 3),
+    "rmse": ("RMSE", 1, 3),
+    "mae": ("mean absolute error", 1, 3),
+    "r2": ("R²", 1, 3),
+    "pearson": ("Pearson correlation", 1, 3),
+    "spearman": ("Spearman correlation", 1, 3),
 }
 
 

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from tunewright.evaluation.intervals import Interval, bootstrap, paired_difference
-from tunewright.evaluation.metrics import HIGHER_IS_BETTER, Floats, Ints, score
+from tunewright.evaluation.metrics import HIGHER_IS_BETTER, score
+from tunewright.evaluation.scored import Floats, Ints
 from tunewright.evaluation.shown import bounds, in_percent, number, word
 
 Part = Literal["validation", "test", "given"]

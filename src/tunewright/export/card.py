@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from tunewright.recipe.schema import TASKS, Kind
+
 
 def model_card(
     *,
@@ -14,14 +16,14 @@ def model_card(
     base: str,
     licence: str | None,
     labels: Sequence[str],
-    counts: Mapping[str, Sequence[int]],
+    rows: Mapping[str, int],
     result: Mapping[str, Any],
     adapter: bool = False,
 ) -> str:
     """README.md of a model folder.
 
     Args:
-        counts: part → rows of each label.
+        rows: part → how many rows it has.
         result: as in result.json.
         adapter: whether the folder also holds the adapter by itself.
     """
@@ -35,7 +37,7 @@ def model_card(
         | ({"base_model": base} if _is_hub_id(base) else {})
         | ({"license": licence.lower()} if licence else {})
     )
-    rows = {part: sum(numbers) for part, numbers in counts.items()}
+    kind = TASKS[result["task"]]
     lines = [
         "---",
         yaml.safe_dump(head, sort_keys=False, allow_unicode=True).strip(),
@@ -43,7 +45,7 @@ def model_card(
         "",
         f"# {title}",
         "",
-        f"{base if _is_hub_id(base) else 'A local model'}, fine-tuned to tell {len(labels)} labels apart: {_listed(labels)}.",
+        f"{base if _is_hub_id(base) else 'A local model'}, {_purpose(kind, labels)}.",
         "",
         f"Trained on {rows['train']:,} rows, chosen on {rows['validation']:,} validation rows; "
         f"{rows['test']:,} rows were kept sealed for the test.",
@@ -70,7 +72,7 @@ def model_card(
         "",
         'classify = pipeline("text-classification", model="PATH_OF_THIS_FOLDER")',
         "longest = classify.model.config.trained_max_length",
-        'print(classify("A text", truncation=True, max_length=longest))',
+        f'print(classify("A text", truncation=True, max_length=longest{_ASK[kind]}))',
         "```",
         "",
     ]
@@ -81,6 +83,21 @@ def model_card(
             "",
         ]
     return "\n".join(lines)
+
+
+_ASK: dict[Kind, str] = {
+    "one": "",
+    "several": ", top_k=None",
+    "number": ', function_to_apply="none"',
+}
+
+
+def _purpose(kind: Kind, labels: Sequence[str]) -> str:
+    if kind == "number":
+        return f"fine-tuned to answer with a number, {_listed(labels)}"
+    if kind == "several":
+        return f"fine-tuned to say which of {len(labels)} labels apply: {_listed(labels)}"
+    return f"fine-tuned to tell {len(labels)} labels apart: {_listed(labels)}"
 
 
 def _is_hub_id(base: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tunewright.errors import RecipeError
-from tunewright.recipe.schema import ADAPTER_KEYS, Adapt, Evaluate, Recipe, Train
+from tunewright.recipe.schema import ADAPTER_KEYS, METRICS, Adapt, Evaluate, Kind, Recipe, Train
 
 Choice = tuple[str, object, str]  # key, value, reason
 
@@ -26,10 +26,11 @@ CACHE_GIB = 32.0
 class Facts:
     """What the defaults depend on.
 
-    lengths: int (rows), tokens per training row before any cut; counts: training rows of each
+    kind: what a label is; lengths: int (rows), tokens per training row before any cut; counts: training rows of each
     label; longest_input: tokens that the model can read; width: of its hidden state.
     """
 
+    kind: Kind
     lengths: np.ndarray
     counts: tuple[int, ...]
     longest_input: int
@@ -109,15 +110,39 @@ def _cut(facts: Facts, limit: int) -> str:
 
 
 def choose_metric(evaluate: Evaluate, facts: Facts) -> Choice:
-    """Accuracy, unless one label is so common that accuracy says little."""
+    """Accuracy, unless one label is so common that accuracy says little; by task.
+
+    Raises:
+        RecipeError: a metric is asked for that such labels do not have.
+    """
     key = "evaluate.metric"
     if evaluate.metric != "auto":
+        if evaluate.metric not in METRICS[facts.kind]:
+            raise RecipeError(
+                f"evaluate.metric is {evaluate.metric}, which labels of this task do not have",
+                fix=f"use one of {', '.join(METRICS[facts.kind])}",
+            )
         return key, evaluate.metric, "asked for"
+    if facts.kind == "several":
+        return key, "micro_f1", "over all labels of all rows"
+    if facts.kind == "number":
+        return key, "rmse", "large errors count most, as in training"
     most, least = max(facts.counts), max(1, min(facts.counts))
     share = f"the largest label has {most / least:.1f} times the rows of the smallest"
     if most / least > IMBALANCED:
         return key, "macro_f1", f"{share}: every label counts the same"
     return key, "accuracy", share
+
+
+def refuse_unfit(train: Train, kind: Kind) -> None:
+    """Raise RecipeError for what numbers cannot have."""
+    for key, plain in (("label_smoothing", 0.0), ("class_weights", "none")):
+        value = getattr(train, key)
+        if kind == "number" and value != plain:
+            raise RecipeError(
+                f"train.{key} is {value}, but numbers have no classes",
+                fix=f"take train.{key} out",
+            )
 
 
 def choose_batch_size(train: Train, facts: Facts) -> Choice:

@@ -15,6 +15,32 @@ Auto = Literal["auto"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Kind = Literal["one", "several", "number"]
+TASKS: dict[str, Kind] = {
+    "text-classification": "one",
+    "text-multi-label": "several",
+    "text-regression": "number",
+}
+"""What a row's label is: one of several classes, any number of labels, or a number."""
+METRICS: dict[Kind, tuple[str, ...]] = {
+    "one": ("accuracy", "macro_f1", "mcc", "log_loss"),
+    "several": ("micro_f1", "macro_f1", "exact_match", "log_loss"),
+    "number": ("rmse", "mae", "r2", "pearson", "spearman"),
+}
+"""Those that can decide."""
+Metric = Literal[
+    "accuracy",
+    "macro_f1",
+    "mcc",
+    "log_loss",
+    "micro_f1",
+    "exact_match",
+    "rmse",
+    "mae",
+    "r2",
+    "pearson",
+    "spearman",
+]
 TOP = r"^top-[1-9][0-9]*$"
 ADAPTER_KEYS = ("rank", "alpha", "adapter_dropout")
 Blocks = Annotated[int, Field(ge=0)] | Literal["all"]
@@ -218,7 +244,7 @@ class Train(Section):
 class Evaluate(Section):
     """How a model is judged."""
 
-    metric: Literal["auto", "accuracy", "macro_f1", "mcc", "log_loss"] = Field(
+    metric: Literal["auto"] | Metric = Field(
         "auto", description="the deciding metric: picks the best step and gives the verdict"
     )
     resamples: Annotated[int, Field(ge=100, le=100_000)] = Field(
@@ -236,7 +262,9 @@ class Test(Section):
 class Recipe(Section):
     """What the user asked for. Two lines, model and data, are a normal recipe."""
 
-    task: Literal["auto", "text-classification"] = "auto"
+    task: Literal["auto", "text-classification", "text-multi-label", "text-regression"] = Field(
+        "auto", description="one label for each row, any number of labels, or a number"
+    )
     backend: Literal["torch", "keras"] = "torch"
     name: str | None = Field(None, description="part of the run folder's name")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -83,7 +83,7 @@ Measure = Callable[[np.ndarray], dict[str, float]]
 
 @dataclass(frozen=True)
 class Loop:
-    """One training. `measure` turns validation probabilities into metrics."""
+    """One training. `measure` turns answers on validation into metrics."""
 
     backend: Backend
     plan: Plan
@@ -297,7 +297,7 @@ class Loop:
 
     def _evaluate(self, progress: Progress) -> None:
         with self._changing_nothing(progress):
-            probabilities = self.backend.probabilities("validation")
+            probabilities = self.backend.answers("validation")
         if not np.isfinite(probabilities).all():
             raise FailedRunError(
                 f"the answers on validation are not finite numbers at step {progress.step}",

@@ -39,6 +39,13 @@ class Best:
 
 
 def noise_of(scores: Mapping[str, float], metric: str, rows: int) -> float:
-    """The standard error of accuracy on so many rows; for log-loss, which has no ties, nothing."""
-    accuracy = scores["accuracy"]
-    return 0.0 if metric == "log_loss" else math.sqrt(accuracy * (1 - accuracy) / rows)
+    """The standard error on so many rows of the share of right rows, of micro-F1, or of the RMSE.
+
+    For metrics without ties, such as the log-loss, nothing.
+    """
+    if metric in ("rmse", "mae"):
+        return scores[metric] / math.sqrt(2 * rows)
+    share = scores.get("accuracy", scores.get("micro_f1"))
+    if share is None or metric == "log_loss":
+        return 0.0
+    return math.sqrt(share * (1 - share) / rows)

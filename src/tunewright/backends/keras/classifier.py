@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tunewright.backends import probe
+from tunewright.backends.answers import Answers, answers_for
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.keras.compiled import Batch, Compiled
 from tunewright.backends.keras.frozen import Frozen
@@ -17,8 +18,8 @@ from tunewright.backends.keras.model import Classifier
 from tunewright.backends.keras.optimizer import AdamW
 from tunewright.backends.keras.ports import Port
 from tunewright.backends.keras.state import read_arrays, write_arrays
-from tunewright.backends.settings import Part, StepSettings, class_weights, pieces
-from tunewright.backends.tokens import collate, probabilities_by, sorted_batches
+from tunewright.backends.settings import Part, StepSettings, label_weights, pieces
+from tunewright.backends.tokens import collate, sorted_batches
 from tunewright.errors import ModelError
 from tunewright.train.phases import PhasePlan, deepest
 
@@ -33,7 +34,8 @@ class KerasClassifier:
     Args:
         made: the model.
         device_type: 'cpu' or 'cuda'.
-        save: writes a Transformers folder: to it, from these ports, proved by these answers.
+        save: writes a Transformers folder: to it, from these ports, with scores in the units of
+            the labels, proved by these rows and scores.
         news, parameters: see `Backend`.
     """
 
@@ -45,7 +47,7 @@ class KerasClassifier:
         *,
         padding: int,
         device_type: str,
-        save: Callable[[Path, tuple[Port, ...], Batch, np.ndarray], None],
+        save: Callable[[Path, tuple[Port, ...], Answers, Batch, np.ndarray], None],
         news: str,
         parameters: int,
     ) -> None:
@@ -59,9 +61,13 @@ class KerasClassifier:
         self.parameters = parameters
         most = deepest(settings.layers, self.num_blocks)
         self.may_learn = {weight.name: weight.variable for weight in made.trainable(most)}
-        self.class_weights = np.ones(settings.num_labels)
+        train = parts["train"].targets
+        has_bias = made.head.last.bias is not None
+        self.answer: Answers = answers_for(train, settings.kind, has_bias=has_bias)
+        self.learned = self.answer.learned(train)
+        self.label_weights = np.ones(settings.num_labels)
         if settings.balanced:
-            self.class_weights = class_weights(parts["train"].labels, settings.num_labels)
+            self.label_weights = label_weights(train, settings.num_labels)
         self.compiled = Compiled(made, settings)
         self.frozen = Frozen(self.compiled, parts, settings, self._batch)
         self.optimizer: AdamW | None = None
@@ -82,10 +88,11 @@ class KerasClassifier:
         last = self.made.head.last
         weights, biases = probe.solve(
             features,
-            part.labels,
+            self.learned,
             self.settings.num_labels,
             balanced=self.settings.balanced,
             seed=self.settings.seed,
+            has_bias=last.bias is not None,
         )
         last.kernel.assign(weights.T)
         if last.bias is not None:
@@ -131,8 +138,8 @@ class KerasClassifier:
         for rows in pieces(parts, train.tokens.lengths, TOKENS_AT_ONCE):
             loss, found = self.compiled.gradients(
                 self._batch("train", rows),
-                train.labels[rows],
-                self.class_weights,
+                self.learned[rows],
+                self.label_weights,
                 count,
                 self.frozen.kept("train", rows),
             )
@@ -147,10 +154,10 @@ class KerasClassifier:
         norm = self.compiled.apply(gradients, np.float32(rate))
         return total / count, norm
 
-    def probabilities(self, part: str) -> np.ndarray:
+    def answers(self, part: str) -> np.ndarray:
         """See `Backend`."""
         tokens = self.parts[part].tokens
-        return probabilities_by(
+        return self.answer.by(
             lambda rows: self.compiled.scores(
                 self._batch(part, rows), self.frozen.kept(part, rows)
             ),
@@ -189,7 +196,8 @@ class KerasClassifier:
 
     def save_model(self, folder: Path) -> None:
         """See `Backend`. A Transformers folder."""
-        self._save(folder, self.made.ports, *self.first_answers())
+        batch, scores = self.first_answers()
+        self._save(folder, self.made.ports, self.answer, batch, scores)
 
     def first_answers(self) -> tuple[Batch, np.ndarray]:
         """The first training rows, and their scores (rows, labels), before softmax."""

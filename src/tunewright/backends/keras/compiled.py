@@ -56,11 +56,11 @@ class Compiled:
         values = [variable.value for variable in optimizer.variables]
         top = self._top.model
 
-        def gradients(inputs: Any, labels: Any, weights: Any, count: Any) -> Any:
+        def gradients(inputs: Any, targets: Any, weights: Any, count: Any) -> Any:
             self.traces += 1
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(values)
-                loss = self._loss(top(inputs, training=True), labels, weights)
+                loss = self._loss(top(inputs, training=True), targets, weights)
                 mean = loss / count
             found = tape.gradient(mean, values, unconnected_gradients="zero")
             return loss, [tf.convert_to_tensor(each) for each in found]
@@ -70,19 +70,24 @@ class Compiled:
             return optimizer.apply(found, rate)
 
         scalar = tf.TensorSpec([], tf.float32)
-        vectors = [tf.TensorSpec([None], kind) for kind in (tf.int32, tf.float32)]
-        self._gradients = tf.function(
-            gradients, input_signature=[_specs(tf, top), *vectors, scalar]
-        )
+        targets = {
+            "one": tf.TensorSpec([None], tf.int64),
+            "several": tf.TensorSpec([None, None], tf.float32),
+            "number": tf.TensorSpec([None], tf.float32),
+        }
+        weights = tf.TensorSpec([None], tf.float32)
+        given = [_specs(tf, top), targets[self.settings.kind], weights, scalar]
+        self._gradients = tf.function(gradients, input_signature=given)
         shapes = [tf.TensorSpec(value.shape, value.dtype) for value in values]
         self.apply = tf.function(apply, input_signature=[shapes, scalar])
 
     def gradients(
-        self, batch: Batch, labels: np.ndarray, weights: np.ndarray, count: int, kept: Any
+        self, batch: Batch, targets: np.ndarray, weights: np.ndarray, count: int, kept: Any
     ) -> tuple[Any, list[Any]]:
         """(summed loss, gradients of its share in a mean over `count` rows).
 
         Args:
+            targets: what `Answers.learned` gives.
             weights: float (labels), of each label in the loss.
             kept: what the frozen blocks answer, None to compute it.
         """
@@ -90,7 +95,7 @@ class Compiled:
         inputs = self._above(self._top.model, batch, kept)
         found: tuple[Any, list[Any]] = self._gradients(
             inputs,
-            labels.astype(np.int32),
+            targets,
             np.asarray(weights, np.float32),
             tf.constant(count, tf.float32),
         )
@@ -146,13 +151,19 @@ class Compiled:
             batch = {name: np.ones((len(kept), 1), each.dtype) for name, each in batch.items()}
         return arguments(model, batch, kept)
 
-    def _loss(self, scores: Any, labels: Any, weights: Any) -> Any:
-        """Summed cross-entropy, as PyTorch's with weights and label smoothing."""
-        tf = self.made.fw.tf
-        logs = tf.nn.log_softmax(tf.cast(scores, tf.float32))
-        smooth = self.settings.label_smoothing
+    def _loss(self, scores: Any, targets: Any, weights: Any) -> Any:
+        """Summed over rows, the same as `backends.torch.loss`."""
+        tf, smooth = self.made.fw.tf, self.settings.label_smoothing
+        scores = tf.cast(scores, tf.float32)
+        if self.settings.kind == "number":
+            return tf.reduce_sum((scores[:, 0] - targets) ** 2)
+        if self.settings.kind == "several":
+            wanted = targets * (1 - smooth) + smooth / 2
+            each = tf.nn.weighted_cross_entropy_with_logits(wanted, scores, weights)
+            return tf.reduce_sum(tf.reduce_mean(each, axis=1))
+        logs = tf.nn.log_softmax(scores)
         weighted = -logs * weights
-        own = tf.gather(weighted, labels, axis=1, batch_dims=1)
+        own = tf.gather(weighted, targets, axis=1, batch_dims=1)
         return tf.reduce_sum(own * (1 - smooth) + tf.reduce_mean(weighted, axis=1) * smooth)
 
 

@@ -16,7 +16,7 @@ from tunewright.backends.session import LabelledRows, Session, faster_precision,
 from tunewright.backends.settings import step_settings
 from tunewright.cores import usable_cores
 from tunewright.errors import RecipeError
-from tunewright.recipe.schema import Recipe
+from tunewright.recipe.schema import TASKS, Recipe
 
 ROWS, MEASURE_S = 1024, 0.15
 
@@ -56,6 +56,7 @@ class KerasSession(Session):
         twin = Twin(
             self.path,
             labels,
+            TASKS[recipe.task],
             recipe.seed,
             attention_dropout=recipe.adapt.dropout == "model",
             max_length=train.max_length,

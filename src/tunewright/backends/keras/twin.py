@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tunewright.backends.answers import Answers
 from tunewright.backends.folder import note_trained_length, quiet
 from tunewright.backends.keras.ports import Port, weights_back
+from tunewright.backends.torch.head import in_units, last_linear
 from tunewright.backends.torch.load import Loaded, load_classifier
 from tunewright.errors import ModelError
+from tunewright.recipe.schema import Kind
 
 ANSWERS_WITHIN = 1e-4
 
@@ -29,6 +32,7 @@ class Twin:
 
     path: Path
     labels: tuple[str, ...]
+    kind: Kind
     seed: int
     attention_dropout: bool
     max_length: int
@@ -38,6 +42,7 @@ class Twin:
         loaded = load_classifier(
             self.path,
             self.labels,
+            self.kind,
             seed=self.seed,
             attention_dropout=self.attention_dropout,
             mapped=None,
@@ -49,12 +54,14 @@ class Twin:
         self,
         folder: Path,
         ports: tuple[Port, ...],
+        answers: Answers,
         batch: Mapping[str, np.ndarray],
         scores: np.ndarray,
     ) -> None:
         """Write a Transformers folder with the weights that the Keras model has now.
 
         Args:
+            answers: how scores are in the units of the labels.
             batch, scores: real rows, and what the Keras model says of them.
         Raises:
             ModelError: the folder's model says something else.
@@ -64,8 +71,9 @@ class Twin:
         loaded.model.load_state_dict(
             {name: torch.from_numpy(array) for name, array in weights.items()}, strict=False
         )
-        refuse_other_answers(loaded, batch, scores)
-        with quiet():
+        last = last_linear(loaded.model, len(self.labels))
+        with in_units(last, answers), quiet():
+            refuse_other_answers(loaded, batch, answers.in_units(scores))
             loaded.model.save_pretrained(folder)
             loaded.tokenizer.save_pretrained(folder)
         for file in folder.rglob("*.safetensors"):  # written for their owner alone

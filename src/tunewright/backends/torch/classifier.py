@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from tunewright.backends import probe
+from tunewright.backends.answers import Answers, answers_for
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.folder import quiet
-from tunewright.backends.settings import Part, StepSettings, class_weights, pieces
-from tunewright.backends.tokens import probabilities_by, sorted_batches
+from tunewright.backends.settings import Part, StepSettings, label_weights, pieces
+from tunewright.backends.tokens import sorted_batches
 from tunewright.backends.torch import adapters, head, state
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.calls import Calls
@@ -26,6 +26,7 @@ from tunewright.backends.torch.dropout import Draws, seed_dropout
 from tunewright.backends.torch.embedding import take_over_large_tables
 from tunewright.backends.torch.frozen import Frozen
 from tunewright.backends.torch.load import Loaded
+from tunewright.backends.torch.loss import summed_loss
 from tunewright.backends.torch.one_token import OneToken, leave_out_other_tokens
 from tunewright.backends.torch.optimizer import learning, make_optimizer
 from tunewright.backends.torch.work import gflop_per_token
@@ -74,10 +75,14 @@ class TorchClassifier:
         self.parameters = sum(p.numel() for p in self.model.parameters())
         self.fixed = set(dict(self.model.named_parameters()))  # throughout this run
         self.fixed -= {name for name, _ in self.layout.trainable(most)}
+        last = head.last_linear(self.model, settings.num_labels)
+        train = parts["train"].targets
+        self.answer: Answers = answers_for(train, settings.kind, has_bias=last.bias is not None)
+        self.learned = self.answer.learned(train)
         self.one_token = self._leave_out_other_tokens()
         used = np.union1d(parts["train"].tokens.ids, [self.calls.padding])
         self.tables = take_over_large_tables(self.model, used)
-        self.class_weights = self._class_weights()
+        self.label_weights = self._label_weights()
         self.optimizer: torch.optim.AdamW | None = None
         self.resumed: dict[str, torch.Tensor] = {}  # an optimizer's state, until there is one
         self.frozen = Frozen(
@@ -107,10 +112,11 @@ class TorchClassifier:
             hook.remove()
         weights, biases = probe.solve(
             features,
-            part.labels,
+            self.learned,
             self.settings.num_labels,
             balanced=self.settings.balanced,
             seed=self.settings.seed,
+            has_bias=layer.bias is not None,
         )
         head.put(layer, weights, biases)
         return time.monotonic() - started
@@ -166,13 +172,12 @@ class TorchClassifier:
         count = sum(len(rows) for rows in parts)
         total = torch.zeros((), device=self.device)
         for rows in self._pieces(parts):
-            labels = torch.from_numpy(self.parts["train"].labels[rows]).to(self.device)
-            loss = functional.cross_entropy(
+            loss = summed_loss(
                 self.frozen.scores("train", rows).float(),
-                labels,
-                weight=self.class_weights,
-                label_smoothing=self.settings.label_smoothing,
-                reduction="sum",
+                torch.from_numpy(self.learned[rows]).to(self.device),
+                self.settings.kind,
+                weights=self.label_weights,
+                smoothing=self.settings.label_smoothing,
             )
             (loss / count).backward()
             total += loss.detach()
@@ -189,11 +194,11 @@ class TorchClassifier:
                 self.tables[name].write_back()
         return total / count, norm
 
-    def probabilities(self, part: str) -> np.ndarray:
+    def answers(self, part: str) -> np.ndarray:
         """See `Backend`."""
         tokens = self.parts[part].tokens
         with self.calls.inference():
-            return probabilities_by(
+            return self.answer.by(
                 lambda rows: self.frozen.scores(part, rows).float().cpu().numpy(),
                 tokens.lengths,
                 self.settings.num_labels,
@@ -240,11 +245,13 @@ class TorchClassifier:
         return_freed_memory()
         adapted = self.settings.adapters is not None
         plain = adapters.merged(self.model) if adapted else contextlib.nullcontext()
-        with quiet(), state.system_errors(), plain, self.calls.paging_out():
-            self.model.save_pretrained(folder)
-            self.tokenizer.save_pretrained(folder)
-        if adapted:
-            adapters.save_adapter(self.model, self.layout, folder / "adapter")
+        last = head.last_linear(self.model, self.settings.num_labels)
+        with head.in_units(last, self.answer):
+            with quiet(), state.system_errors(), plain, self.calls.paging_out():
+                self.model.save_pretrained(folder)
+                self.tokenizer.save_pretrained(folder)
+            if adapted:
+                adapters.save_adapter(self.model, self.layout, folder / "adapter")
         for file in folder.rglob("*.safetensors"):  # written for their owner alone
             shutil.copymode(folder / "config.json", file)
 
@@ -285,10 +292,10 @@ class TorchClassifier:
         for name in self.layout.late:
             self.model.get_submodule(name).training = True
 
-    def _class_weights(self) -> torch.Tensor | None:
+    def _label_weights(self) -> torch.Tensor | None:
         if not self.settings.balanced:
             return None
-        weights = class_weights(self.parts["train"].labels, self.settings.num_labels)
+        weights = label_weights(self.parts["train"].targets, self.settings.num_labels)
         return torch.tensor(weights, dtype=torch.float32, device=self.device)
 
 

@@ -11,9 +11,11 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
+from tunewright.backends.answers import PROBLEMS
 from tunewright.backends.folder import first_line, load_tokenizer, quiet
 from tunewright.backends.torch.mapped import MappedWeights
 from tunewright.errors import ModelError
+from tunewright.recipe.schema import Kind
 
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
 
@@ -48,6 +50,7 @@ class Loaded:
 def load_classifier(
     path: Path,
     labels: Sequence[str],
+    kind: Kind,
     *,
     seed: int,
     attention_dropout: bool,
@@ -71,7 +74,7 @@ def load_classifier(
             config.num_labels = len(labels)
             config.id2label = names
             config.label2id = {label: index for index, label in names.items()}
-            config.problem_type = "single_label_classification"
+            config.problem_type = PROBLEMS[kind]
             if not attention_dropout:
                 for name in ATTENTION_DROPOUTS:
                     if hasattr(config, name):

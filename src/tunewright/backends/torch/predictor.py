@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from tunewright.backends.answers import Answers, kind_of
 from tunewright.backends.folder import load_tokenizer, quiet, trained_length
 from tunewright.backends.tokens import (
     collate,
-    probabilities_by,
     refuse_unknown_tokens,
     tokenize,
 )
@@ -56,15 +56,16 @@ class TorchPredictor:
                 fix="train it first: tunewright run DATA --model FOLDER",
             )
         self.model.to(self.device).eval()
+        self.answer = Answers(kind_of(self.model.config.problem_type))
         names = self.model.config.id2label
         self.labels: tuple[str, ...] = tuple(str(names[index]) for index in sorted(names))
 
-    def probabilities(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
-        """float64 (texts, labels), in the order of the texts; each row sums to one."""
+    def answers(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
+        """float64 (texts, labels), in the order of the texts; see `Answers.of`."""
         limit = trained_length(self.model.config, self.tokenizer)
         tokens = tokenize(self.tokenizer, texts, pairs, limit)
         refuse_unknown_tokens(tokens, self.model.get_input_embeddings().num_embeddings)
-        return probabilities_by(
+        return self.answer.by(
             lambda rows: self.scores(collate(tokens, rows, self.tokenizer.pad_token_id)),
             tokens.lengths,
             len(self.labels),

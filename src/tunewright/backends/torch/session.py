@@ -24,7 +24,7 @@ from tunewright.backends.torch.mapped import MappedWeights, map_weights
 from tunewright.cache import cache_folder
 from tunewright.cores import usable_cores
 from tunewright.pretrained.weights import find_weights
-from tunewright.recipe.schema import Recipe
+from tunewright.recipe.schema import TASKS, Recipe
 
 THREADS_GAIN = 1.1
 
@@ -72,6 +72,7 @@ class TorchSession(Session):
         loaded = load_classifier(
             self.path,
             labels,
+            TASKS[recipe.task],
             seed=recipe.seed,
             attention_dropout=recipe.adapt.dropout == "model",
             mapped=mapped,

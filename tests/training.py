@@ -133,7 +133,7 @@ def make_loop(backend: Any, plan: Plan, folder: Path, **changes: Any) -> Loop:
         "stop": StopRequest(),
     }
     if "lengths" not in changes:
-        changes["lengths"] = backend.parts["train"].tokens.lengths
+        changes["lengths"] = backend.parts["train"].inputs.lengths
     return Loop(backend=backend, plan=plan, **values | changes)
 
 

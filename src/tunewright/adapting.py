@@ -10,7 +10,7 @@ from tunewright.backends.base import Backend
 from tunewright.data.prepare import Prepared
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.recipe import defaults
-from tunewright.recipe.schema import Recipe
+from tunewright.recipe.schema import READS, Recipe
 from tunewright.train.phases import PhasePlan, deepest, plan_phases, refuse_idle_adapters
 
 
@@ -27,7 +27,7 @@ class Adapted:
 def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     """Resolve every `auto`, then put a new head on the model."""
     defaults.refuse_unfit(recipe.train, prepared.kind)
-    session = open_session(recipe, source.path)
+    session = open_session(recipe, source.path, READS[prepared.columns.task])
     facts = defaults.Facts(
         kind=prepared.kind,
         lengths=session.lengths(prepared.train),

@@ -245,7 +245,7 @@ def train(
     loop = Loop(
         backend=backend,
         plan=plan,
-        lengths=backend.parts["train"].tokens.lengths,
+        lengths=backend.parts["train"].inputs.lengths,
         measure=lambda answers: all_metrics(answers, targets),
         name_rows=prepared.train.places,
         events=events,
@@ -271,7 +271,7 @@ def _fixed(adapted: Adapted, source: ModelSource, prepared: Prepared) -> dict[st
         "labels": list(prepared.labels),
         "model": source.sha256,
         "config": file_sha256(source.path / "config.json"),
-        "tokens": adapted.backend.parts["train"].tokens.sha256(),
+        "tokens": adapted.backend.parts["train"].inputs.sha256(),
         "device": adapted.backend.device_type,
         "versions": {name: versions.get(name) for name in DECIDING_PACKAGES[recipe.backend]},
         "recipe": json.loads(recipe.model_dump_json(exclude=kept_out)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tunewright.errors import ModelError, RunError
 from tunewright.history.lock import lock_run
 from tunewright.history.state import STATE_FILE, read_state
 from tunewright.pretrained.catalog import resolve_model
-from tunewright.recipe.schema import Recipe
+from tunewright.recipe.schema import READS, Recipe
 from tunewright.recipe.write import from_resolved
 from tunewright.train.checkpoint import newest_whole, read_progress
 
@@ -61,9 +62,22 @@ def _write_model(run: Path, checkpoint: Path, folder: Path) -> None:
             f"{recipe.model} is not what run {run.name} was trained from",
             fix="restore it, or start from another model",
         )
-    row = Rows(["text"], None, None, ["0"], "no file", np.zeros(1, dtype=np.int64))
-    rows: dict[str, Any] = {p: (row, np.zeros(1, dtype=np.int64)) for p in ("train", "validation")}
-    backend = open_session(recipe, source.path).open(recipe, tuple(fixed["labels"]), rows)
+    reads = READS[recipe.task]
+    with tempfile.TemporaryDirectory() as scratch:
+        texts = ["text" if reads == "text" else _blank_picture(Path(scratch) / "blank.png")]
+        row = Rows(texts, None, None, ["0"], "no file", np.zeros(1, dtype=np.int64))
+        rows: dict[str, Any] = {
+            part: (row, np.zeros(1, dtype=np.int64)) for part in ("train", "validation")
+        }
+        session = open_session(recipe, source.path, reads)
+        backend = session.open(recipe, tuple(fixed["labels"]), rows)
     backend.load_weights(checkpoint)
     backend.restore_best()
     backend.save_model(folder)
+
+
+def _blank_picture(path: Path) -> str:
+    from PIL import Image
+
+    Image.new("RGB", (32, 32)).save(path)
+    return str(path)

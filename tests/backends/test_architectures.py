@@ -155,7 +155,7 @@ def test_a_decoder_answers_from_the_last_word_whatever_the_padding(
     backend = open_backend(folders[name], 24)
     assert backend.tokenizer.pad_token_id is not None
     assert backend.model.config.pad_token_id == backend.tokenizer.pad_token_id
-    order = np.argsort(backend.parts["train"].tokens.lengths)
+    order = np.argsort(backend.parts["train"].inputs.lengths)
     short, long = order[:1], order[[0, -1]]
     with backend.calls.inference():
         alone, beside = backend.frozen.scores("train", short), backend.frozen.scores("train", long)

@@ -91,7 +91,7 @@ def test_a_model_that_keras_does_not_know_is_refused(
 ) -> None:
     said = cli(*words(tickets, write_model(tmp_path / "electra", "electra")))
     assert said.code == 2
-    assert "cannot classify text with a model of the type electra" in said.error()
+    assert "cannot classify with a model of the type electra" in said.error()
 
 
 def test_without_the_extra_the_install_line_is_given(

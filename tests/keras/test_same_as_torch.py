@@ -48,7 +48,7 @@ def in_keras(folder: Path, count: int = 24, **changes: Any) -> KerasClassifier:
 
 def take_steps(backend: Any, blocks: int) -> list[tuple[float, float]]:
     backend.start_phase(phase(blocks, epochs=2))
-    lengths = backend.parts["train"].tokens.lengths
+    lengths = backend.parts["train"].inputs.lengths
     batches = [b for e in range(9) for b in epoch_batches(lengths, 8, seed=0, epoch=e)][:STEPS]
     found = (backend.train_step([b], rate=0.5, draw=i) for i, b in enumerate(batches))
     return [(float(loss), float(norm)) for loss, norm in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tunewright.recipe.schema import Recipe
+from tunewright.recipe.schema import Reads, Recipe
 
 _ALL = ("tunewright", "transformers", "numpy")
 DECIDING_PACKAGES = {
@@ -15,13 +15,13 @@ DECIDING_PACKAGES = {
 """Those whose version may change the last digits of what a backend computes."""
 
 
-def open_session(recipe: Recipe, path: Path) -> Any:
+def open_session(recipe: Recipe, path: Path, reads: Reads) -> Any:
     """A model folder, opened by the backend that the recipe names; its framework is imported here."""
     if recipe.backend == "keras":
         from tunewright.backends.keras.session import KerasSession
 
         threads = recipe.train.threads
-        return KerasSession(path, threads if isinstance(threads, int) else None)
+        return KerasSession(path, threads if isinstance(threads, int) else None, reads)
     from tunewright.backends.torch.session import TorchSession
 
-    return TorchSession(path)
+    return TorchSession(path, reads)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tunewright.backends.tokens import sorted_batches
+from tunewright.backends.inputs import sorted_batches
 from tunewright.recipe.schema import Kind
 
 PROBLEMS: dict[Kind, str] = {

@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 from tunewright.errors import ModelError
 
 UNBOUNDED = 1_000_000
+PROCESSOR_FILE = "preprocessor_config.json"
 
 
 def load_tokenizer(path: Path) -> Any:
@@ -48,14 +49,20 @@ def longest_input(config: Any, tokenizer: Any) -> int:
     return int(limit)
 
 
-def note_trained_length(model: Any, tokens: int) -> None:
-    """Write into the model's config where rows were cut in training."""
-    model.config.trained_max_length = tokens
+def reads_pictures(path: Path) -> bool:
+    """Whether a folder's model is given pictures: it has an image processor and no tokenizer."""
+    return (path / PROCESSOR_FILE).is_file() and not (path / "tokenizer_config.json").is_file()
 
 
-def trained_length(config: Any, tokenizer: Any) -> int:
+def note_trained_length(model: Any, tokens: int | None) -> None:
+    """Write into the model's config where rows were cut in training, if they were."""
+    if tokens is not None:
+        model.config.trained_max_length = tokens
+
+
+def trained_length(config: Any, longest: int | None) -> int | None:
     """Tokens at which rows were cut in training; without a note, all that the model can read."""
-    return int(getattr(config, "trained_max_length", longest_input(config, tokenizer)))
+    return getattr(config, "trained_max_length", longest)
 
 
 def first_line(error: Exception) -> str:

@@ -53,7 +53,7 @@ class FrozenLayers(ABC):
         if self.prefix is not None and self.prefix.key == key:
             return
         self.prefix = None  # before the new one is built: there is room for one
-        rows = np.arange(min(FIRST_ROWS, len(self.parts["train"].tokens)))
+        rows = np.arange(min(FIRST_ROWS, len(self.parts["train"].inputs)))
         with self.inference():
             place, self.reason = self.find_place(blocks, self.batches("train", rows))
             if place is None:
@@ -62,9 +62,10 @@ class FrozenLayers(ABC):
                 key,
                 place,
                 lambda batch: self.keep_of(place, batch),
-                {name: part.tokens.lengths for name, part in self.parts.items()},
+                {name: part.inputs.lengths for name, part in self.parts.items()},
                 uses,
                 self.batches,
+                ragged=self.parts["train"].inputs.are_ragged,
                 tokens_at_once=self.tokens_at_once,
                 room=self.room,
                 measure=decided is None,
@@ -85,4 +86,4 @@ class FrozenLayers(ABC):
 
     @abstractmethod
     def keep_of(self, place: Any, batch: Any) -> np.ndarray:
-        """(rows, tokens or 1, width): what is kept of a batch."""
+        """(rows, …): what is kept of a batch."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from tunewright.backends.inputs import sorted_batches
 from tunewright.backends.packed import Packed, make_packed
 from tunewright.backends.settings import Room
-from tunewright.backends.tokens import sorted_batches
 from tunewright.durable import free_room
 
 MIB = 1 << 20
@@ -29,13 +29,15 @@ Keep = Callable[[Any], np.ndarray]
 class Prefix:
     """What is kept of every row of some parts.
 
-    key: of everything that the kept numbers depend on; saves_s: seconds, by the first batches;
-    build_s: seconds that keeping took.
+    key: of everything that the kept numbers depend on; shape: of what is kept of a row, where all
+    rows have the same, else None; saves_s: seconds, by the first batches; build_s: seconds that
+    keeping took.
     """
 
     key: str
     place: Any
     kept: Mapping[str, Packed]
+    shape: tuple[int, ...] | None
     saves_s: float
     build_s: float
 
@@ -55,8 +57,9 @@ class Prefix:
         return any(packed.on_disk for packed in self.kept.values())
 
     def read(self, part: str, rows: np.ndarray) -> np.ndarray:
-        """(rows, longest row or 1, width): what is kept of some rows of a part."""
-        return self.kept[part].read(rows)
+        """(rows, longest row, width), or (rows, *shape): what is kept of some rows of a part."""
+        found = self.kept[part].read(rows)
+        return found if self.shape is None else found.reshape(len(rows), *self.shape)
 
 
 def content_key(frozen: Iterable[tuple[str, np.ndarray]], *facts: object) -> str:
@@ -80,6 +83,7 @@ def build(
     uses: Mapping[str, int],
     batches: Batches,
     *,
+    ragged: bool,
     tokens_at_once: int,
     room: Room,
     measure: bool,
@@ -92,15 +96,16 @@ def build(
         lengths: part to int (rows), tokens of each row.
         uses: part to how often each of its rows will be asked for.
         batches: the model's arguments for some rows of a part.
+        ragged: whether a row's state has a vector for each of its tokens; else all are alike.
         measure: whether it pays; else it is known to.
     """
     started = time.perf_counter()
     if measure and all(count < 2 for count in uses.values()):
         return None, "each row is asked for once: nothing would be saved"
-    one_vector = bool(place.one_vector)
-    stored = {p: np.ones_like(each) if one_vector else each for p, each in lengths.items()}
     sample = keep(batches("train", np.array([int(np.argmin(lengths["train"]))])))
-    width, kind = sample.shape[-1], sample.dtype
+    shape = None if ragged and not place.one_vector else sample.shape[1:]
+    stored = {p: each if shape is None else np.ones_like(each) for p, each in lengths.items()}
+    width, kind = sample.shape[-1] if shape is None else sample[0].size, sample.dtype
     size = sum(int(each.sum()) for each in stored.values()) * width * kind.itemsize
     on_disk = size > room.memory
     if on_disk and size > min(room.disk, int(DISK_SHARE * free_room(room.folder))):
@@ -117,14 +122,19 @@ def build(
     except OSError as error:
         return None, f"no room for kept activations: {error.strerror}"
     todo = _todo(lengths, tokens_at_once)
-    gain = _gain(keep, kept, islice(todo, TRIED_BATCHES), lengths, uses, batches)
+    gain = _gain(keep, kept, shape, islice(todo, TRIED_BATCHES), lengths, uses, batches)
     if measure and gain < -BEARABLE_S:
         return None, "keeping activations would cost more than it saves"
     for part, rows in todo:
-        kept[part].write(rows, keep(batches(part, rows)))
+        kept[part].write(rows, _as_vectors(keep(batches(part, rows)), shape))
     where = " on disk" if on_disk else ""
     took_s = time.perf_counter() - started
-    return Prefix(key, place, kept, gain, took_s), f"{size / MIB:,.1f} MiB kept{where}"
+    return Prefix(key, place, kept, shape, gain, took_s), f"{size / MIB:,.1f} MiB kept{where}"
+
+
+def _as_vectors(states: np.ndarray, shape: tuple[int, ...] | None) -> np.ndarray:
+    """(rows, vectors, width), where all rows are alike one vector for each."""
+    return states if shape is None else states.reshape(len(states), 1, -1)
 
 
 def _todo(lengths: Mapping[str, np.ndarray], budget: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -136,6 +146,7 @@ def _todo(lengths: Mapping[str, np.ndarray], budget: int) -> Iterator[tuple[str,
 def _gain(
     keep: Keep,
     kept: Mapping[str, Packed],
+    shape: tuple[int, ...] | None,
     tried: Iterable[tuple[str, np.ndarray]],
     lengths: Mapping[str, np.ndarray],
     uses: Mapping[str, int],
@@ -149,7 +160,7 @@ def _gain(
         started = time.perf_counter()
         answer = keep(batch)
         computed = time.perf_counter()
-        kept[part].write(rows, answer)
+        kept[part].write(rows, _as_vectors(answer, shape))
         kept[part].read(rows)
         compute_s += computed - started
         read_s += time.perf_counter() - computed

@@ -1,18 +1,22 @@
-"""A model folder and its tokenizer, before a recipe is resolved."""
+"""A model folder and what reads its rows, before a recipe is resolved."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 
-from tunewright.backends.folder import load_tokenizer, longest_input, read_config
+from tunewright.backends.folder import read_config
+from tunewright.backends.inputs import Inputs, Reader
+from tunewright.backends.pictures import PictureReader
 from tunewright.backends.settings import Part, Room
-from tunewright.backends.tokens import Tokens, refuse_unknown_tokens, tokenize
+from tunewright.backends.tokens import TextReader, Tokens, refuse_unknown_tokens
 from tunewright.cache import cache_folder
 from tunewright.data.rows import Rows
+from tunewright.recipe.schema import Reads
 
 BF16_GAIN = 1.3
 GIB = 1 << 30
@@ -22,46 +26,63 @@ LabelledRows = tuple[Rows, np.ndarray]
 
 
 class Session:
-    """What all backends do alike when a folder is opened."""
+    """What all backends do alike when a folder is opened.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        reads: what a row is.
+    """
+
+    def __init__(self, path: Path, reads: Reads = "text") -> None:
         self.path = path
-        self.tokenizer = load_tokenizer(path)
-        self.config = read_config(path)
-        config = self.config
+        self.reads: Reads = reads
+        self.config = config = read_config(path)
+        self.reader: Reader = reader_for(path, config, reads)
         self.width = int(getattr(config, "hidden_size", 0) or getattr(config, "d_model", 0) or 512)
-        self.longest_input = longest_input(config, self.tokenizer)
-        self._tokens: dict[int, Tokens] = {}
+        self._read: dict[int, Inputs] = {}
+
+    @property
+    def longest_input(self) -> int | None:
+        """Tokens that the model can read of a row; None where no row is ever cut."""
+        return self.reader.longest_input
 
     def lengths(self, rows: Rows) -> np.ndarray:
         """int64 (rows): tokens per row, up to what the model can read."""
-        tokens = tokenize(self.tokenizer, rows.texts, rows.pairs, self.longest_input)
-        self._tokens[id(rows)] = tokens
-        return tokens.lengths
+        inputs = self.reader.read(rows.texts, rows.pairs, self.longest_input)
+        self._read[id(rows)] = inputs
+        return inputs.lengths
 
-    def tokenized(
-        self, parts: Mapping[str, LabelledRows], max_length: int, known: int
+    def inputs(
+        self, parts: Mapping[str, LabelledRows], longest: int | None, known: int
     ) -> dict[str, Part]:
-        """The rows of each part as tokens.
+        """The rows of each part as the model takes them.
 
         Args:
-            parts: "train" and "validation" to (rows, label numbers).
-            max_length: tokens at which a row is cut.
+            parts: "train" and "validation" to (rows, what is learned of them).
+            longest: tokens at which a row is cut; None where none is.
             known: tokens that the model has an embedding for.
         """
         made = {
-            name: Part(self._cut(rows, max_length), numbers)
-            for name, (rows, numbers) in parts.items()
+            name: Part(self._cut(rows, longest), targets) for name, (rows, targets) in parts.items()
         }
         for part in made.values():
-            refuse_unknown_tokens(part.tokens, known)
+            if isinstance(part.inputs, Tokens):
+                refuse_unknown_tokens(part.inputs, known)
         return made
 
-    def _cut(self, rows: Rows, max_length: int) -> Tokens:
-        known = self._tokens.get(id(rows))
-        if known is not None and (max_length >= self.longest_input or known.longest <= max_length):
+    def _cut(self, rows: Rows, longest: int | None) -> Inputs:
+        known = self._read.get(id(rows))
+        if known is not None and (
+            longest is None
+            or longest >= (self.longest_input or 0)
+            or int(known.lengths.max(initial=0)) <= longest
+        ):
             return known
-        return tokenize(self.tokenizer, rows.texts, rows.pairs, max_length)
+        return self.reader.read(rows.texts, rows.pairs, longest)
+
+
+def reader_for(path: Path, config: Any, reads: Reads) -> Reader:
+    """What turns rows into inputs for the model in a folder."""
+    return PictureReader(path) if reads == "image" else TextReader(path, config)
 
 
 def faster_precision(fp32: float, bf16: float) -> tuple[str, str]:

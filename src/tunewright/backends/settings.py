@@ -1,4 +1,4 @@
-"""What every backend is given: the rows as tokens, and the recipe as plain values."""
+"""What every backend is given: the rows as inputs, and the recipe as plain values."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from tunewright.backends.tokens import Tokens
+from tunewright.backends.inputs import Inputs
 from tunewright.recipe.schema import TASKS, Adapt, Kind, Recipe
 from tunewright.train.batches import in_parts
 
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of training or validation: tokens, and `labels.targets`."""
+    """The rows of training or validation, and their `labels.targets`."""
 
-    tokens: Tokens
+    inputs: Inputs
     targets: np.ndarray
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tunewright.backends.folder import load_tokenizer, longest_input
 from tunewright.data.rows import in_chunks
 from tunewright.errors import ModelError
 
@@ -18,12 +20,16 @@ from tunewright.errors import ModelError
 class Tokens:
     """The rows of one part.
 
-    ids: int32 (all tokens); types: int8 (all tokens) or None; starts: int64 (rows + 1).
+    ids: int32 (all tokens); types: int8 (all tokens) or None; starts: int64 (rows + 1); padding: the
+    token that stands past a row's end.
     """
 
     ids: np.ndarray
     types: np.ndarray | None
     starts: np.ndarray
+    padding: int
+
+    are_ragged = True
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -33,18 +39,65 @@ class Tokens:
         """int64 (rows): tokens per row."""
         return np.diff(self.starts)
 
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest row; 0 without rows."""
-        return int(self.lengths.max(initial=0))
-
     def sha256(self) -> str:
-        """Of every token, by which a changed row or tokenizer shows."""
-        found = hashlib.sha256()
+        """See `Inputs`."""
+        found = hashlib.sha256(str(self.padding).encode())
         for array in (self.ids, self.starts, self.types):
             found.update(repr(None if array is None else (array.dtype, array.shape)).encode())
             found.update(b"" if array is None else array.tobytes())
         return found.hexdigest()
+
+    def end_in_padding(self) -> bool:
+        """Whether a row's own last token is the padding token."""
+        return bool((self.ids[self.starts[1:] - 1] == self.padding).any())
+
+    def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Padded int64 arrays (rows, longest row) of ids, mask and, for pairs, types."""
+        starts, lengths = self.starts[rows], self.lengths[rows]
+        columns = np.arange(int(lengths.max()))
+        inside = columns[None, :] < lengths[:, None]
+        at = (starts[:, None] + columns[None, :])[inside]
+        ids = np.full(inside.shape, self.padding, dtype=np.int64)
+        ids[inside] = self.ids[at]
+        arrays = {"input_ids": ids, "attention_mask": inside.astype(np.int64)}
+        if self.types is not None:
+            types = np.zeros(inside.shape, dtype=np.int64)
+            types[inside] = self.types[at]
+            arrays["token_type_ids"] = types
+        return arrays
+
+
+class TextReader:
+    """Implements `Reader`, by a folder's tokenizer.
+
+    Raises:
+        ModelError: the folder has none that can be read.
+    """
+
+    def __init__(self, path: Path, config: Any) -> None:
+        self.tokenizer = load_tokenizer(path)
+        _give_padding(self.tokenizer)
+        self.padding: int = self.tokenizer.pad_token_id
+        self.longest_input: int | None = longest_input(config, self.tokenizer)
+
+    def read(
+        self, texts: Sequence[str], pairs: Sequence[str] | None, longest: int | None
+    ) -> Tokens:
+        """See `Reader`."""
+        return tokenize(self.tokenizer, texts, pairs, longest or self.longest_input or 0)
+
+    def save(self, folder: Path) -> None:
+        """See `Reader`."""
+        self.tokenizer.save_pretrained(folder)
+
+
+def _give_padding(tokenizer: Any) -> None:
+    """Decoders often have no padding token; the end token serves, under the mask."""
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise ModelError("the tokenizer has no padding, end or unknown token", fix="add one to it")
+    tokenizer.padding_side = "right"
 
 
 def tokenize(
@@ -80,6 +133,7 @@ def tokenize(
         ids=np.concatenate(ids) if ids else np.zeros(0, np.int32),
         types=np.concatenate(types) if types else None,
         starts=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
+        padding=tokenizer.pad_token_id,
     )
 
 
@@ -108,29 +162,3 @@ def refuse_unknown_tokens(tokens: Tokens, known: int) -> None:
 def _printable(text: str) -> str:
     """Unpaired surrogates cannot be encoded as UTF-8, which tokenizers need."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def collate(tokens: Tokens, rows: np.ndarray, pad_id: int) -> dict[str, np.ndarray]:
-    """Padded int64 arrays (rows, longest row) of ids, mask and, for pairs, types."""
-    starts, lengths = tokens.starts[rows], tokens.lengths[rows]
-    columns = np.arange(int(lengths.max()))
-    inside = columns[None, :] < lengths[:, None]
-    at = (starts[:, None] + columns[None, :])[inside]
-    ids = np.full(inside.shape, pad_id, dtype=np.int64)
-    ids[inside] = tokens.ids[at]
-    arrays = {"input_ids": ids, "attention_mask": inside.astype(np.int64)}
-    if tokens.types is not None:
-        types = np.zeros(inside.shape, dtype=np.int64)
-        types[inside] = tokens.types[at]
-        arrays["token_type_ids"] = types
-    return arrays
-
-
-def sorted_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
-    """Row numbers in order of length, in batches of at most `budget` tokens with padding."""
-    order = np.argsort(-lengths, kind="stable")
-    first = 0
-    while first < len(order):
-        size = max(1, budget // max(1, int(lengths[order[first]])))
-        yield order[first : first + size]
-        first += size

@@ -27,13 +27,13 @@ class Facts:
     """What the defaults depend on.
 
     kind: what a label is; lengths: int (rows), tokens per training row before any cut; counts: training rows of each
-    label; longest_input: tokens that the model can read; width: of its hidden state.
+    label; longest_input: tokens that the model can read, None where no row is ever cut; width: of its hidden state.
     """
 
     kind: Kind
     lengths: np.ndarray
     counts: tuple[int, ...]
-    longest_input: int
+    longest_input: int | None
     width: int
 
 
@@ -93,8 +93,23 @@ def _choose_layers(adapt: Adapt, train: Train) -> Choice:
 
 
 def choose_max_length(train: Train, facts: Facts) -> Choice:
-    """Long enough for nearly every row, and no longer than the model can read."""
+    """Long enough for nearly every row, and no longer than the model can read.
+
+    Raises:
+        RecipeError: a length is asked for where rows are not cut, or none where they may be.
+    """
     key = "train.max_length"
+    if facts.longest_input is None:
+        if train.max_length not in ("auto", None):
+            raise RecipeError(
+                f"train.max_length is {train.max_length}, but pictures are not cut to a length",
+                fix="take train.max_length out",
+            )
+        return key, None, "pictures have the size that the model wants"
+    if train.max_length is None:
+        raise RecipeError(
+            "train.max_length is null, which is for pictures alone", fix="write auto, or a number"
+        )
     if train.max_length != "auto":
         value = min(train.max_length, facts.longest_input)
         reason = "asked for" if value == train.max_length else "the most that the model can read"

@@ -22,6 +22,9 @@ TASKS: dict[str, Kind] = {
     "text-regression": "number",
 }
 """What a row's label is: one of several classes, any number of labels, or a number."""
+Reads = Literal["text", "image"]
+READS: dict[str, Reads] = dict.fromkeys(TASKS, "text")
+"""What a row of each task is."""
 METRICS: dict[Kind, tuple[str, ...]] = {
     "one": ("accuracy", "macro_f1", "mcc", "log_loss"),
     "several": ("micro_f1", "macro_f1", "exact_match", "log_loss"),
@@ -191,8 +194,9 @@ class Train(Section):
     layer_decay: Annotated[float, Field(gt=0, le=1)] | Auto = Field("auto")
     batch_size: Count | Auto = Field("auto", description="rows per optimizer step")
     accumulate: Count = Field(1, description="parts that each step's batch is computed in")
-    max_length: Annotated[int, Field(ge=4)] | Auto = Field(
-        "auto", description="tokens per row; longer rows are cut, and counted"
+    max_length: Annotated[int, Field(ge=4)] | Auto | None = Field(
+        "auto",
+        description="tokens per row; longer rows are cut, and counted; null for pictures",
     )
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="share of the run's steps in which the rate rises"

@@ -12,6 +12,7 @@ import numpy as np
 from tunewright.backends import probe
 from tunewright.backends.answers import Answers, answers_for
 from tunewright.backends.base import PhaseStart
+from tunewright.backends.inputs import sorted_batches
 from tunewright.backends.keras.compiled import Batch, Compiled
 from tunewright.backends.keras.frozen import Frozen
 from tunewright.backends.keras.model import Classifier
@@ -19,7 +20,6 @@ from tunewright.backends.keras.optimizer import AdamW
 from tunewright.backends.keras.ports import Port
 from tunewright.backends.keras.state import read_arrays, write_arrays
 from tunewright.backends.settings import Part, StepSettings, label_weights, pieces
-from tunewright.backends.tokens import collate, sorted_batches
 from tunewright.errors import ModelError
 from tunewright.train.phases import PhasePlan, deepest
 
@@ -45,7 +45,6 @@ class KerasClassifier:
         parts: Mapping[str, Part],
         settings: StepSettings,
         *,
-        padding: int,
         device_type: str,
         save: Callable[[Path, tuple[Port, ...], Answers, Batch, np.ndarray], None],
         news: str,
@@ -54,7 +53,6 @@ class KerasClassifier:
         self.made = made
         self.parts = parts
         self.settings = settings
-        self.padding = padding
         self.device_type = device_type
         self.news = news
         self.num_blocks = made.num_blocks
@@ -80,8 +78,8 @@ class KerasClassifier:
         started = time.monotonic()
         self.frozen.keep(blocks, {"train": 2, "validation": 2}, None)
         part = self.parts["train"]
-        features = np.zeros((len(part.tokens), self.made.head.features.shape[-1]), dtype=np.float32)
-        for rows in sorted_batches(part.tokens.lengths, EVAL_TOKENS):
+        features = np.zeros((len(part.inputs), self.made.head.features.shape[-1]), dtype=np.float32)
+        for rows in sorted_batches(part.inputs.lengths, EVAL_TOKENS):
             features[rows] = self.compiled.features(
                 self._batch("train", rows), self.frozen.kept("train", rows)
             )
@@ -135,7 +133,7 @@ class KerasClassifier:
         count = sum(len(rows) for rows in parts)
         train = self.parts["train"]
         total, gradients = 0.0, None
-        for rows in pieces(parts, train.tokens.lengths, TOKENS_AT_ONCE):
+        for rows in pieces(parts, train.inputs.lengths, TOKENS_AT_ONCE):
             loss, found = self.compiled.gradients(
                 self._batch("train", rows),
                 self.learned[rows],
@@ -156,12 +154,12 @@ class KerasClassifier:
 
     def answers(self, part: str) -> np.ndarray:
         """See `Backend`."""
-        tokens = self.parts[part].tokens
+        inputs = self.parts[part].inputs
         return self.answer.by(
             lambda rows: self.compiled.scores(
                 self._batch(part, rows), self.frozen.kept(part, rows)
             ),
-            tokens.lengths,
+            inputs.lengths,
             self.settings.num_labels,
             budget=EVAL_TOKENS,
         )
@@ -201,14 +199,14 @@ class KerasClassifier:
 
     def first_answers(self) -> tuple[Batch, np.ndarray]:
         """The first training rows, and their scores (rows, labels), before softmax."""
-        rows = np.arange(min(FIRST_ROWS, len(self.parts["train"].tokens)))
+        rows = np.arange(min(FIRST_ROWS, len(self.parts["train"].inputs)))
         batch = self._batch("train", rows)
         return batch, self.compiled.scores(batch)
 
     # ---- how it is done
 
     def _batch(self, part: str, rows: np.ndarray) -> Batch:
-        return collate(self.parts[part].tokens, rows, self.padding)
+        return self.parts[part].inputs.batch(rows)
 
     def _moments(self) -> dict[str, np.ndarray]:
         return self.resumed if self.optimizer is None else self.optimizer.tensors()

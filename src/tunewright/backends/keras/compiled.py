@@ -147,7 +147,8 @@ class Compiled:
             return arguments(model, batch)
         if kept is None:
             kept = self._keep(arguments(self._below, batch))
-        if kept.shape[1] != batch["input_ids"].shape[1]:  # one vector stands for a row
+        ids = batch.get("input_ids")
+        if ids is not None and kept.shape[1] != ids.shape[1]:  # one vector stands for a row
             batch = {name: np.ones((len(kept), 1), each.dtype) for name, each in batch.items()}
         return arguments(model, batch, kept)
 

@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tunewright.backends.folder import trained_length
 from tunewright.backends.keras.framework import Frameworks, start
 from tunewright.backends.keras.model import INPUTS, build
-from tunewright.backends.tokens import collate, tokenize
 from tunewright.backends.torch.predictor import TorchPredictor
 from tunewright.errors import ModelError
 
@@ -40,10 +38,7 @@ def export(
     plain = TorchPredictor(folder)
     weights = {name: tensor.numpy() for name, tensor in plain.model.state_dict().items()}
     made = build(fw, plain.model.config, weights, dropout=None, attention_dropout=False, bf16=False)
-    tokens = tokenize(
-        plain.tokenizer, texts, pairs, trained_length(plain.model.config, plain.tokenizer)
-    )
-    batch = collate(tokens, np.arange(len(texts)), plain.tokenizer.pad_token_id)
+    batch = plain.inputs(texts, pairs).batch(np.arange(len(texts)))
     given = {
         each.name: batch.get(INPUTS[each.name], np.zeros_like(batch["input_ids"])).astype(np.int32)
         for each in made.model.inputs
@@ -61,7 +56,7 @@ def export(
             f"written as {kind} the model answers otherwise: scores differ by {apart:.2g}",
             fix="export to another form",
         )
-    plain.tokenizer.save_pretrained(out)
+    plain.reader.save(out)
     return apart
 
 

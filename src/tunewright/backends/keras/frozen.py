@@ -49,14 +49,14 @@ class Frozen(FrozenLayers):
 
     def content_key(self, blocks: int) -> str:
         """See `FrozenLayers`."""
-        rows = [part.tokens.sha256() for part in self.parts.values()]
+        rows = [part.inputs.sha256() for part in self.parts.values()]
         return content_key(self._below(blocks), rows, blocks, self.bf16)
 
     def find_place(self, blocks: int, batch: Any) -> tuple[Place | None, str]:
         """See `FrozenLayers`."""
         if blocks >= self.compiled.made.num_blocks:
             return None, "nothing is frozen"
-        place = Place(one_vector=blocks == 0)
+        place = Place(one_vector=blocks == 0 and self.parts["train"].inputs.are_ragged)
         whole = self.compiled.scores(batch)
         top = self.compiled.scores(batch, self.keep_of(place, batch))
         apart = float(np.abs(whole - top).max() / max(1.0, float(np.abs(whole).max())))

@@ -9,6 +9,7 @@ import numpy as np
 
 from tunewright.backends.keras.framework import Frameworks
 from tunewright.backends.keras.ports import Reader
+from tunewright.backends.keras.spine import Spine
 from tunewright.errors import ModelError
 
 
@@ -16,15 +17,17 @@ from tunewright.errors import ModelError
 class Head:
     """What a head reads, and its layers by the names of their weights in Transformers.
 
-    reads: the backbone's pooled vector, or the first or the last token's. hidden: name and
-    activation of a layer before the last. rate: the config's names of the dropout's rate.
+    reads: the backbone's pooled vector; the first or the last token's; the mean of all; or the first
+    beside the mean of the others. hidden: name and activation of a layer before the last. rate: the
+    config's names of the dropout's rate; drops: whether there is dropout at all.
     """
 
-    reads: Literal["pooled", "first", "last"]
+    reads: Literal["pooled", "first", "last", "mean", "first and mean"]
     out: str
     rate: tuple[str, ...]
     hidden: tuple[str, str] | None = None
     dropout_first: bool = False
+    drops: bool = True
     bias: bool = True
 
 
@@ -49,6 +52,12 @@ _ROBERTA = Head(
     hidden=("classifier.dense", "tanh"),
     dropout_first=True,
 )
+_PICTURES = {
+    "vit": Head("first", "classifier", (), drops=False),
+    "deit": Head("first", "classifier", (), drops=False),
+    "dinov2": Head("first and mean", "classifier", (), drops=False),
+    "swin": Head("mean", "classifier", (), drops=False),
+}
 _DECODER = Head("last", "score", (), bias=False)
 HEADS = {
     "bert": _BERT,
@@ -61,6 +70,7 @@ HEADS = {
     **dict.fromkeys(
         ("gpt2", "llama", "mistral", "gemma", "gemma2", "qwen2", "qwen3", "smollm3"), _DECODER
     ),
+    **_PICTURES,
 }
 
 
@@ -72,32 +82,32 @@ def head_of(kind: str) -> Head:
     """
     if kind not in HEADS:
         raise ModelError(
-            f"backend keras cannot classify text with a model of the type {kind}",
+            f"backend keras cannot classify with a model of the type {kind}",
             fix=f"use backend torch, or a model of one of these: {', '.join(HEADS)}",
         )
     return HEADS[kind]
 
 
 def put_head(
-    fw: Frameworks, head: Head, backbone: Any, config: Any, reader: Reader, dropout: float | None
+    fw: Frameworks, head: Head, spine: Spine, config: Any, reader: Reader, dropout: float | None
 ) -> Scores:
     """Put a head on a backbone, with the weights that are there.
 
     Args:
         dropout: None for the config's own.
     """
-    keras, outputs = fw.keras, backbone.output
+    keras, outputs = fw.keras, spine.output
     rates = [dropout, *(getattr(config, name, None) for name in head.rate)]
     rate = next((rate for rate in rates if rate is not None), 0.0)
 
     def drop(state: Any, name: str) -> Any:
-        return keras.layers.Dropout(rate, name=name)(state)
+        return keras.layers.Dropout(rate, name=name)(state) if head.drops else state
 
     if head.reads == "pooled":
         state = outputs["pooled_output"]
     else:
         tokens = outputs["sequence_output"] if isinstance(outputs, dict) else outputs
-        state = _token(fw, tokens, backbone, head.reads)
+        state = _read(fw, tokens, spine, head.reads)
     if head.dropout_first:
         state = drop(state, "head_dropout")
     if head.hidden is not None:
@@ -111,11 +121,16 @@ def put_head(
     return Scores("last" if head.reads == "last" else "first", scores, state, last)
 
 
-def _token(fw: Frameworks, tokens: Any, backbone: Any, which: str) -> Any:
+def _read(fw: Frameworks, tokens: Any, spine: Spine, which: str) -> Any:
+    """(rows, width) of (rows, tokens, width)."""
+    ops = fw.keras.ops
     if which == "first":
         return tokens[:, 0, :]
-    ops = fw.keras.ops
-    mask = backbone.input["padding_mask"]
+    if which == "mean":
+        return ops.mean(tokens, axis=1)
+    if which == "first and mean":
+        return ops.concatenate([tokens[:, 0, :], ops.mean(tokens[:, 1:], axis=1)], axis=1)
+    mask = next(each for each in spine.inputs if each.name == "padding_mask")
     last = ops.sum(ops.cast(mask, "int32"), axis=1) - 1
     return ops.squeeze(ops.take_along_axis(tokens, last[:, None, None], axis=1), axis=1)
 

@@ -13,6 +13,7 @@ from tunewright.backends.keras.framework import Frameworks
 from tunewright.backends.keras.heads import Scores, head_of, put_head
 from tunewright.backends.keras.optimizer import Weight
 from tunewright.backends.keras.ports import Port, Reader
+from tunewright.backends.keras.spine import Spine, read_above, spine_of
 from tunewright.errors import ModelError
 
 DROPOUTS = ("hidden_dropout_prob", "dropout", "resid_pdrop")
@@ -29,45 +30,43 @@ class Classifier:
     """A Keras model and its parts.
 
     Args:
+        spine: what lies below the head.
         head: its symbolic scores, what enters the last layer, and that layer.
-        blocks: its repeated layers, bottom to top; one group where layers are used again.
-        borders: the symbolic state that leaves each block.
         ports: where each of its weights came from.
     """
 
     fw: Frameworks
-    backbone: Any
+    spine: Spine
     head: Scores
-    blocks: tuple[tuple[Any, ...], ...]
-    borders: tuple[Any, ...]
     ports: tuple[Port, ...]
 
     @property
     def num_blocks(self) -> int:
         """Blocks between embeddings and head."""
-        return len(self.blocks)
+        return len(self.spine.blocks)
 
     @cached_property
     def model(self) -> Any:
         """Inputs to scores."""
-        return self.fw.keras.Model(self.backbone.inputs, self.head.scores)
+        return self.fw.keras.Model(self.spine.inputs, self.head.scores)
 
     @cached_property
     def features(self) -> Any:
         """Inputs to what enters the last layer."""
-        return self.fw.keras.Model(self.backbone.inputs, self.head.features)
+        return self.fw.keras.Model(self.spine.inputs, self.head.features)
 
     def trainable(self, top: int) -> list[Weight]:
         """What learns when the top `top` blocks do; with all blocks, the embeddings too."""
         height = {
             id(variable): self.num_blocks - 1 - index
-            for index, block in enumerate(self.blocks)
+            for index, block in enumerate(self.spine.blocks)
             for layer in block
             for variable in layer.trainable_variables
         }
-        embedded = self.fw.keras.Model(self.backbone.inputs, self._entry()).trainable_variables
+        embedded = self.fw.keras.Model(self.spine.inputs, self.spine.entry).trainable_variables
         height |= {id(variable): self.num_blocks for variable in embedded}
-        whole = {id(p.variable): p for p in self.ports}
+        idle = {id(variable) for variable in self.spine.idle}
+        whole = {id(p.variable): p for p in self.ports if id(p.variable) not in idle}
         highest = top - 1 if top < self.num_blocks else top
         return [
             Weight(whole[id(variable)].key, variable, above, whole[id(variable)].is_matrix)
@@ -77,39 +76,15 @@ class Classifier:
 
     def below(self, blocks: int) -> Any:
         """Inputs to the state that enters the top `blocks`; only where some lie below."""
-        return self.fw.keras.Model(self.backbone.inputs, self._border(blocks))
+        return self.fw.keras.Model(self.spine.inputs, self._border(blocks))
 
     def above(self, blocks: int, end: Any) -> Any:
         """That state, and the inputs that are still read, to a symbolic end."""
         border = self._border(blocks)
-        inputs = [border, *self._read_above(border, end)]
-        return self.fw.keras.Model(inputs, end)
+        return self.fw.keras.Model([border, *read_above(border, end)], end)
 
     def _border(self, blocks: int) -> Any:
-        return self.borders[self.num_blocks - 1 - blocks]
-
-    def _entry(self) -> Any:
-        """The symbolic state that enters the lowest block."""
-        first = self.blocks[0][0]._inbound_nodes[0]
-        return first.input_tensors[0]
-
-    def _read_above(self, border: Any, end: Any) -> list[Any]:
-        """The model's inputs that lead to the end without passing the border."""
-        wanted = {id(each): each for each in self.backbone.inputs}
-        found: dict[int, Any] = {}
-        seen: set[int] = set()
-        todo = [end]
-        while todo:
-            tensor = todo.pop()
-            if id(tensor) in seen or tensor is border:
-                continue
-            seen.add(id(tensor))
-            if id(tensor) in wanted:
-                found[id(tensor)] = tensor
-                continue
-            operation, at, _ = tensor._keras_history
-            todo += operation._inbound_nodes[at].input_tensors
-        return list(found.values())
+        return self.spine.borders[self.num_blocks - 1 - blocks]
 
 
 def build(
@@ -130,7 +105,7 @@ def build(
         attention_dropout: whether attention weights drop out too.
         bf16: products in bfloat16, weights and scores in fp32.
     Raises:
-        ModelError: KerasHub has no such model, or not one that can classify text.
+        ModelError: KerasHub has no such model, or not one that can classify.
     """
     head = head_of(config.model_type)
     facts = config.to_dict() | {"tie_word_embeddings": True}  # a classifier predicts no words
@@ -141,7 +116,8 @@ def build(
     if rate is None:
         rate = next((v for n in DROPOUTS if (v := getattr(config, n, None)) is not None), 0.0)
     try:
-        shape = converter.convert_backbone_config(facts) | {"dropout": rate}
+        shape = converter.convert_backbone_config(facts)
+        shape["dropout_rate" if "dropout_rate" in shape else "dropout"] = rate
         if getattr(config, "n_inner", None):
             shape["intermediate_dim"] = config.n_inner
         backbone = converter.backbone_cls(**shape, dtype=policy)
@@ -154,22 +130,24 @@ def build(
             f"KerasHub cannot read this {config.model_type}: {type(error).__name__}: {error}",
             fix="use backend torch",
         ) from None
-    scores = put_head(fw, head, backbone, config, reader, dropout)
+    spine = spine_of(fw, backbone, config.model_type)
+    scores = put_head(fw, head, spine, config, reader, dropout)
     if not attention_dropout:
         _without_attention_dropout(backbone)
-    blocks, borders = _blocks(fw, backbone)
-    return Classifier(fw, backbone, scores, blocks, borders, reader.done())
+    return Classifier(fw, spine, scores, reader.done())
 
 
 def arguments(model: Any, batch: Mapping[str, np.ndarray], state: Any = None) -> Any:
     """A batch under the names of a Keras model's inputs; `state` goes in as the first of them.
 
     Args:
-        batch: as `collate` gives it, under the names of Transformers.
+        batch: as `Inputs` give it, under the names of Transformers.
     """
     given = []
     for each in model.inputs:
-        if each.name in INPUTS:
+        if "pixel_values" in batch and state is None:
+            given.append(batch["pixel_values"].transpose(0, 2, 3, 1))
+        elif each.name in INPUTS:
             source = batch.get(INPUTS[each.name])
             given.append(np.zeros_like(batch["input_ids"]) if source is None else source)
         else:
@@ -187,15 +165,6 @@ def layers(layer: Any) -> Iterator[Any]:
             seen.add(id(each))
             yield each
             todo += getattr(each, "_layers", [])
-
-
-def _blocks(fw: Frameworks, backbone: Any) -> tuple[tuple[tuple[Any, ...], ...], tuple[Any, ...]]:
-    """The repeated layers, and the state that leaves each; one group where they are used again."""
-    found = tuple(fw.keras.tree.flatten(backbone.transformer_layers))
-    if all(len(layer._inbound_nodes) == 1 for layer in found):
-        return tuple((layer,) for layer in found), tuple(layer.output for layer in found)
-    outputs = backbone.output
-    return (found,), (outputs["sequence_output"] if isinstance(outputs, dict) else outputs,)
 
 
 def _converter(fw: Frameworks, kind: str, facts: dict[str, Any]) -> Any:

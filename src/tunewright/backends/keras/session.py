@@ -16,7 +16,7 @@ from tunewright.backends.session import LabelledRows, Session, faster_precision,
 from tunewright.backends.settings import step_settings
 from tunewright.cores import usable_cores
 from tunewright.errors import RecipeError
-from tunewright.recipe.schema import TASKS, Recipe
+from tunewright.recipe.schema import TASKS, Reads, Recipe
 
 ROWS, MEASURE_S = 1024, 0.15
 
@@ -24,8 +24,8 @@ ROWS, MEASURE_S = 1024, 0.15
 class KerasSession(Session):
     """See `Session`."""
 
-    def __init__(self, path: Path, threads: int | None) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, threads: int | None, reads: Reads = "text") -> None:
+        super().__init__(path, reads)
         head_of(self.config.model_type)
         self.fw = start(threads)
 
@@ -41,7 +41,7 @@ class KerasSession(Session):
     def open(
         self, recipe: Recipe, labels: tuple[str, ...], parts: Mapping[str, LabelledRows]
     ) -> KerasClassifier:
-        """The model with its new head, and the rows as tokens.
+        """The model with its new head, and the rows as it takes them.
 
         Args:
             recipe: resolved.
@@ -57,12 +57,13 @@ class KerasSession(Session):
             self.path,
             labels,
             TASKS[recipe.task],
+            self.reader,
             recipe.seed,
             attention_dropout=recipe.adapt.dropout == "model",
             max_length=train.max_length,
         )
         loaded = twin.load()
-        tokens = self.tokenized(parts, train.max_length, loaded.known_tokens)
+        inputs = self.inputs(parts, train.max_length, loaded.known_tokens)
         bf16 = train.precision == "bf16"
         settings = step_settings(
             recipe,
@@ -81,9 +82,8 @@ class KerasSession(Session):
         )
         backend = KerasClassifier(
             made,
-            tokens,
+            inputs,
             settings,
-            padding=loaded.tokenizer.pad_token_id,
             device_type="cuda" if self.fw.tf.config.list_physical_devices("GPU") else "cpu",
             save=twin.save,
             news=loaded.news,

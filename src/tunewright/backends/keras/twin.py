@@ -12,6 +12,7 @@ import torch
 
 from tunewright.backends.answers import Answers
 from tunewright.backends.folder import note_trained_length, quiet
+from tunewright.backends.inputs import Reader
 from tunewright.backends.keras.ports import Port, weights_back
 from tunewright.backends.torch.head import in_units, last_linear
 from tunewright.backends.torch.load import Loaded, load_classifier
@@ -27,15 +28,16 @@ class Twin:
 
     Args:
         path: the pre-trained folder.
-        max_length: tokens at which rows are cut in training.
+        max_length: tokens at which rows are cut in training; None where none is.
     """
 
     path: Path
     labels: tuple[str, ...]
     kind: Kind
+    reader: Reader
     seed: int
     attention_dropout: bool
-    max_length: int
+    max_length: int | None
 
     def load(self) -> Loaded:
         """The folder's weights under a new head."""
@@ -43,6 +45,7 @@ class Twin:
             self.path,
             self.labels,
             self.kind,
+            self.reader,
             seed=self.seed,
             attention_dropout=self.attention_dropout,
             mapped=None,
@@ -75,7 +78,7 @@ class Twin:
         with in_units(last, answers), quiet():
             refuse_other_answers(loaded, batch, answers.in_units(scores))
             loaded.model.save_pretrained(folder)
-            loaded.tokenizer.save_pretrained(folder)
+            self.reader.save(folder)
         for file in folder.rglob("*.safetensors"):  # written for their owner alone
             shutil.copymode(folder / "config.json", file)
 

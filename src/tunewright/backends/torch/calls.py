@@ -11,7 +11,6 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from tunewright.backends.settings import Part
-from tunewright.backends.tokens import collate
 from tunewright.backends.torch.cut import Batch, scores_of
 from tunewright.backends.torch.load import Loaded
 
@@ -31,7 +30,6 @@ class Calls:
         self.model: PreTrainedModel = nn.Module.to(loaded.model, device)
         self.mapped = loaded.mapped
         self.parts = parts
-        self.padding: int = loaded.tokenizer.pad_token_id
         self.device = device
         self.bf16 = bf16
         self.bound = EXACT_BF16 if bf16 else EXACT_FP32  # of two ways to the same scores
@@ -39,7 +37,7 @@ class Calls:
 
     def batch(self, part: str, rows: np.ndarray) -> Batch:
         """The model's arguments."""
-        arrays = collate(self.parts[part].tokens, rows, self.padding)
+        arrays = self.parts[part].inputs.batch(rows)
         return {name: torch.from_numpy(each).to(self.device) for name, each in arrays.items()}
 
     def scores(self, part: str, rows: np.ndarray) -> torch.Tensor:

@@ -16,14 +16,15 @@ from tunewright.backends import probe
 from tunewright.backends.answers import Answers, answers_for
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.folder import quiet
+from tunewright.backends.inputs import sorted_batches
 from tunewright.backends.settings import Part, StepSettings, label_weights, pieces
-from tunewright.backends.tokens import sorted_batches
+from tunewright.backends.tokens import Tokens
 from tunewright.backends.torch import adapters, head, state
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.calls import Calls
 from tunewright.backends.torch.device import most_tokens, return_freed_memory, seed_device
 from tunewright.backends.torch.dropout import Draws, seed_dropout
-from tunewright.backends.torch.embedding import take_over_large_tables
+from tunewright.backends.torch.embedding import UsedRows, take_over_large_tables
 from tunewright.backends.torch.frozen import Frozen
 from tunewright.backends.torch.load import Loaded
 from tunewright.backends.torch.loss import summed_loss
@@ -48,7 +49,7 @@ class TorchClassifier:
     ) -> None:
         self.calls = Calls(loaded, parts, device, bf16=settings.bf16)
         self.model = self.calls.model
-        self.tokenizer = loaded.tokenizer
+        self.reader = loaded.reader
         self.parts = parts
         self.settings = settings
         self.device = device
@@ -61,7 +62,7 @@ class TorchClassifier:
                 "dropout in its hidden layers",
                 fix="leave adapt.dropout on auto",
             )
-        first = np.arange(min(2, len(parts["train"].tokens)))
+        first = np.arange(min(2, len(parts["train"].inputs)))
         with self.calls.paging_out():
             self.layout: Layout = find_layout(self.model, self.calls.batch("train", first))
         self.num_blocks = self.layout.num_blocks
@@ -80,8 +81,7 @@ class TorchClassifier:
         self.answer: Answers = answers_for(train, settings.kind, has_bias=last.bias is not None)
         self.learned = self.answer.learned(train)
         self.one_token = self._leave_out_other_tokens()
-        used = np.union1d(parts["train"].tokens.ids, [self.calls.padding])
-        self.tables = take_over_large_tables(self.model, used)
+        self.tables = self._take_over_large_tables()
         self.label_weights = self._label_weights()
         self.optimizer: torch.optim.AdamW | None = None
         self.resumed: dict[str, torch.Tensor] = {}  # an optimizer's state, until there is one
@@ -99,14 +99,14 @@ class TorchClassifier:
         self.frozen.keep(blocks, {"train": 2, "validation": 2}, None)
         layer = head.last_linear(self.model, self.settings.num_labels)
         part = self.parts["train"]
-        features = np.zeros((len(part.tokens), layer.in_features), dtype=np.float32)
+        features = np.zeros((len(part.inputs), layer.in_features), dtype=np.float32)
         caught: list[torch.Tensor] = []
         hook = layer.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
         try:
             with self.calls.inference():
-                for rows in sorted_batches(part.tokens.lengths, self.eval_tokens):
+                for rows in sorted_batches(part.inputs.lengths, self.eval_tokens):
                     self.frozen.scores("train", rows)
-                    found = _one_per_row(caught.pop(), part.tokens.lengths[rows])
+                    found = _one_per_row(caught.pop(), part.inputs.lengths[rows])
                     features[rows] = found.float().cpu().numpy()
         finally:
             hook.remove()
@@ -196,11 +196,11 @@ class TorchClassifier:
 
     def answers(self, part: str) -> np.ndarray:
         """See `Backend`."""
-        tokens = self.parts[part].tokens
+        inputs = self.parts[part].inputs
         with self.calls.inference():
             return self.answer.by(
                 lambda rows: self.frozen.scores(part, rows).float().cpu().numpy(),
-                tokens.lengths,
+                inputs.lengths,
                 self.settings.num_labels,
                 budget=self.eval_tokens,
             )
@@ -249,7 +249,7 @@ class TorchClassifier:
         with head.in_units(last, self.answer):
             with quiet(), state.system_errors(), plain, self.calls.paging_out():
                 self.model.save_pretrained(folder)
-                self.tokenizer.save_pretrained(folder)
+                self.reader.save(folder)
             if adapted:
                 adapters.save_adapter(self.model, self.layout, folder / "adapter")
         for file in folder.rglob("*.safetensors"):  # written for their owner alone
@@ -259,13 +259,21 @@ class TorchClassifier:
 
     def _leave_out_other_tokens(self) -> OneToken | None:
         """Unless a row ends in padding of its own, after which a head's last token is not ours."""
-        tokens = [part.tokens for part in self.parts.values()]
-        if any((each.ids[each.starts[1:] - 1] == self.calls.padding).any() for each in tokens):
-            return None
-        lengths = self.parts["train"].tokens.lengths
+        for part in self.parts.values():
+            tokens = part.inputs
+            if not isinstance(tokens, Tokens) or tokens.end_in_padding():
+                return None
+        lengths = self.parts["train"].inputs.lengths
         batch = self.calls.batch("train", np.array([np.argmin(lengths), np.argmax(lengths)]))
         with self.calls.inference():
             return leave_out_other_tokens(self.model, self.layout, batch, self.calls.bound)
+
+    def _take_over_large_tables(self) -> dict[str, UsedRows]:
+        tokens = self.parts["train"].inputs
+        if not isinstance(tokens, Tokens):
+            return {}
+        used = np.union1d(tokens.ids, [tokens.padding])
+        return take_over_large_tables(self.model, used)
 
     def _moments(self) -> dict[str, torch.Tensor]:
         if self.optimizer is None:
@@ -277,7 +285,7 @@ class TorchClassifier:
         if self.frozen.prefix is not None and self.frozen.prefix.one_vector:
             yield from parts
             return
-        lengths = self.parts["train"].tokens.lengths
+        lengths = self.parts["train"].inputs.lengths
         yield from pieces(parts, lengths, self.most_tokens)
 
     def _wake(self) -> None:

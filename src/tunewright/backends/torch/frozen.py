@@ -52,10 +52,10 @@ class Frozen(FrozenLayers):
     def content_key(self, blocks: int) -> str:
         """See `FrozenLayers`."""
         learning = {name for name, _ in self.layout.trainable(blocks)}
-        rows = [each.tokens.sha256() for each in self.parts.values()]
+        rows = [each.inputs.sha256() for each in self.parts.values()]
         with self.calls.paging_out():
             frozen = state.weights(self.calls.model, leave_out=learning).values()
-            return content_key(facts_of(frozen), rows, blocks, self.calls.bf16, self.calls.padding)
+            return content_key(facts_of(frozen), rows, blocks, self.calls.bf16)
 
     def find_place(self, blocks: int, batch: Any) -> tuple[Place | None, str]:
         """See `FrozenLayers`."""

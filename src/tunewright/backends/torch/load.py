@@ -9,10 +9,18 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForImageClassification,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+)
 
 from tunewright.backends.answers import PROBLEMS
-from tunewright.backends.folder import first_line, load_tokenizer, quiet
+from tunewright.backends.folder import first_line, quiet
+from tunewright.backends.inputs import Reader
+from tunewright.backends.pictures import PictureReader
+from tunewright.backends.tokens import TextReader
 from tunewright.backends.torch.mapped import MappedWeights
 from tunewright.errors import ModelError
 from tunewright.recipe.schema import Kind
@@ -22,19 +30,21 @@ ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model, its tokenizer, and the names of the weights that the folder did not have.
+    """A model, what reads its rows, and the names of the weights that the folder did not have.
 
     mapped: where the others lie, None in ordinary memory.
     """
 
     model: PreTrainedModel
-    tokenizer: Any
+    reader: Reader
     new: tuple[str, ...]
     mapped: MappedWeights | None
 
     @property
     def known_tokens(self) -> int:
-        """Tokens that the model has an embedding for."""
+        """Tokens that the model has an embedding for; none of a model of pictures."""
+        if isinstance(self.reader, PictureReader):
+            return 0
         table: Any = self.model.get_input_embeddings()
         return int(table.num_embeddings)
 
@@ -51,6 +61,7 @@ def load_classifier(
     path: Path,
     labels: Sequence[str],
     kind: Kind,
+    reader: Reader,
     *,
     seed: int,
     attention_dropout: bool,
@@ -68,7 +79,6 @@ def load_classifier(
     """
     names = dict(enumerate(labels))
     with quiet():
-        tokenizer = load_tokenizer(path)
         try:
             config = AutoConfig.from_pretrained(path, trust_remote_code=False)
             config.num_labels = len(labels)
@@ -79,23 +89,27 @@ def load_classifier(
                 for name in ATTENTION_DROPOUTS:
                     if hasattr(config, name):
                         setattr(config, name, 0.0)
-            _give_padding(config, tokenizer)
+            config.use_cache = False
+            if isinstance(reader, TextReader):
+                config.pad_token_id = reader.padding
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                model, report = _with_weights(path, config, mapped)
+                model, report = _with_weights(path, config, reader, mapped)
         except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
             raise ModelError(
                 f"the model in {path} cannot be loaded: {first_line(error)}",
-                fix="it must be a Transformers model that can classify text",
+                fix="it must be a Transformers model that can classify such rows",
             ) from None
     new = sorted(
         {*report["missing_keys"], *(entry[0] for entry in report.get("mismatched_keys", ()))}
     )
     _refuse_hollow(path, model, new)
-    return Loaded(model, tokenizer, tuple(new), mapped)
+    return Loaded(model, reader, tuple(new), mapped)
 
 
-def _with_weights(path: Path, config: Any, mapped: MappedWeights | None) -> tuple[Any, Any]:
+def _with_weights(
+    path: Path, config: Any, reader: Reader, mapped: MappedWeights | None
+) -> tuple[Any, Any]:
     """The model, and what Transformers says of its weights."""
     wanted: dict[str, Any] = {
         "config": config,
@@ -104,7 +118,10 @@ def _with_weights(path: Path, config: Any, mapped: MappedWeights | None) -> tupl
         "output_loading_info": True,
         "ignore_mismatched_sizes": True,
     }
-    automatic: Any = AutoModelForSequenceClassification
+    of_pictures = isinstance(reader, PictureReader)
+    automatic: Any = (
+        AutoModelForImageClassification if of_pictures else AutoModelForSequenceClassification
+    )
     if mapped is None:
         found: tuple[Any, Any] = automatic.from_pretrained(path, use_safetensors=True, **wanted)
         return found
@@ -112,17 +129,6 @@ def _with_weights(path: Path, config: Any, mapped: MappedWeights | None) -> tupl
         kind: Any = type(automatic.from_config(config))
     found = kind.from_pretrained(None, state_dict=mapped.named, **wanted)
     return found
-
-
-def _give_padding(config: Any, tokenizer: Any) -> None:
-    """Decoders often have no padding token; the end token serves, under the mask."""
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    if tokenizer.pad_token is None:
-        raise ModelError("the tokenizer has no padding, end or unknown token", fix="add one to it")
-    tokenizer.padding_side = "right"
-    config.pad_token_id = tokenizer.pad_token_id
-    config.use_cache = False
 
 
 def _refuse_hollow(path: Path, model: nn.Module, new: Sequence[str]) -> None:

@@ -24,7 +24,7 @@ from tunewright.backends.torch.mapped import MappedWeights, map_weights
 from tunewright.cache import cache_folder
 from tunewright.cores import usable_cores
 from tunewright.pretrained.weights import find_weights
-from tunewright.recipe.schema import TASKS, Recipe
+from tunewright.recipe.schema import TASKS, Reads, Recipe
 
 THREADS_GAIN = 1.1
 
@@ -32,9 +32,9 @@ THREADS_GAIN = 1.1
 class TorchSession(Session):
     """See `Session`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reads: Reads = "text") -> None:
         keep_freed_memory()
-        super().__init__(path)
+        super().__init__(path, reads)
         self.device = pick_device()
 
     def choose_threads(self) -> tuple[int, str]:
@@ -60,7 +60,7 @@ class TorchSession(Session):
     def open(
         self, recipe: Recipe, labels: tuple[str, ...], parts: Mapping[str, LabelledRows]
     ) -> TorchClassifier:
-        """The model with its new head, and the rows as tokens.
+        """The model with its new head, and the rows as it takes them.
 
         Args:
             recipe: resolved.
@@ -73,12 +73,13 @@ class TorchSession(Session):
             self.path,
             labels,
             TASKS[recipe.task],
+            self.reader,
             seed=recipe.seed,
             attention_dropout=recipe.adapt.dropout == "model",
             mapped=mapped,
         )
         note_trained_length(loaded.model, train.max_length)
-        tokens = self.tokenized(parts, train.max_length, loaded.known_tokens)
+        inputs = self.inputs(parts, train.max_length, loaded.known_tokens)
         precision = torch.bfloat16 if train.precision == "bf16" else torch.float32
         settings = step_settings(
             recipe,
@@ -87,7 +88,7 @@ class TorchSession(Session):
             peak=product_rate(self.width, precision, self.device),
             width=self.width,
         )
-        return TorchClassifier(loaded, tokens, settings, self.device)
+        return TorchClassifier(loaded, inputs, settings, self.device)
 
     def _room(self, cache: float | str) -> tuple[Room | None, MappedWeights | None]:
         """What kept activations may take, None for nothing; and the weights, if there is room."""

@@ -41,10 +41,10 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         *(
             (
                 f"data.columns.{name}",
-                getattr(columns, name),
-                columns.reasons.get(name, _no_reason(getattr(columns, name))),
+                column,
+                columns.reasons.get(name, _no_reason(name, column)),
             )
-            for name in ("text", "text_pair", "label")
+            for name, column in columns.in_recipe.items()
         ),
         ("data.split.by", prepared.split_by, prepared.split_reason),
         defaults.choose_dropout(recipe.adapt),
@@ -74,7 +74,9 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     return Adapted(backend, resolved, choices, phases)
 
 
-def _no_reason(column: str | None) -> str:
+def _no_reason(name: str, column: str | None) -> str:
+    if name == "image":
+        return "the rows are texts"
     return "asked for" if column else "no second text was found"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -11,19 +12,35 @@ from typing import Any
 import numpy as np
 
 from tunewright.data.columns import find_columns
+from tunewright.data.picture_columns import picture_paths
+from tunewright.data.picture_folders import picture_table
+from tunewright.data.pictures import look_at
 from tunewright.data.read import read_table
 from tunewright.errors import DataError, RecipeError, RunError
 from tunewright.evaluation.several_labels import THRESHOLD
 from tunewright.history.folder import find_run
 from tunewright.recipe.load import load_recipe
+from tunewright.recipe.schema import READS, Reads
 
 CHUNK_ROWS = 4096
+CHUNK_PICTURES = 64
+PICTURE_SETTINGS = "preprocessor_config.json"
+"""The file in a model folder that says how pictures are prepared; models of texts have none."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model folder, what it reads, and the columns that it was trained on where they are known."""
+
+    folder: Path
+    reads: Reads
+    columns: dict[str, Any]
 
 
 def answer(
     model: Path, texts: Sequence[str], pairs: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
-    """What the model says of each text.
+    """What the model says of each text, or of the picture at each path.
 
     Args:
         model: a folder that `from_pretrained` loads.
@@ -67,12 +84,20 @@ def predict(
 
     Args:
         run: a run, or a model folder.
-        data: a file in any format that `run` reads; labels are not needed.
+        data: a file in any format that `run` reads; labels are not needed. Of a model that reads
+            pictures also a picture, or a folder of pictures.
+        lines: texts, or paths of pictures.
     Yields:
-        {"text", "label", "confidence"}, or as `answer` has it, in the input's order; rows are sorted by length inside
-        chunks of 4,096 while they are computed.
+        {"text" or "image", "label", "confidence"}, or as `answer` has it, in the input's order;
+        texts are sorted by length inside chunks of 4,096 while they are computed.
+    Raises:
+        DataError: the data cannot be read; a picture is missing or damaged, and named.
     """
-    folder, wanted = find_model(run)
+    model = find_model(run)
+    if model.reads == "image":
+        yield from _of_pictures(model, _paths(model, data, text=text, lines=lines))
+        return
+    folder, wanted = model.folder, model.columns
     if text is not None:
         if data is not None or lines is not None:
             raise RecipeError("a text and a file are both given", fix="give one of them")
@@ -93,6 +118,7 @@ def predict(
         table,
         text=known if known in table.columns else "auto",
         text_pair=wanted.get("text_pair", "auto"),
+        image=None,
         need_label=False,
     )
     texts = table.arrow[columns.text]
@@ -104,18 +130,78 @@ def predict(
     yield from _answers(folder, rows)
 
 
-def find_model(run: str | Path) -> tuple[Path, dict[str, Any]]:
+def _paths(
+    model: Model,
+    data: str | Path | None,
+    *,
+    text: str | None,
+    lines: Iterable[str] | None,
+) -> Iterator[str]:
+    """Where the pictures are: whole paths, but those of a pipe as they are written there.
+
+    Raises:
+        RecipeError: a text is given. DataError: nothing that pictures can be found by.
+    """
+    if text is not None:
+        raise RecipeError(
+            "the model reads pictures, and a text is given",
+            fix="give a picture, a folder of pictures, or a file with their paths",
+        )
+    if lines is not None:
+        yield from (line.strip() for line in lines)
+        return
+    if data is None:
+        raise RunError(
+            "nothing to predict",
+            fix="give a picture, a folder of pictures, a file, or - for a pipe",
+        )
+    path = Path(data).expanduser()
+    table = picture_table(path) if path.is_file() else None
+    if table is None:
+        table = read_table(path)
+    known = str(model.columns.get("image", ""))
+    columns = find_columns(
+        table,
+        image=known if known in table.columns else "auto",
+        task="image-classification",
+        need_label=False,
+    )
+    yield from (str(found.as_py()) for found in picture_paths(table, columns.text))
+
+
+def _of_pictures(model: Model, paths: Iterable[str]) -> Iterator[dict[str, Any]]:
+    stream = iter(paths)
+    while chunk := list(islice(stream, CHUNK_PICTURES)):
+        _refuse_unreadable(chunk)
+        for path, found in zip(chunk, answer(model.folder, chunk), strict=True):
+            yield {"image": path, **found}
+
+
+def _refuse_unreadable(paths: Sequence[str]) -> None:
+    """Raise DataError for the first picture that is missing or damaged, naming it."""
+    for path in paths:
+        if not Path(path).is_file():
+            raise DataError(f"there is no picture {path}", fix="check the path")
+    for path, look in zip(paths, look_at(paths), strict=True):
+        if look.flaw is not None:
+            raise DataError(
+                f"the picture {path} cannot be read: {look.flaw}",
+                fix="save it again as JPEG or PNG, or take it out",
+            )
+
+
+def find_model(run: str | Path) -> Model:
     """A run's model folder and its columns; or any model folder, and nothing known."""
     path = Path(run).expanduser()
     if (path / "config.json").is_file():
-        return path, {}
+        return Model(path, "image" if (path / PICTURE_SETTINGS).is_file() else "text", {})
     folder = find_run(run)
     if not (folder / "model" / "config.json").is_file():
         raise RunError(
             f"run {folder.name} has no model yet", fix=f"tunewright run --resume {folder.name}"
         )
-    columns = load_recipe(folder / "recipe.yaml").data.columns
-    return folder / "model", columns.model_dump()
+    recipe = load_recipe(folder / "recipe.yaml")
+    return Model(folder / "model", READS[recipe.task], recipe.data.columns.model_dump())
 
 
 def _answers(folder: Path, rows: Iterable[tuple[str, str | None]]) -> Iterator[dict[str, Any]]:

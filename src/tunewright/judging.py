@@ -81,6 +81,7 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
     if data is not None:
         table = read_table(data)
         rows = build_rows(table, same_columns(table, prepared.columns))
+        rows.refuse_flaws()
         _refuse_known_rows(folder, rows, str(data))
     if not len(rows):
         raise DataError(f"{data} has no rows", fix="give a file with rows")
@@ -131,7 +132,7 @@ def _judge(
         looks=times,
     )
     places = [rows.place(row) for row in range(len(rows))]
-    return judged, dict(details(answers, numbers, texts, labels, places))
+    return judged, dict(details(answers, numbers, texts, labels, places, rows.reads))
 
 
 def baselines_of(prepared: Prepared, recipe: Recipe) -> list[FittedBaseline]:
@@ -141,6 +142,7 @@ def baselines_of(prepared: Prepared, recipe: Recipe) -> list[FittedBaseline]:
         prepared.targets_of("train"),
         len(prepared.labels),
         seed=recipe.seed,
+        reads=prepared.columns.reads,
     )
 
 

@@ -337,7 +337,7 @@ def evaluate_validation(
     shown = {
         **report_of_run(folder, recipe, adapted.choices, prepared, baselines, progress.history),
         "part": "validation",
-        **details(answers, labels, texts, prepared.labels, places),
+        **details(answers, labels, texts, prepared.labels, places, prepared.columns.reads),
     }
     write_json(folder / "data" / "report.json", shown | {"licence": source.licence})
     publish(folder, judged)

@@ -16,6 +16,7 @@ from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.judge import Judgement
 from tunewright.evaluation.report import write_report
+from tunewright.evaluation.thumbnails import with_thumbnails
 from tunewright.export.card import model_card
 from tunewright.history.result import read_result
 from tunewright.history.state import read_state
@@ -76,6 +77,7 @@ def _of_training(
 def publish(folder: Path, judged: Judgement, changes: Mapping[str, Any] | None = None) -> None:
     """Write the report and the model card from what the run folder says."""
     shown = json.loads((folder / "data" / "report.json").read_text("utf-8")) | dict(changes or {})
+    shown["mistakes"] = with_thumbnails(shown["mistakes"])
     result = read_result(folder)
     seal = read_seal(folder)
     baselines = {**shown.get("baselines", {}), judged.part: judged.baselines}

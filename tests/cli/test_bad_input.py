@@ -16,6 +16,7 @@ from tiny_models import text_rows, write_csv, write_model
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "data"))
 from bad_files import CASES
+from bad_pictures import PICTURES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Cli = Callable[..., Any]
@@ -48,6 +49,17 @@ def test_a_malformed_file(
     (tmp_path / "in").mkdir()
     path = build(tmp_path / "in")
     refused(cli("run", path, "--model", tiny_bert), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "expected"), PICTURES, ids=[case[0] for case in PICTURES]
+)
+def test_wrong_pictures(
+    name: str, build: Any, expected: str, cli: Cli, tiny_bert: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    path = build(tmp_path / "in")
+    refused(cli("run", path, "--model", tiny_bert, "--until", "prepare"), expected)
 
 
 # ---- recipes
@@ -99,6 +111,11 @@ RECIPES: list[tuple[str, str, str]] = [
     ("split as given, of one file", "data: {train: tickets.csv, split: {by: given}}\n", "given"),
     ("a column that is not there", "data: {train: tickets.csv, columns: {text: body}}\n", "body"),
     ("a group that is not there", "data: {train: tickets.csv, group: customer}\n", "customer"),
+    ("text and picture are both named", "data: {train: tickets.csv, columns: {text: a, image: b}}\n", "pictures or texts"),
+    ("nothing is read", "data: {train: tickets.csv, columns: {text: null, image: null}}\n", "nothing would be read"),
+    ("text in a task of pictures", "task: image-classification\ndata: {train: tickets.csv, columns: {text: text}}\n", "named as the text"),
+    ("picture in a task of texts", "task: text-classification\ndata: {train: tickets.csv, columns: {image: text}}\n", "named as the picture"),
+    ("texts in a task of pictures", "task: image-classification\ndata: tickets.csv\n", "which column is the picture"),
     ("text and label are one column", "data: {train: tickets.csv, columns: {text: label, label: label}}\n", "label"),
     ("a file that is not there", "data: tikets.csv\n", "tikets.csv"),
     ("no phases", DATA + "train: {phases: []}\n", "phases is an empty list"),

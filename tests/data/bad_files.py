@@ -112,10 +112,10 @@ def _folder_named_csv(folder: Path) -> Path:
     return folder / "x.csv"
 
 
-def _images(folder: Path) -> Path:
+def _sounds(folder: Path) -> Path:
     for name in ("cat", "dog"):
         (folder / "pets" / name).mkdir(parents=True)
-        (folder / "pets" / name / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        (folder / "pets" / name / "1.wav").write_bytes(b"RIFF")
     return folder / "pets"
 
 
@@ -274,7 +274,7 @@ CASES: list[Case] = [
     ),
     ("folder with two train files", folder_of(GOOD, raw("train.tsv", CSV)), "two parts for train"),
     ("folder with unnamed parts", folder_of(raw("a.csv", CSV), raw("b.csv", CSV)), "several data"),
-    ("folder of images", _images, "pictures"),
+    ("folder of sounds", _sounds, "sound"),
     ("train is a folder", _train_is_folder, "is a folder"),
     ("saved data set without its shard", _saved_without_shard, "lacks its file"),
     # parts that do not fit together

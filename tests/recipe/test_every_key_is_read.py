@@ -65,6 +65,7 @@ PROOFS: dict[str, Proof] = {
     "data.test": Proof("{folder}/more.csv", "prepare"),
     "data.columns.text": Proof("note", "prepare"),
     "data.columns.text_pair": Proof("note", "prepare"),
+    "data.columns.image": Proof("picture", "prepare", refused="image and text"),
     "data.columns.label": Proof("other_label", "prepare"),
     "data.group": Proof("customer", "prepare"),
     "data.time": Proof("date", "prepare"),

@@ -37,7 +37,8 @@ def evaluate_command(run: str, *, data: str | None = None, json: bool = False) -
     for mistake in found["mistakes"][:5]:
         surely = mistake["confidence"]
         sure = "" if surely is None else f" ({surely:.2f})"
+        shown = mistake.get("text") or mistake.get("image") or ""
         said = f"{mistake['predicted']}{sure}, is {mistake['label']}"
-        out.print(f"{escape(said)}: {escape(mistake['text'][:120])}", soft_wrap=True)
+        out.print(f"{escape(said)}: {escape(shown[:120])}", soft_wrap=True)
     out.print(escape(found["verdict"]["sentence"]), soft_wrap=True)
     return 0

@@ -16,7 +16,7 @@ def predict_command(
     text: str | None = None,
     csv: bool = False,
 ) -> int:
-    """Answer for a file, a pipe or one text; one JSON object a line, in the input's order.
+    """Answer for a file, a pipe, one text or pictures; one JSON object a line, in order.
 
     Parameters
     ----------
@@ -24,7 +24,8 @@ def predict_command(
         A run (folder, name, id or last), or a model folder.
     data
         A file that run can read, or - for texts on stdin: plain lines, or JSON objects with
-        a text.
+        a text. Where the model reads pictures: a picture, a folder of pictures, a file with
+        their paths, or - for paths on stdin.
     text
         One text.
     csv
@@ -58,7 +59,7 @@ def predict_command(
 
 
 def _stdin_texts() -> Iterator[str]:
-    """Lines as they come; a line that is a JSON object gives its text."""
+    """Lines as they come; a line that is a JSON object gives its text, or the path of its image."""
     import json
 
     from tunewright.errors import DataError
@@ -73,9 +74,10 @@ def _stdin_texts() -> Iterator[str]:
         except ValueError:
             yield line
             continue
-        if not isinstance(row.get("text"), str):
+        given = row.get("text", row.get("image"))
+        if not isinstance(given, str):
             raise DataError(
                 f"line {number} of stdin has no text (found: {', '.join(row)})",
                 fix='write {"text": "…"}',
             )
-        yield row["text"]
+        yield given

@@ -32,6 +32,11 @@ class _Index:
     empty: dict[str, set[int]]
     kind: Kind
 
+    @property
+    def noun(self) -> str:
+        """What a row is, for people."""
+        return "picture" if any(rows.reads == "image" for rows in self.parts.values()) else "text"
+
     def classes(self, rows: Rows) -> Iterator[tuple[int, str]]:
         """(row, class), as often as a row has one."""
         for row, label in enumerate(rows.labels or ()):
@@ -51,7 +56,7 @@ def check_rows(parts: Parts, kind: Kind = "one") -> Findings:
     index = _look(parts, kind)
     _refuse_hopeless(index)
     found = [
-        *_empty_and_short(index),
+        *(_unreadable(index) if index.noun == "picture" else _empty_and_short(index)),
         *_duplicates(index),
         *_leaks(index),
         *_classes(index),
@@ -63,7 +68,7 @@ def check_rows(parts: Parts, kind: Kind = "one") -> Findings:
 def excluded(parts: Parts) -> dict[str, set[int]]:
     """Indices of each part that must not be used.
 
-    Rows with empty texts; rows of training that are also in validation or test, and rows of
+    Rows with empty texts, or pictures that cannot be read; rows of training that are also in validation or test, and rows of
     validation that are also in test. A given test part stays whole.
     """
     index = _look(parts)
@@ -80,6 +85,10 @@ def _look(parts: Parts, kind: Kind = "one") -> _Index:
 
 
 def _empty(rows: Rows) -> Iterator[int]:
+    """Rows of which nothing can be learned: without text, or with a picture that has a flaw."""
+    if rows.reads == "image":
+        yield from (index for index, flaw in enumerate(rows.flaws or ()) if flaw is not None)
+        return
     pairs = iter(rows.pairs) if rows.pairs is not None else None
     for index, text in enumerate(rows.texts):
         pair = "-" if pairs is None else next(pairs)
@@ -109,7 +118,7 @@ def _refuse_hopeless(index: _Index) -> None:
     for part, rows in parts.items():
         if not len(rows):
             raise DataError(f"{rows.source} has no rows ({part})", fix="add rows, or leave it out")
-        if len(index.empty[part]) == len(rows):
+        if len(index.empty[part]) == len(rows) and rows.reads == "text":
             raise DataError(
                 f"every text of {rows.source} is empty",
                 fix="pass --data.columns.text NAME with the column that holds the text",
@@ -180,6 +189,24 @@ def _empty_and_short(index: _Index) -> Iterator[Finding]:
         )
 
 
+def _unreadable(index: _Index) -> Iterator[Finding]:
+    broken = [(rows, i) for part, rows in index.parts.items() for i in sorted(index.empty[part])]
+    if not broken:
+        return
+    whole = [part for part, rows in index.parts.items() if len(index.empty[part]) == len(rows)]
+    rows, first = broken[0]
+    flaw = rows.flaws[first] if rows.flaws else None
+    yield Finding(
+        "format-image",
+        "error" if whole else "warning",
+        f"{_rows(len(broken))} with a picture that cannot be read ({flaw}); "
+        + (f"nothing is left of {index.parts[whole[0]].source}" if whole else "left out"),
+        "save the pictures again as JPEG or PNG, or remove the rows",
+        len(broken),
+        show(broken),
+    )
+
+
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
 
@@ -199,7 +226,8 @@ def _duplicates(index: _Index) -> Iterator[Finding]:
         yield Finding(
             "duplicate",
             "note",
-            f"{_rows(len(again))} with a text that is there before; the split keeps them together",
+            f"{_rows(len(again))} with a {index.noun} that is there before; the split keeps them "
+            "together",
             "remove them if they are not meant to count twice",
             len(again),
             show(again),
@@ -208,8 +236,8 @@ def _duplicates(index: _Index) -> Iterator[Finding]:
         yield Finding(
             "contradictory-label",
             "warning",
-            f"{_rows(len(against))} with the same text and different labels",
-            "decide on one label for each text",
+            f"{_rows(len(against))} with the same {index.noun} and different labels",
+            f"decide on one label for each {index.noun}",
             len(against),
             show(against),
         )
@@ -246,7 +274,8 @@ def _leaks(index: _Index) -> Iterator[Finding]:
         yield Finding(
             "leak",
             "error" if most else "warning",
-            f"{_rows(len(shared))} of {part} ({rows.source}) with a text that is also in {other}; {end}",
+            f"{_rows(len(shared))} of {part} ({rows.source}) with a {index.noun} that is also in "
+            f"{other}; {end}",
             f"remove from {part} what is in {other}",
             len(shared),
             show((rows, i) for i in shared),
@@ -296,7 +325,7 @@ def _rare(index: _Index, part: str, rows: Rows) -> Iterator[Finding]:
         yield Finding(
             "rare-class",
             "error",
-            f"{rows.source} has too few different texts of a class: {shown}{more}; "
+            f"{rows.source} has too few different {index.noun}s of a class: {shown}{more}; "
             f"expected {wanted} or more of each, one for each part",
             "add rows of the class, merge it with another one, or remove it",
             len(rare),

@@ -1,4 +1,4 @@
-"""Which column is the text, which the second text, which the label; with the reasons."""
+"""Which column is the text or the picture, which the second text, which the label; and why."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from tunewright.data.labels import is_list, separator_of
+from tunewright.data.label_columns import is_number, mean_characters, task_of_labels
+from tunewright.data.labels import separator_of
+from tunewright.data.picture_columns import check_pictures, has_usual_name, picture_columns
 from tunewright.data.table import Table, scalar_text
 from tunewright.errors import DataError
-from tunewright.recipe.schema import TASKS, Kind
+from tunewright.recipe.schema import READS, TASKS, Kind, Reads
 
 _TEXT_WORDS = (
     "text sentence review content message tweet utterance question comment body document query "
@@ -39,7 +40,7 @@ PAIR_NAMES = (
 )
 LIKE = 0.7  # a mistyped name is; another word is not
 SAMPLE_ROWS = 5_000
-FREE_TEXT_CHARACTERS = 60
+PICTURES = "image-classification"
 _NAMED = "named in the recipe"
 _FILE_NAME = re.compile(r"\S+\.\w{2,5}")
 
@@ -48,7 +49,9 @@ _FILE_NAME = re.compile(r"\S+\.\w{2,5}")
 class Columns:
     """The columns of the task, by name, the task, and why each was taken.
 
+    text: what is read: of the task image-classification, the column of pictures.
     separator: between several labels that are written in one text, or None.
+    reasons: by the part that a column plays: text, text_pair, image, label; and of the task.
     """
 
     text: str
@@ -63,26 +66,56 @@ class Columns:
         """What a label is in this task."""
         return TASKS[self.task]
 
+    @property
+    def reads(self) -> Reads:
+        """What a row is in this task."""
+        return READS[self.task]
+
+    @property
+    def in_recipe(self) -> dict[str, str | None]:
+        """The columns by their keys in the recipe."""
+        if self.reads == "image":
+            return {"text": None, "text_pair": None, "image": self.text, "label": self.label}
+        return {
+            "text": self.text,
+            "text_pair": self.text_pair,
+            "image": None,
+            "label": self.label,
+        }
+
 
 def find_columns(
     table: Table,
     *,
-    text: str = "auto",
+    text: str | None = "auto",
     text_pair: str | None = "auto",
+    image: str | None = "auto",
     label: str = "auto",
     task: str = "auto",
     need_label: bool = True,
 ) -> Columns:
-    """The columns that play the parts of text, pair and label.
+    """The columns that play the parts of text and pair, or of picture, and of label.
 
     Args:
-        text, text_pair, label: a name, or 'auto' to find it by name, then by content.
-        task: as in the recipe; auto to tell it by the labels.
+        text, text_pair, image, label: a name, or 'auto' to find it by name, then by content;
+            None for none.
+        task: as in the recipe; auto to tell it by the columns.
         need_label: False to read rows whose label is not known.
     Raises:
         DataError: no such column, none or several that could be meant, or one of the wrong kind.
     """
-    _refuse_missing(table, text=text, text_pair=text_pair, label=label)
+    _refuse_missing(table, text=text, text_pair=text_pair, image=image, label=label)
+    picture, why_picture = _find_picture(table, text, image, label, task)
+    if picture is not None:
+        return _of_pictures(
+            table, picture, why_picture, label=label, task=task, need_label=need_label
+        )
+    if text is None:
+        raise DataError(
+            f"{table.source}: the text is null, and there is no column of pictures "
+            f"(found: {', '.join(table.columns)})",
+            fix="pass --data.columns.text NAME",
+        )
     reasons: dict[str, str] = {}
     named = {name for name in (text, text_pair, label) if name is not None and name != "auto"}
     text, text_pair = _texts(table, text, text_pair, named, reasons)
@@ -100,10 +133,74 @@ def find_columns(
     separator = None
     if label_column is not None and need_label:
         values = _values(table, label_column)
-        task, reasons["task"] = _task(table, label_column, values, task)
+        task, reasons["task"] = task_of_labels(table, label_column, values, task)
         separator = separator_of(values) if TASKS[task] == "several" else None
     task = "text-classification" if task == "auto" else task
     return Columns(text, text_pair, label_column, task, separator, reasons)
+
+
+def _of_pictures(
+    table: Table, picture: str, why: str, *, label: str, task: str, need_label: bool
+) -> Columns:
+    """The columns where rows are pictures."""
+    reasons = {"text": "the rows are pictures", "text_pair": "the rows are pictures", "image": why}
+    column: str | None = label
+    if label == "auto":
+        column, reasons["label"] = _find_label(table, {picture}, need_label)
+    if column == picture:
+        raise DataError(
+            f"the column {picture!r} of {table.source} is both picture and label",
+            fix="pass --data.columns.label NAME with another column",
+        )
+    reasons["task"] = f"{picture} holds pictures"
+    if column is not None and need_label:
+        values = _values(table, column)
+        task_of_labels(table, column, values, PICTURES)
+        reasons["task"] += f", and {column} holds {len(set(map(str, values)))} different values"
+    if task != "auto":
+        reasons["task"] = "asked for"
+    if label != "auto":
+        reasons["label"] = _NAMED
+    return Columns(picture, None, column, PICTURES, None, reasons)
+
+
+def _find_picture(
+    table: Table, text: str | None, image: str | None, label: str, task: str
+) -> tuple[str | None, str]:
+    """The column of pictures, and why; None where rows are texts.
+
+    Where nobody says which of the two is meant, a column with a name that texts have is it.
+    """
+    reads = None if task == "auto" else READS[task]
+    if reads == "image" and text not in (None, "auto"):
+        raise DataError(
+            f"the task is {task}, and the column {text!r} is named as the text",
+            fix="pass --data.columns.image NAME in its place",
+        )
+    if image not in (None, "auto"):
+        if reads == "text":
+            raise DataError(
+                f"the task is {task}, and the column {image!r} is named as the picture",
+                fix="set task to image-classification, or pass --data.columns.text NAME in its place",
+            )
+        check_pictures(table, str(image))
+        return image, _NAMED
+    if image is None or reads == "text" or text not in (None, "auto"):
+        return None, ""
+    could = [name for name in picture_columns(table) if name != label]
+    meant = reads == "image" or text is None
+    if not meant and _by_name(table, TEXT_NAMES, {label, *could}) is not None:
+        return None, ""
+    if len(could) == 1 or (could and has_usual_name(could[0])):
+        return could[0], f"{could[0]} holds pictures, or paths of such"
+    if could or meant:
+        shown = f"; it could be {' or '.join(could[:4])}" if could else ""
+        raise DataError(
+            f"{table.source}: it is not clear which column is the picture{shown} "
+            f"(found: {', '.join(table.columns)})",
+            fix="pass --data.columns.image NAME",
+        )
+    return None, ""
 
 
 def _texts(
@@ -187,10 +284,6 @@ def _values(table: Table, column: str) -> list[Any]:
     return [value for value in array.to_pylist() if value is not None]
 
 
-def _mean_characters(values: list[Any]) -> float:
-    return sum(len(v) for v in values) / len(values) if values else 0.0
-
-
 def _is_string(table: Table, column: str) -> bool:
     kind = table.arrow.schema.field(column).type
     if pa.types.is_dictionary(kind):
@@ -208,8 +301,8 @@ def _find_text(table: Table, taken: set[str]) -> tuple[str, str]:
     for column in table.columns:
         if column not in taken and _plain(column) not in labels and _is_string(table, column):
             values = [value for value in _values(table, column) if value]
-            if values and not all(_number(v) or _FILE_NAME.fullmatch(v) for v in values):
-                lengths[column] = _mean_characters(values)
+            if values and not all(is_number(v) or _FILE_NAME.fullmatch(v) for v in values):
+                lengths[column] = mean_characters(values)
     ranked = sorted(lengths, key=lambda column: -lengths[column])
     clear = len(ranked) == 1 or (
         len(ranked) > 1 and lengths[ranked[0]] >= max(15.0, 2.5 * lengths[ranked[1]])
@@ -256,71 +349,3 @@ def _check_text(table: Table, column: str) -> None:
             f"the column {column!r} of {table.source} holds {shown}, expected texts",
             fix="pass --data.columns.text NAME with a column of texts",
         )
-
-
-def _task(table: Table, column: str, values: list[Any], asked: str) -> tuple[str, str]:
-    """The task that these labels are for, and why. Raises DataError where they are for none."""
-    nested, measured = table.is_nested(column), _measured(values)
-    kinds = len(set(map(str, values)))
-    many = len(values) >= 20 and kinds > 20 and kinds > 0.2 * len(values)
-    if asked == "auto":
-        if values and all(is_list(value) for value in values):
-            return "text-multi-label", f"{column} holds a list for each row"
-        if measured and many:
-            return "text-regression", f"{column} holds {kinds} different decimal numbers"
-        asked, why = "text-classification", f"{column} holds {kinds} different values"
-    else:
-        why = "asked for"
-    if TASKS[asked] == "one":
-        if measured and many:
-            raise DataError(
-                f"the column {column!r} of {table.source} holds {kinds} different decimal numbers, "
-                "expected a few classes",
-                fix="set task to text-regression, or turn the numbers into classes",
-            )
-        _check_classes(table, column, values)
-    elif TASKS[asked] == "number" and nested:
-        raise DataError(
-            f"the column {column!r} of {table.source} holds lists or objects, expected one number "
-            "for each row",
-            fix="pass --data.columns.label NAME with one number for each row",
-        )
-    return asked, why
-
-
-def _check_classes(table: Table, column: str, values: list[Any]) -> None:
-    if table.is_nested(column):
-        raise DataError(
-            f"the column {column!r} of {table.source} holds lists or objects, "
-            "expected one label for each row",
-            fix="pass --data.columns.label NAME with one value for each row; or, where rows have "
-            "several labels, set task to text-multi-label",
-        )
-    count, kinds = len(values), len(set(values))
-    texts = [value for value in values if isinstance(value, str)]
-    length = _mean_characters(texts)
-    different = pc.count_distinct(table.arrow[column]).as_py() if count >= 20 else kinds
-    wordy = length > FREE_TEXT_CHARACTERS and kinds > 2
-    if (count >= 20 and kinds > 0.5 * count and (different > 1000 or kinds > 0.9 * count)) or (
-        count >= 20 and wordy
-    ):
-        raise DataError(
-            f"the column {column!r} of {table.source} is free text: {different} different values, "
-            f"{length:.0f} characters on average; expected a few classes",
-            fix="pass --data.columns.label NAME",
-        )
-
-
-def _number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _measured(values: list[Any]) -> bool:
-    """Whether the values are numbers with decimals: measurements, not classes."""
-    if not all(_number(value) and not isinstance(value, bool) for value in values):
-        return False
-    return any(not float(value).is_integer() for value in values)

@@ -1,4 +1,4 @@
-"""When two texts count as the same: white space and letter case do not matter."""
+"""When two rows count as the same: white space and case of texts, names of files do not matter."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ def text_key(text: str, pair: str | None) -> bytes:
     """16 bytes that are equal when the normalised texts (and pairs) are."""
     content = normalise(text) if pair is None else f"{normalise(text)}\0{normalise(pair)}"
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def picture_key(sha256: str) -> bytes:
+    """16 bytes that are equal when the contents of two picture files are.
+
+    Args:
+        sha256: of the content, in hex.
+    """
+    return bytes.fromhex(sha256)[:16]
 
 
 def together(keys: Keys) -> Iterator[list[int]]:

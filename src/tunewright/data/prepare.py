@@ -21,7 +21,7 @@ from tunewright.data.read import read_data, read_table
 from tunewright.data.rows import Rows, build_rows
 from tunewright.data.seal import Seal, seal_part
 from tunewright.data.split import By, split_rows
-from tunewright.data.table import Table
+from tunewright.data.table import PICTURE, Table
 from tunewright.durable import replacing, write_json
 from tunewright.errors import DataError, RecipeError
 from tunewright.recipe.schema import Data, Kind
@@ -101,6 +101,7 @@ def rows_of_parts(
         next(iter(tables.values())),
         text=wanted.text,
         text_pair=wanted.text_pair,
+        image=wanted.image,
         label=wanted.label,
         task=task,
     )
@@ -113,12 +114,19 @@ def rows_of_parts(
 
 
 def same_columns(table: Table, columns: Columns) -> Columns:
-    """The columns of that name in another table, for the same task."""
+    """The columns of that name in another table, for the same task.
+
+    A folder of pictures has no names of its own: its columns are found.
+    """
+    names = columns.in_recipe
+    if columns.reads == "image" and columns.text not in table.columns:
+        names["image"] = "auto"
     found = find_columns(
         table,
-        text=columns.text,
-        text_pair=columns.text_pair,
-        label=columns.label or "auto",
+        text=names["text"],
+        text_pair=names["text_pair"],
+        image=names["image"],
+        label="auto" if table.of_pictures else columns.label or "auto",
         task=columns.task,
     )
     return replace(found, separator=columns.separator)
@@ -251,8 +259,16 @@ def _without_texts(findings: Findings) -> dict[str, Any]:
     """Findings as written into a run: with places but no texts, as some may be sealed."""
     content = findings.as_json()
     for finding in content["findings"]:
-        finding["rows"] = [{k: v for k, v in row.items() if k != "text"} for row in finding["rows"]]
+        finding["rows"] = [_without_text(row) for row in finding["rows"]]
     return content
+
+
+def _without_text(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a finding by its number alone: the place of a picture in a folder is its name."""
+    kept = {key: value for key, value in row.items() if key != "text"}
+    return kept | (
+        {"place": f"{PICTURE} {row[PICTURE]} of {row['file']}"} if PICTURE in row else {}
+    )
 
 
 def _write_splits(parts: Mapping[str, Rows], path: Path) -> None:

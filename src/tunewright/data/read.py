@@ -13,6 +13,7 @@ from tunewright.data.encoding import refuse_binary
 from tunewright.data.hub import read_hub
 from tunewright.data.json_files import read_json, read_json_lines
 from tunewright.data.parts import find_parts, refuse_without_train
+from tunewright.data.picture_folders import picture_parts, picture_table
 from tunewright.data.seal import refuse_sealed
 from tunewright.data.table import Table
 from tunewright.errors import DataError
@@ -21,8 +22,9 @@ DELIMITED = {".csv", ".tsv", ".tab", ".txt", ".text"}
 JSON_LINES = {".jsonl", ".ndjson", ".jsonlines"}
 ARROW = {".arrow", ".feather", ".ipc"}
 SUFFIXES = DELIMITED | JSON_LINES | ARROW | {".json", ".parquet", ".pq"}
-MEDIA = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".wav", ".mp3", ".flac", ".ogg"}
-_KNOWN = "pass a CSV, TSV, TXT, JSON, JSONL, Parquet or Arrow file"
+PLAIN = {".txt", ".text"}
+SOUND = {".wav", ".mp3", ".flac", ".ogg", ".m4a"}
+_KNOWN = "pass a CSV, TSV, TXT, JSON, JSONL, Parquet or Arrow file, or a folder of pictures"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
@@ -58,7 +60,10 @@ def read_data(source: str | Path) -> dict[str, Table]:
 
 
 def read_table(path: str | Path) -> Table:
-    """The rows of one file; its format is told by its first bytes, then by its suffix.
+    """The rows of one file, its format told by its first bytes, then by its suffix; or pictures.
+
+    Args:
+        path: a file, or a folder with pictures or with class folders of pictures.
 
     Raises:
         DataError: missing, unreadable or without rows; with the line.
@@ -68,7 +73,10 @@ def read_table(path: str | Path) -> Table:
     refuse_sealed(path)
     try:
         if path.is_dir():
-            raise DataError(f"{path} is a folder, not a file", fix="pass a file inside it")
+            pictures = picture_table(path)
+            if pictures is None:
+                raise DataError(f"{path} is a folder, not a file", fix="pass a file inside it")
+            return pictures
         if not path.exists():
             raise DataError(f"there is no file {path}", fix=_near(path))
         if not path.is_file():
@@ -112,6 +120,10 @@ def _read_folder(folder: Path) -> dict[str, Table]:
     names = [file.name for file in files]
     parts = find_parts(names, str(folder))
     if not parts:
+        if all(file.suffix.lower() in PLAIN for file in files):  # a licence beside the pictures
+            pictures = picture_parts(folder)
+            if pictures is not None:
+                return pictures
         if len(files) == 1:
             return {"all": read_table(files[0])}
         raise _no_parts(folder, files)
@@ -134,11 +146,10 @@ def _no_parts(folder: Path, files: list[Path]) -> DataError:
             f"{folder} has several data files, and none is named train (found: {names})",
             fix="pass one file, or name them train, validation and test",
         )
-    media = next((p for p in folder.rglob("*") if p.suffix.lower() in MEDIA), None)
-    if media is not None:
+    sound = next((p for p in folder.rglob("*") if p.suffix.lower() in SOUND), None)
+    if sound is not None:
         return DataError(
-            f"{folder} holds pictures or sound ({media.name}); the task here reads text",
-            fix=_KNOWN,
+            f"{folder} holds sound ({sound.name}), which no task here reads", fix=_KNOWN
         )
     found = ", ".join(sorted(p.name for p in folder.iterdir())[:5]) or "nothing"
     return DataError(f"{folder} has no data file (found: {found})", fix=_KNOWN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,10 +17,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tunewright.data.columns import Columns
-from tunewright.data.duplicates import KEY, Keys, text_key
+from tunewright.data.duplicates import KEY, Keys, picture_key, text_key
 from tunewright.data.labels import Reader
-from tunewright.data.table import Table, scalar_text
+from tunewright.data.picture_columns import picture_paths
+from tunewright.data.pictures import look_at
+from tunewright.data.table import PICTURE, Table, scalar_text
 from tunewright.errors import DataError
+from tunewright.recipe.schema import Reads
 
 CONTENT_DIGITS = 24
 """Leading hex digits of a row id that depend on content; the other 8 count occurrences."""
@@ -84,16 +88,18 @@ class Rows:
     """Examples of one task from one source.
 
     Args:
-        texts: exactly as in the source.
+        texts: exactly as in the source; of pictures, the whole paths of their files.
         pairs: second texts, or None.
         labels: as text, as `labels.Reader` gives it, or None when they are not known.
         ids: 32 hex digits each; the content, then a number that tells equal rows apart.
         source: file, folder or data set id.
         numbers: 1-based line (or row) in the source.
-        unit: what `numbers` count, 'line' or 'row'.
+        unit: what `numbers` count, 'line', 'row' or 'picture'.
         groups: values of the group column, or None.
         times: values of the time column, or None.
         keys: what `text_keys` answers, where it is known already.
+        reads: what a row is, a text or a picture.
+        flaws: of pictures, why each cannot be read, None where it can.
     """
 
     texts: Sequence[str]
@@ -106,12 +112,16 @@ class Rows:
     groups: list[str] | None = None
     times: list[str | float] | None = None
     keys: Keys | None = None
+    reads: Reads = "text"
+    flaws: list[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def place(self, index: int) -> str:
-        """For people: 'line 17 of tickets.csv'."""
+        """For people: 'line 17 of tickets.csv', or 'daisy/1.jpg of flowers'."""
+        if self.unit == PICTURE:
+            return f"{os.path.relpath(self.texts[index], self.source)} of {self.source}"
         return f"{self.unit} {int(self.numbers[index])} of {self.source}"
 
     def places(self, indices: Indices) -> str:
@@ -119,10 +129,25 @@ class Rows:
         first = ", ".join(self.place(int(index)) for index in indices[:5])
         return first if len(indices) <= 5 else f"{first} and {len(indices) - 5} more"
 
+    def refuse_flaws(self) -> None:
+        """Raise DataError when a picture cannot be read, naming the first; else do nothing."""
+        for index, flaw in enumerate(self.flaws or ()):
+            if flaw is not None:
+                raise DataError(
+                    f"the picture {self.texts[index]} cannot be read: {flaw}",
+                    fix="save it again as JPEG or PNG, or take it out",
+                )
+
     def text_keys(self) -> Keys:
-        """One key for each row; rows have the same where their texts count as the same."""
+        """One key for each row; rows have the same where their texts count as the same.
+
+        Of pictures: where the content of their files is the same.
+        """
         if self.keys is not None:
             return self.keys
+        if self.reads == "image":
+            found = (picture_key(look.sha256) for look in look_at(self.texts))
+            return np.fromiter(found, KEY, len(self))
         rows = zip(self.texts, self.pairs or repeat(None), strict=False)
         return np.fromiter((text_key(text, pair) for text, pair in rows), KEY, len(self))
 
@@ -140,6 +165,8 @@ class Rows:
             groups=None if self.groups is None else [self.groups[i] for i in at],
             times=None if self.times is None else [self.times[i] for i in at],
             keys=None if self.keys is None else self.keys[at],
+            reads=self.reads,
+            flaws=None if self.flaws is None else [self.flaws[i] for i in at],
         )
 
 
@@ -193,12 +220,14 @@ def build_rows(
     Raises:
         DataError: a row without label, group or time (with its line), or no such column.
     """
-    texts = Texts(table.arrow[columns.text])
+    of_pictures = columns.reads == "image"
+    texts = Texts(picture_paths(table, columns.text) if of_pictures else table.arrow[columns.text])
     pairs = None if columns.text_pair is None else Texts(table.arrow[columns.text_pair])
     labels = None
     if columns.label is not None:
         labels = _labels(table, columns.label, Reader(columns.kind, columns.separator))
-    ids, keys = _ids_and_keys(texts, pairs, labels)
+    flaws: list[str | None] | None = [] if of_pictures else None
+    ids, keys = _ids_and_keys(texts, pairs, labels, flaws)
     return Rows(
         texts=texts,
         pairs=pairs,
@@ -210,6 +239,8 @@ def build_rows(
         unit=table.unit,
         groups=None if group is None else _filled(table, group, "group"),
         times=None if time is None else _times(table, time),
+        reads=columns.reads,
+        flaws=flaws,
     )
 
 
@@ -256,7 +287,7 @@ def _times(table: Table, column: str) -> list[str | float]:
 
 
 def content_digits(text: str, pair: str | None, label: str | None) -> str:
-    """The part of a row id that says what the row holds."""
+    """The part of a row id that says what the row holds; of a picture, `text` is its hash."""
     digest = hashlib.sha256()
     for part in (text, pair, label):
         data = b"" if part is None else part.encode("utf-8", "surrogatepass")
@@ -266,16 +297,31 @@ def content_digits(text: str, pair: str | None, label: str | None) -> str:
 
 
 def _ids_and_keys(
-    texts: Texts, pairs: Texts | None, labels: list[str] | None
+    texts: Texts,
+    pairs: Texts | None,
+    labels: list[str] | None,
+    flaws: list[str | None] | None,
 ) -> tuple[list[str], Keys]:
-    """Row ids and text keys, in one reading of the texts."""
+    """Row ids and text keys, in one reading of the texts.
+
+    Args:
+        flaws: of pictures, a list that gets what is wrong with each; else None.
+    """
     seen: Counter[str] = Counter()
     ids = []
     keys = np.zeros(len(texts), KEY)
     others = repeat(None) if pairs is None else pairs
-    for index, (text, pair) in enumerate(zip(texts, others, strict=False)):
+    contents: Iterable[str] = texts if flaws is None else _hashes(texts, flaws)
+    for index, (text, pair) in enumerate(zip(contents, others, strict=False)):
         content = content_digits(text, pair, None if labels is None else labels[index])
-        keys[index] = text_key(text, pair)
+        keys[index] = text_key(text, pair) if flaws is None else picture_key(text)
         ids.append(f"{content}{seen[content]:08x}")
         seen[content] += 1
     return ids, keys
+
+
+def _hashes(paths: Iterable[str], flaws: list[str | None]) -> Iterator[str]:
+    """The hash of each picture's content; its flaw is added to `flaws`."""
+    for look in look_at(paths):
+        flaws.append(look.flaw)
+        yield look.sha256

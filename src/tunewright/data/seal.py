@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from filelock import FileLock
 
+from tunewright.data.pictures import content_hashes
 from tunewright.data.rows import CONTENT_DIGITS, Rows, Texts, content_digits, in_chunks
 from tunewright.durable import append_line, disk_errors, make_folder, replacing, write_json
 from tunewright.errors import ChangedError, SealError
@@ -139,7 +140,10 @@ def _write_sealed(rows: Rows, file: BinaryIO) -> None:
     for name, values in (*known, ("time", rows.times)):
         if values is not None:
             fields.append((name, pa.large_string()))
-    schema = pa.schema(fields, metadata={"source": rows.source, "unit": rows.unit})
+    about = {"source": rows.source, "unit": rows.unit}
+    if rows.reads != "text":
+        about["reads"] = rows.reads
+    schema = pa.schema(fields, metadata=about)
     file.write(MAGIC)
     with (
         gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
@@ -176,6 +180,9 @@ def _unseal(run_folder: Path, seal: dict[str, Any]) -> Rows:
         raise SealError(
             f"{place} cannot be read: {error.strerror}", fix="restore it, or start a new run"
         ) from None
+    if rows is not None and rows.reads == "image" and _hash(rows.ids) == seal["hash"]:
+        _refuse_changed_pictures(rows)
+        return rows
     if rows is None or _hash(rows.ids) != seal["hash"] or not _ids_match(rows):
         raise SealError(
             f"{place} is not what was sealed: its content was changed or damaged",
@@ -225,19 +232,34 @@ def _from_table(table: pa.Table) -> Rows:
         unit=metadata[b"unit"].decode(),
         groups=held("group"),
         times=None if times is None else [json.loads(time) for time in times],
+        reads="image" if metadata.get(b"reads") == b"image" else "text",
     )
 
 
 def _ids_match(rows: Rows) -> bool:
-    return all(
-        row_id[:CONTENT_DIGITS]
-        == content_digits(
-            text,
-            None if rows.pairs is None else rows.pairs[index],
-            None if rows.labels is None else rows.labels[index],
-        )
-        for index, (row_id, text) in enumerate(zip(rows.ids, rows.texts, strict=True))
-    )
+    return all(_is_content(rows, index, text) for index, text in enumerate(rows.texts))
+
+
+def _is_content(rows: Rows, index: int, text: str) -> bool:
+    """Whether the id of this row is that of this text, or of a picture with this hash."""
+    pair = None if rows.pairs is None else rows.pairs[index]
+    label = None if rows.labels is None else rows.labels[index]
+    return rows.ids[index][:CONTENT_DIGITS] == content_digits(text, pair, label)
+
+
+def _refuse_changed_pictures(rows: Rows) -> None:
+    """The rows hold paths: what is behind each must be what was sealed.
+
+    Raises:
+        SealError: a picture is not, or is gone; the first is named.
+    """
+    for index, found in enumerate(content_hashes(rows.texts)):
+        if found is None or not _is_content(rows, index, found):
+            what = "cannot be read any more" if found is None else "is not what was sealed"
+            raise SealError(
+                f"the picture {rows.texts[index]} of the sealed test part {what}",
+                fix="restore it, or start a new run; a changed test part proves nothing",
+            )
 
 
 def read_seal(run_folder: Path) -> dict[str, Any]:

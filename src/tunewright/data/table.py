@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+PICTURE = "picture"
+"""The unit of rows that are files of a folder."""
 NESTED = b"tunewright.nested"
 """Field metadata of a column whose lists or objects are kept as JSON text."""
 
@@ -22,19 +24,23 @@ class Table:
         arrow: typed values; the data may be memory-mapped.
         source: the file, folder or data set id as the user wrote it.
         lines: 1-based line of each row in the source, or None where rows have no lines.
+        of_pictures: each row is a file of the folder `source`.
     """
 
     columns: tuple[str, ...]
     arrow: pa.Table
     source: str
     lines: NDArray[np.int64] | None = None
+    of_pictures: bool = False
 
     def __len__(self) -> int:
         return int(self.arrow.num_rows)
 
     @property
     def unit(self) -> str:
-        """What `number` counts: 'line' or 'row'."""
+        """What `number` counts: 'line', 'row' or 'picture'."""
+        if self.of_pictures:
+            return PICTURE
         return "row" if self.lines is None else "line"
 
     def number(self, index: int) -> int:

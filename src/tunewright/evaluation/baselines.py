@@ -7,7 +7,6 @@ again with the same seed gives the same answers.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,10 @@ from numpy.typing import NDArray
 
 from tunewright.data.rows import in_chunks
 from tunewright.evaluation.metrics import kind_of
+from tunewright.evaluation.picture_baseline import drawn_pictures, fit_colours
+from tunewright.evaluation.regression import PENALTIES, Model, fit_one_label, regression
 from tunewright.evaluation.scored import Floats, Ints
-from tunewright.recipe.schema import Kind
+from tunewright.recipe.schema import Kind, Reads
 
 WORD_FEATURES = 20_000
 CHARACTER_FEATURES = 20_000
@@ -26,14 +27,10 @@ CHEAP_WORK = 400_000  # rows x classes up to which character n-grams are added
 CHEAP_CHARACTERS = 4_000_000  # and characters in all texts
 LONGEST_TEXT = 4_000  # characters read of each text
 MOST_CHARACTERS = 20_000_000  # read in all; of more, rows are drawn
-FEW_ROWS = 300
-SMALL_WORK = 20_000  # rows x classes up to which the penalty is chosen by cross-validation
-PENALTIES = (1.0, 10.0, 100.0)  # inverse strength, scikit-learn's C
-USUAL_PENALTY = 10.0
+USUAL_PENALTY = PENALTIES[1]
 RIDGES = (0.3, 1.0, 3.0)
 
 Answer = Callable[[Sequence[str]], Floats]
-Model = Callable[[Any], Floats]  # features to answers
 
 
 @dataclass(frozen=True)
@@ -53,31 +50,44 @@ class FittedBaseline:
 
 
 def fit_baselines(
-    train_texts: Sequence[str], train_labels: NDArray[Any], num_classes: int, *, seed: int
+    train_texts: Sequence[str],
+    train_labels: NDArray[Any],
+    num_classes: int,
+    *,
+    seed: int,
+    reads: Reads = "text",
 ) -> list[FittedBaseline]:
     """Fit what answers every row alike, and `tfidf`: a linear model on tf-idf n-grams.
 
-    The first is `majority`, the share of each label in training; or `mean`, of numbers. The linear
+    Of pictures it is `colours`, see `picture_baseline`. The first is `majority`, the share of each label in training; or `mean`, of numbers. The linear
     model is a logistic regression, one for each label where rows have several; or ridge.
 
     Args:
-        train_texts: N texts; the two texts of a pair joined by " [SEP] ".
+        train_texts: N texts; the two texts of a pair joined by " [SEP] "; or paths of pictures.
         train_labels: see `metrics`.
         num_classes: C; labels may be absent from the training rows.
         seed: of the folds of cross-validation.
+        reads: what a row is.
     """
     labels = np.asarray(train_labels)
-    rows, kind = _read(train_texts, seed), kind_of(labels)
+    kind = kind_of(labels)
+    alike = "mean" if kind == "number" else "majority"
+    first = _timed(alike, len(labels), lambda: _fit_alike(labels, num_classes))
+    if reads == "image":
+        drawn = drawn_pictures(len(labels), seed)
+
+        def colours() -> Answer:
+            paths = [train_texts[row] for row in drawn.tolist()]
+            return fit_colours(paths, labels[drawn], num_classes, seed=seed)
+
+        return [first, _timed("colours", len(drawn), colours)]
+    rows = _read(train_texts, seed)
 
     def tfidf() -> Answer:
         texts = [train_texts[row][:LONGEST_TEXT] for row in rows.tolist()]
         return _fit_tfidf(texts, labels[rows], num_classes, seed)
 
-    alike = "mean" if kind == "number" else "majority"
-    return [
-        _timed(alike, len(labels), lambda: _fit_alike(labels, num_classes)),
-        _timed("tfidf", len(rows), tfidf),
-    ]
+    return [first, _timed("tfidf", len(rows), tfidf)]
 
 
 def majority(train_labels: Ints, num_classes: int, n: int) -> Floats:
@@ -122,7 +132,7 @@ def _fit_tfidf(texts: list[str], labels: NDArray[Any], num_classes: int, seed: i
             raise
         return _fit_alike(labels, num_classes)  # texts without a single word
     fit: dict[Kind, Callable[[Any, Any, int, int], Model]] = {
-        "one": _fit_one_label,
+        "one": lambda *given: fit_one_label(*given[:3], seed=given[3]),
         "several": _fit_several_labels,
         "number": _fit_numbers,
     }
@@ -139,23 +149,11 @@ def _fit_tfidf(texts: list[str], labels: NDArray[Any], num_classes: int, seed: i
     return answer
 
 
-def _fit_one_label(features: Any, labels: Ints, num_classes: int, seed: int) -> Model:
-    model = _regression(features, labels, _penalty(features, labels, num_classes, seed))
-    rare = 1.0 / (len(labels) + num_classes)  # probability of a class that training never showed
-
-    def answer(given: Any) -> Floats:
-        full = np.full((given.shape[0], num_classes), rare)
-        full[:, model.classes_] = model.predict_proba(given)
-        return np.asarray(full / full.sum(axis=1, keepdims=True))
-
-    return answer
-
-
 def _fit_several_labels(features: Any, labels: Floats, num_classes: int, seed: int) -> Model:
     """A regression for each label; the share in training where all rows or none have it."""
     shares = labels.mean(axis=0)
     models = {
-        label: _regression(features, (labels[:, label] > 0).astype(np.int64), USUAL_PENALTY)
+        label: regression(features, (labels[:, label] > 0).astype(np.int64), USUAL_PENALTY)
         for label in np.flatnonzero((shares > 0) & (shares < 1)).tolist()
     }
 
@@ -205,37 +203,3 @@ def _vectorizer(*, with_characters: bool) -> Any:
         dtype=np.float32,
     )
     return make_union(words, characters) if with_characters else words
-
-
-def _regression(features: Any, labels: Ints, penalty: float) -> Any:
-    """Logistic regression, stopped after 60 steps: what is left would not change an answer."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return LogisticRegression(C=penalty, max_iter=60, tol=1e-3).fit(features, labels)
-
-
-def _penalty(features: Any, labels: Ints, num_classes: int, seed: int) -> float:
-    """The C with the best accuracy on a third left out, or the usual one for larger data.
-
-    Of few rows each third is left out in turn.
-    """
-    if len(labels) * num_classes > SMALL_WORK or len(labels) < 30:
-        return USUAL_PENALTY
-    thirds = np.random.default_rng(seed).permutation(len(labels)) % 3
-    turns = 3 if len(labels) < FEW_ROWS else 1
-    return max(PENALTIES, key=lambda penalty: _right_on(features, labels, thirds, turns, penalty))
-
-
-def _right_on(features: Any, labels: Ints, thirds: Ints, turns: int, penalty: float) -> int:
-    """Rows right when each of the first `turns` thirds is answered by a model of the others."""
-    right = 0
-    for third in range(turns):
-        rest, held = thirds != third, thirds == third
-        if len(np.unique(labels[rest])) < 2:
-            continue
-        model = _regression(features[rest], labels[rest], penalty)
-        right += int((model.predict(features[held]) == labels[held]).sum())
-    return right

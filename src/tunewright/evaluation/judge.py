@@ -15,6 +15,7 @@ from tunewright.evaluation.mistakes import mistakes
 from tunewright.evaluation.one_label import calibration, confusion, per_class
 from tunewright.evaluation.several_labels import per_label
 from tunewright.evaluation.verdict import Part, verdict
+from tunewright.recipe.schema import Reads
 
 MOST_POINTS = 1000  # of a scatter plot
 Scores = dict[str, dict[str, float]]
@@ -45,7 +46,8 @@ def judge(
     """Score a model and its baselines on the same rows.
 
     Args:
-        answers: float (N, C). labels: see `metrics`. texts: N, the pair joined.
+        answers: float (N, C). labels: see `metrics`. texts: N, the pair joined; or paths of
+            pictures.
         metric: the deciding one.
         looks: how often this part was looked at, this time included.
     """
@@ -77,10 +79,11 @@ def details(
     texts: Sequence[str],
     names: Sequence[str],
     places: Sequence[str],
+    reads: Reads = "text",
 ) -> Mapping[str, Any]:
-    """What the report shows of single labels and rows."""
+    """What the report shows of single labels and rows; see `mistakes`."""
     kind = kind_of(labels)
-    shown: dict[str, Any] = {"mistakes": mistakes(answers, labels, texts, names, places)}
+    shown: dict[str, Any] = {"mistakes": mistakes(answers, labels, texts, names, places, reads)}
     if kind == "one":
         shown["confusion"] = confusion(answers, labels).tolist()
         shown["per_class"] = per_class(answers, labels, names)

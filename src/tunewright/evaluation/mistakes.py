@@ -13,7 +13,7 @@ from tunewright.evaluation.numbers import Numbers
 from tunewright.evaluation.one_label import OneLabel
 from tunewright.evaluation.scored import Floats
 from tunewright.evaluation.several_labels import SeveralLabels
-from tunewright.recipe.schema import Kind
+from tunewright.recipe.schema import Kind, Reads
 
 LIMIT = 20
 Wrong = tuple[NDArray[np.int64], list[str], list[str], Floats]
@@ -26,15 +26,16 @@ def mistakes(
     texts: Sequence[str],
     names: Sequence[str],
     places: Sequence[str],
+    reads: Reads = "text",
 ) -> list[dict[str, Any]]:
     """Wrong rows, the worst first: the most confident, or, of numbers, the farthest off.
 
     Args:
-        answers: float (N, C). labels: see `metrics`. texts: N. names: C outputs.
-        places: N places such as "tickets.csv:17".
+        answers: float (N, C). labels: see `metrics`. texts: N, or paths of pictures.
+        names: C outputs. places: N places such as "tickets.csv:17". reads: what a row is.
     Returns:
-        [{"text", "label", "predicted", "confidence", "place"}], at most 20; a number has no
-        confidence.
+        [{"text" or "image", "label", "predicted", "confidence", "place"}], at most 20; a number
+        has no confidence.
     """
     find: dict[Kind, Callable[[Floats, NDArray[Any], Sequence[str]], Wrong]] = {
         "one": _one_label,
@@ -44,7 +45,7 @@ def mistakes(
     rows, right, answered, surely = find[kind_of(labels)](answers, labels, names)
     return [
         {
-            "text": texts[row],
+            reads: texts[row],
             "label": right[at],
             "predicted": answered[at],
             "confidence": None if np.isnan(surely[at]) else float(surely[at]),

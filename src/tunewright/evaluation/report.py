@@ -82,6 +82,7 @@ def _derived(facts: dict[str, Any]) -> dict[str, Any]:
         "pairs": heatmap.confused_pairs(confusion, labels) if confusion and many else [],
         "classes": _classes(facts.get("per_class") or []),
         "few": FEW_CLASSES,
+        "with_pictures": any(row.get("thumbnail") for row in facts.get("mistakes") or []),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tunewright.recipe.schema import TASKS, Kind
+from tunewright.recipe.schema import READS, TASKS, Kind, Reads
 
 
 def model_card(
@@ -27,12 +27,12 @@ def model_card(
         result: as in result.json.
         adapter: whether the folder also holds the adapter by itself.
     """
-    metric = result["metric"]
+    metric, reads = result["metric"], READS[result["task"]]
     head = (
         {
             "library_name": "transformers",
-            "pipeline_tag": "text-classification",
-            "tags": ["tunewright", "text-classification"],
+            "pipeline_tag": f"{reads}-classification",
+            "tags": ["tunewright", f"{reads}-classification"],
         }
         | ({"base_model": base} if _is_hub_id(base) else {})
         | ({"license": licence.lower()} if licence else {})
@@ -64,15 +64,15 @@ def model_card(
         lines += ["", result["verdict"]["sentence"]]
     lines += [
         "",
-        "The model answers for texts like those it was trained on. Nothing is known about how it",
+        f"The model answers for {_WHAT[reads]} like those it was trained on. Nothing is known about "
+        "how it",
         "does on others.",
         "",
         "```python",
         "from transformers import pipeline",
         "",
-        'classify = pipeline("text-classification", model="PATH_OF_THIS_FOLDER")',
-        "longest = classify.model.config.trained_max_length",
-        f'print(classify("A text", truncation=True, max_length=longest{_ASK[kind]}))',
+        f'classify = pipeline("{reads}-classification", model="PATH_OF_THIS_FOLDER")',
+        *_call(reads, kind),
         "```",
         "",
     ]
@@ -85,11 +85,22 @@ def model_card(
     return "\n".join(lines)
 
 
+_WHAT: dict[Reads, str] = {"text": "texts", "image": "pictures"}
 _ASK: dict[Kind, str] = {
     "one": "",
     "several": ", top_k=None",
     "number": ', function_to_apply="none"',
 }
+
+
+def _call(reads: Reads, kind: Kind) -> list[str]:
+    """How the pipeline is asked."""
+    if reads == "image":
+        return ['print(classify("PATH_OF_A_PICTURE.jpg"))']
+    return [
+        "longest = classify.model.config.trained_max_length",
+        f'print(classify("A text", truncation=True, max_length=longest{_ASK[kind]}))',
+    ]
 
 
 def _purpose(kind: Kind, labels: Sequence[str]) -> str:

@@ -16,15 +16,21 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Kind = Literal["one", "several", "number"]
+Reads = Literal["text", "image"]
 TASKS: dict[str, Kind] = {
     "text-classification": "one",
     "text-multi-label": "several",
     "text-regression": "number",
+    "image-classification": "one",
 }
 """What a row's label is: one of several classes, any number of labels, or a number."""
-Reads = Literal["text", "image"]
-READS: dict[str, Reads] = dict.fromkeys(TASKS, "text")
-"""What a row of each task is."""
+READS: dict[str, Reads] = {
+    "text-classification": "text",
+    "text-multi-label": "text",
+    "text-regression": "text",
+    "image-classification": "image",
+}
+"""What a row is: a text or a pair of texts, or a picture."""
 METRICS: dict[Kind, tuple[str, ...]] = {
     "one": ("accuracy", "macro_f1", "mcc", "log_loss"),
     "several": ("micro_f1", "macro_f1", "exact_match", "log_loss"),
@@ -58,11 +64,27 @@ class Section(BaseModel):
 class Columns(Section):
     """Which column plays which part."""
 
-    text: str | Auto = Field("auto", description="column with the text")
+    text: str | Auto | None = Field(
+        "auto", description="column with the text; null where rows are pictures"
+    )
     text_pair: str | Auto | None = Field(
         "auto", description="column with the second text of a pair; null for none"
     )
+    image: str | Auto | None = Field(
+        "auto",
+        description="column with the path of a picture, or the picture itself; null where rows "
+        "are texts",
+    )
     label: str | Auto = Field("auto", description="column with the label")
+
+    @model_validator(mode="after")
+    def _one_thing_is_read(self) -> Columns:
+        texts = [name for name in (self.text, self.text_pair) if name not in (None, "auto")]
+        if self.image not in (None, "auto") and texts:
+            raise ValueError("image and text both name a column: rows are pictures or texts")
+        if self.image is None and self.text is None:
+            raise ValueError("image and text are both null: nothing would be read")
+        return self
 
 
 class Split(Section):
@@ -266,8 +288,16 @@ class Test(Section):
 class Recipe(Section):
     """What the user asked for. Two lines, model and data, are a normal recipe."""
 
-    task: Literal["auto", "text-classification", "text-multi-label", "text-regression"] = Field(
-        "auto", description="one label for each row, any number of labels, or a number"
+    task: Literal[
+        "auto",
+        "text-classification",
+        "text-multi-label",
+        "text-regression",
+        "image-classification",
+    ] = Field(
+        "auto",
+        description="one label for each text, any number of labels, or a number; or one label for "
+        "each picture",
     )
     backend: Literal["torch", "keras"] = "torch"
     name: str | None = Field(None, description="part of the run folder's name")

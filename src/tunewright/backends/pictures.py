@@ -14,6 +14,7 @@ import numpy as np
 from tunewright.backends.folder import PROCESSOR_FILE, first_line, quiet
 from tunewright.backends.packed import Packed, make_packed
 from tunewright.cache import cache_folder
+from tunewright.data.pictures import whole_picture
 from tunewright.errors import DataError, ModelError
 
 PIXELS_PER_TOKEN = 16 * 16  # by which a picture's work is told from its size
@@ -117,21 +118,17 @@ class PictureReader:
             do_rescale=False,
             do_normalize=False,
             input_data_format="channels_last",
-            data_format="channels_last",
             return_tensors="np",
         )["pixel_values"]
-        whole: np.ndarray = np.clip(np.rint(found), 0, 255).astype(np.uint8)
-        return whole
+        whole = np.clip(np.rint(found), 0, 255).astype(np.uint8)
+        return np.ascontiguousarray(whole.transpose(0, 2, 3, 1))
 
 
 def _open(path: str) -> np.ndarray:
-    """uint8 (height, width, 3)."""
-    from PIL import Image, UnidentifiedImageError
-
+    """uint8 (height, width, 3); the same as `transformers.image_utils.load_image` opens."""
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        return np.asarray(whole_picture(path))
+    except (OSError, ValueError) as error:
         raise DataError(
             f"the picture {path} cannot be read: {first_line(error)}",
             fix="replace it, or take its row out",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,24 +87,42 @@ def content_hashes(paths: Iterable[str]) -> Iterator[str | None]:
 def small_picture(path: str, size: tuple[int, int]) -> Image:
     """The picture upright, in RGB, at least `size` if it was, and decoded no finer than needed.
 
+    What is transparent shows white, as on most pages.
+
     Raises:
         OSError: the file cannot be read. ValueError: it is no whole picture.
     """
+
+    def in_rgb(image: Image) -> Image:
+        return image.convert("RGB") if image.mode in ("RGB", "L") else _on_white(image)
+
+    return _upright(path, size, in_rgb)
+
+
+def whole_picture(path: str) -> Image:
+    """The picture upright, in RGB, with all its pixels; what is transparent shows what is under it.
+
+    Raises:
+        OSError: the file cannot be read. ValueError: it is no whole picture.
+    """
+    return _upright(path, None, lambda image: image.convert("RGB"))
+
+
+def _upright(path: str, size: tuple[int, int] | None, in_rgb: Callable[[Image], Image]) -> Image:
     from PIL import ImageOps
 
     data = Path(path).read_bytes()
     with _quiet():
         try:
             image = _open(io.BytesIO(data))
-            image.draft("RGB", size)
-            upright = ImageOps.exif_transpose(image)
-            return upright.convert("RGB") if upright.mode in ("RGB", "L") else _on_white(upright)
+            if size is not None:
+                image.draft("RGB", size)
+            return in_rgb(ImageOps.exif_transpose(image))
         except Exception as error:
             raise ValueError(f"{path} is no whole picture: {error}") from error
 
 
 def _on_white(image: Image) -> Image:
-    """What is transparent shows white, as on most pages."""
     import PIL.Image
 
     clear = image.convert("RGBA")

@@ -12,6 +12,7 @@ import numpy as np
 
 from tunewright.backends.keras.framework import Frameworks, start
 from tunewright.backends.keras.model import INPUTS, build
+from tunewright.backends.keras.twin import named_weights
 from tunewright.backends.torch.predictor import TorchPredictor
 from tunewright.errors import ModelError
 
@@ -36,7 +37,7 @@ def export(
     """
     fw = start()
     plain = TorchPredictor(folder)
-    weights = {name: tensor.numpy() for name, tensor in plain.model.state_dict().items()}
+    weights = named_weights(plain.model)
     made = build(fw, plain.model.config, weights, dropout=None, attention_dropout=False, bf16=False)
     batch = plain.inputs(texts, pairs).batch(np.arange(len(texts)))
     given = {

@@ -75,7 +75,7 @@ class KerasSession(Session):
         made = build(
             self.fw,
             loaded.model.config,
-            named_weights(loaded),
+            named_weights(loaded.model),
             dropout=settings.dropout,
             attention_dropout=twin.attention_dropout,
             bf16=bf16,

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
+from transformers.core_model_loading import revert_weight_conversion
 
 from tunewright.backends.answers import Answers
 from tunewright.backends.folder import note_trained_length, quiet
@@ -70,10 +72,7 @@ class Twin:
             ModelError: the folder's model says something else.
         """
         loaded = self.load()
-        weights = weights_back(ports, named_weights(loaded))
-        loaded.model.load_state_dict(
-            {name: torch.from_numpy(array) for name, array in weights.items()}, strict=False
-        )
+        put_weights(loaded.model, weights_back(ports, named_weights(loaded.model)))
         last = last_linear(loaded.model, len(self.labels))
         with in_units(last, answers), quiet():
             refuse_other_answers(loaded, batch, answers.in_units(scores))
@@ -83,9 +82,28 @@ class Twin:
             shutil.copymode(folder / "config.json", file)
 
 
-def named_weights(loaded: Loaded) -> dict[str, np.ndarray]:
-    """Every weight of the Transformers model."""
-    return {name: tensor.detach().numpy() for name, tensor in loaded.model.state_dict().items()}
+def named_weights(model: PreTrainedModel) -> dict[str, np.ndarray]:
+    """Every weight of a Transformers model, by its name in a file: in memory it may have another."""
+    return {name: tensor.numpy() for name, tensor in _as_in_a_file(model).items()}
+
+
+def put_weights(model: PreTrainedModel, weights: Mapping[str, np.ndarray]) -> None:
+    """The inverse of `named_weights`."""
+    for name, tensor in _as_in_a_file(model).items():
+        tensor.copy_(torch.from_numpy(weights[name]))
+
+
+def _as_in_a_file(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """The weights themselves. Raises ModelError where a file keeps them in another form."""
+    own = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+    found: dict[str, torch.Tensor] = revert_weight_conversion(model, dict(own))
+    places = {tensor.data_ptr() for tensor in own.values()}
+    if any(tensor.data_ptr() not in places for tensor in found.values()):
+        raise ModelError(
+            f"a {model.config.model_type} is kept in another form than it is computed in",
+            fix="use backend torch",
+        )
+    return found
 
 
 def refuse_other_answers(

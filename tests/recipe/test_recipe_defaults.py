@@ -26,6 +26,7 @@ def resolved(recipe: Recipe) -> Recipe:
             ("task", "text-classification", "two labels"),
             ("data.columns.text", "text", "its name: it's #1"),
             ("data.columns.text_pair", None, "there is none"),
+            ("data.columns.image", None, "the rows are texts"),
             ("data.columns.label", "no: [yes]", "odd names are quoted"),
             ("data.split.by", "stratified", "nothing else was said"),
             defaults.choose_max_length(recipe.train, known),

@@ -108,10 +108,20 @@ def build(
         ModelError: KerasHub has no such model, or not one that can classify.
     """
     head = head_of(config.model_type)
-    facts = config.to_dict() | {"tie_word_embeddings": True}  # a classifier predicts no words
-    converter = _converter(fw, config.model_type, facts)
     policy = "mixed_bfloat16" if bf16 else "float32"
     reader = Reader(weights)
+    backbone = _filled(fw, config, reader, dropout, policy)
+    spine = spine_of(fw, backbone, config.model_type)
+    scores = put_head(fw, head, spine, config, reader, dropout)
+    if not attention_dropout:
+        _without_attention_dropout(backbone)
+    return Classifier(fw, spine, scores, reader.done())
+
+
+def _filled(fw: Frameworks, config: Any, reader: Reader, dropout: float | None, policy: str) -> Any:
+    """KerasHub's backbone with the reader's weights. Raises ModelError where it cannot be made."""
+    facts = config.to_dict() | {"tie_word_embeddings": True}  # a classifier predicts no words
+    converter = _converter(fw, config.model_type, facts)
     rate = dropout
     if rate is None:
         rate = next((v for n in DROPOUTS if (v := getattr(config, n, None)) is not None), 0.0)
@@ -130,11 +140,7 @@ def build(
             f"KerasHub cannot read this {config.model_type}: {type(error).__name__}: {error}",
             fix="use backend torch",
         ) from None
-    spine = spine_of(fw, backbone, config.model_type)
-    scores = put_head(fw, head, spine, config, reader, dropout)
-    if not attention_dropout:
-        _without_attention_dropout(backbone)
-    return Classifier(fw, spine, scores, reader.done())
+    return backbone
 
 
 def arguments(model: Any, batch: Mapping[str, np.ndarray], state: Any = None) -> Any:

@@ -70,25 +70,20 @@ def _texts(fw: Frameworks, backbone: Any) -> Spine:
 
 
 def _vit(backbone: Any) -> Spine:
-    embed, encoder = backbone.layers[1:3]
-    return _tokens(backbone, encoder.dropout(embed(backbone.inputs[0])), encoder)
-
-
-def _deit(backbone: Any) -> Spine:
-    embed, encoder = backbone.layers[1:3]
-    return _tokens(backbone, embed(backbone.inputs[0]), encoder)
-
-
-def _tokens(backbone: Any, entry: Any, encoder: Any) -> Spine:
     """Of the last state the first token alone goes on: the norm is of each token by itself."""
-    state, borders = entry, []
-    for layer in encoder.encoder_layers:
-        answer = layer(state)
-        state = answer[0] if isinstance(answer, (tuple, list)) else answer
-        borders.append(state)
+    embed, encoder = backbone.layers[1:3]
+    state = entry = encoder.dropout(embed(backbone.inputs[0]))
+    borders = [state := layer(state) for layer in encoder.encoder_layers]
     first = borders[-1] = state[:, :1]
     blocks = tuple((layer,) for layer in encoder.encoder_layers)
     return Spine(backbone.inputs, entry, blocks, tuple(borders), encoder.layer_norm(first))
+
+
+def _deit(backbone: Any) -> Spine:
+    """One block: a layer of it answers with more than its state, which no Keras graph takes."""
+    _, embed, encoder = backbone.layers[:3]
+    first = backbone.output[:, :1]
+    return Spine(backbone.inputs, embed.output, ((encoder,),), (first,), first)
 
 
 def _dinov2(backbone: Any) -> Spine:

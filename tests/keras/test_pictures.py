@@ -16,10 +16,11 @@ from picture_models import open_pictures, picture_rows, write_picture_model
 from training import make_plan, phase, train
 from tunewright.backends.keras.session import KerasSession
 from tunewright.backends.torch.predictor import TorchPredictor
+from tunewright.errors import ModelError
 from tunewright.train.batches import epoch_batches
 
 # of losses and gradient norms; positions do not learn in KerasHub's DINOv2
-APART = {"vit": 3e-3, "deit": 2e-2, "dinov2": 5e-2, "swin": 2e-2}
+APART = {"vit": 3e-3, "deit": 2e-2, "dinov2": 5e-2}
 
 
 def in_keras(model: Path, folder: Path, **changes: Any) -> Any:
@@ -29,7 +30,7 @@ def in_keras(model: Path, folder: Path, **changes: Any) -> Any:
 
 
 def take_steps(backend: Any, blocks: int, steps: int = 12) -> list[tuple[float, float]]:
-    """All blocks learn at one rate: DeiT and Swin have fewer, larger ones in KerasHub."""
+    """All blocks learn at one rate: DeiT has fewer, larger ones in KerasHub."""
     backend.start_phase(phase(blocks, epochs=2, layer_decay=1.0))
     lengths = backend.parts["train"].inputs.lengths
     batches = [b for e in range(9) for b in epoch_batches(lengths, 8, seed=0, epoch=e)][:steps]
@@ -50,6 +51,12 @@ def test_answers_and_steps_are_those_of_torch(name: str, tmp_path: Path) -> None
     texts = picture_rows(tmp_path / "rows", 24).texts
     back = TorchPredictor(tmp_path / "back").answers(texts)
     np.testing.assert_allclose(back, keras.answers("train"), atol=1e-4)
+
+
+def test_a_model_that_keras_does_not_know_is_refused(tmp_path: Path) -> None:
+    model = write_picture_model(tmp_path / "model", "swin")
+    with pytest.raises(ModelError, match="cannot classify with a model of the type swin"):
+        in_keras(model, tmp_path / "rows")
 
 
 def test_of_frozen_blocks_what_the_head_reads_is_kept(tmp_path: Path) -> None:

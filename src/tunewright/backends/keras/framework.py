@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import os
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +52,6 @@ def start(threads: int | None = None) -> Frameworks:
     _use_threads(tf, threads)
     tf.config.experimental.enable_op_determinism()
     tf.get_logger().setLevel("ERROR")
-    # KerasHub's Swin hands its windows' own mask on in a way that Keras takes for another
-    warnings.filterwarnings("ignore", r"(?s).*does not support masking")
     return Frameworks(tf, keras, hub)
 
 

@@ -115,7 +115,9 @@ def build(
     scores = put_head(fw, head, spine, config, reader, dropout)
     if not attention_dropout:
         _without_attention_dropout(backbone)
-    return Classifier(fw, spine, scores, reader.done())
+    made = Classifier(fw, spine, scores, reader.done())
+    _refuse_no_way_back(made, config.model_type)
+    return made
 
 
 def _filled(fw: Frameworks, config: Any, reader: Reader, dropout: float | None, policy: str) -> Any:
@@ -171,6 +173,17 @@ def layers(layer: Any) -> Iterator[Any]:
             seen.add(id(each))
             yield each
             todo += getattr(each, "_layers", [])
+
+
+def _refuse_no_way_back(made: Classifier, kind: str) -> None:
+    """Raise ModelError where a converter made a variable of several weights: Swin's attention."""
+    known = {id(port.variable) for port in made.ports}
+    lost = [each.path for each in made.model.trainable_variables if id(each) not in known]
+    if lost:
+        raise ModelError(
+            f"of this {kind} in KerasHub {len(lost)} weights have no way back, such as {lost[0]}",
+            fix="use backend torch",
+        )
 
 
 def _converter(fw: Frameworks, kind: str, facts: dict[str, Any]) -> Any:

@@ -87,6 +87,7 @@ def _deit(backbone: Any) -> Spine:
 
 
 def _dinov2(backbone: Any) -> Spine:
+    backbone.embeddings.interpolated_position_embeddings.trainable = False
     state = entry = backbone.embeddings(backbone.inputs[0])
     borders = [state := layer(state) for layer in backbone.encoder.layers]
     blocks = tuple((layer,) for layer in backbone.encoder.layers)
@@ -96,16 +97,8 @@ def _dinov2(backbone: Any) -> Spine:
     return Spine(backbone.inputs, entry, blocks, tuple(borders), output, idle)
 
 
-def _swin(backbone: Any) -> Spine:
-    blocks = tuple((stage,) for stage in backbone.stages)
-    borders = tuple(stage.output for stage in backbone.stages)
-    entry = backbone.stages[0]._inbound_nodes[0].input_tensors[0]
-    return Spine(backbone.inputs, entry, blocks, borders, backbone.output)
-
-
 _PICTURES: dict[str, Callable[[Any], Spine]] = {
     "vit": _vit,
     "deit": _deit,
     "dinov2": _dinov2,
-    "swin": _swin,
 }

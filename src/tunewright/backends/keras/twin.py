@@ -88,9 +88,10 @@ def named_weights(model: PreTrainedModel) -> dict[str, np.ndarray]:
 
 
 def put_weights(model: PreTrainedModel, weights: Mapping[str, np.ndarray]) -> None:
-    """The inverse of `named_weights`."""
+    """The inverse of `named_weights`; weights that are not given stay as they are."""
     for name, tensor in _as_in_a_file(model).items():
-        tensor.copy_(torch.from_numpy(weights[name]))
+        if name in weights:
+            tensor.copy_(torch.from_numpy(weights[name]))
 
 
 def _as_in_a_file(model: PreTrainedModel) -> dict[str, torch.Tensor]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tunewright.backends import open_predictor
 from tunewright.data.columns import find_columns
 from tunewright.data.picture_columns import picture_paths
 from tunewright.data.picture_folders import picture_table
@@ -225,6 +226,4 @@ def _nothing() -> Iterator[None]:
 
 @lru_cache(maxsize=2)
 def _predictor(folder: Path) -> Any:
-    from tunewright.backends.torch.predictor import TorchPredictor
-
-    return TorchPredictor(folder)
+    return open_predictor(folder)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tunewright.backends import open_predictor
 from tunewright.data.labels import targets
 from tunewright.data.prepare import Prepared, prepare, same_columns
 from tunewright.data.read import read_table
@@ -116,10 +117,8 @@ def _judge(
     part: Any,
     times: int,
 ) -> tuple[Judgement, dict[str, Any]]:
-    from tunewright.backends.torch.predictor import TorchPredictor
-
     numbers, texts = targets(rows, labels, TASKS[recipe.task]), joined_texts(rows)
-    answers = TorchPredictor(folder / "model").answers(rows.texts, rows.pairs)
+    answers = open_predictor(folder / "model").answers(rows.texts, rows.pairs)
     judged = judge(
         part,
         answers,

@@ -79,5 +79,5 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x\.png"):
         PictureReader(folder).read([str(tmp_path / "x.png")], None, None)
     (folder / "preprocessor_config.json").unlink()
-    with pytest.raises(ModelError, match="image processor"):
+    with pytest.raises(ModelError, match="rows are pictures"):
         PictureReader(folder)

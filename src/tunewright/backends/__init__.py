@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tunewright.pretrained.keras_files import MODEL_TYPE
 from tunewright.recipe.schema import Reads, Recipe
 
 _ALL = ("tunewright", "transformers", "numpy")
@@ -25,3 +26,16 @@ def open_session(recipe: Recipe, path: Path, reads: Reads) -> Any:
     from tunewright.backends.torch.session import TorchSession
 
     return TorchSession(path, reads)
+
+
+def open_predictor(folder: Path) -> Any:
+    """A trained model folder, by the framework that its weights are for: `answers`, `labels`, `answer`."""
+    from tunewright.backends.folder import read_config
+
+    if read_config(folder).model_type == MODEL_TYPE:
+        from tunewright.backends.keras.predictor import KerasPredictor
+
+        return KerasPredictor(folder)
+    from tunewright.backends.torch.predictor import TorchPredictor
+
+    return TorchPredictor(folder)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from tunewright.errors import ModelError
+from tunewright.pretrained.keras_files import MODEL_TYPE
 
 UNBOUNDED = 1_000_000
 PROCESSOR_FILE = "preprocessor_config.json"
@@ -32,6 +34,9 @@ def load_tokenizer(path: Path) -> Any:
 def read_config(path: Path) -> Any:
     """The folder's config.json. Raises ModelError when Transformers does not know the model."""
     try:
+        content = json.loads((path / "config.json").read_text("utf-8"))
+        if content.get("model_type") == MODEL_TYPE:
+            return PretrainedConfig(**content)
         return AutoConfig.from_pretrained(path, trust_remote_code=False)
     except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
         raise ModelError(

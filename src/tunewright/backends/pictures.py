@@ -74,6 +74,12 @@ class PictureReader:
     def __init__(self, path: Path) -> None:
         from transformers import AutoImageProcessor
 
+        if not (path / PROCESSOR_FILE).is_file():
+            raise ModelError(
+                f"rows are pictures, and {path} holds no model of pictures: it has no image processor",
+                fix="name one: model vgg16-edges with backend keras, or the folder of a ViT with its "
+                f"{PROCESSOR_FILE}",
+            )
         with quiet():
             try:
                 processor: Any = AutoImageProcessor.from_pretrained(

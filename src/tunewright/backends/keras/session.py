@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tunewright.backends.keras import applications
 from tunewright.backends.keras.classifier import KerasClassifier
 from tunewright.backends.keras.framework import start
 from tunewright.backends.keras.heads import head_of
@@ -16,6 +20,7 @@ from tunewright.backends.session import LabelledRows, Session, faster_precision,
 from tunewright.backends.settings import step_settings
 from tunewright.cores import usable_cores
 from tunewright.errors import RecipeError
+from tunewright.pretrained.keras_files import MODEL_TYPE
 from tunewright.recipe.schema import TASKS, Reads, Recipe
 
 ROWS, MEASURE_S = 1024, 0.15
@@ -26,7 +31,8 @@ class KerasSession(Session):
 
     def __init__(self, path: Path, threads: int | None, reads: Reads = "text") -> None:
         super().__init__(path, reads)
-        head_of(self.config.model_type)
+        if self.config.model_type != MODEL_TYPE:
+            head_of(self.config.model_type)
         self.fw = start(threads)
 
     def choose_threads(self) -> tuple[int, str]:
@@ -52,6 +58,8 @@ class KerasSession(Session):
                 f"adapt.method is {recipe.adapt.method}, which backend keras has not yet",
                 fix="write adapt.method: full, or backend: torch",
             )
+        if self.config.model_type == MODEL_TYPE:
+            return self._open_application(recipe, labels, parts)
         train: Any = recipe.train
         twin = Twin(
             self.path,
@@ -84,7 +92,7 @@ class KerasSession(Session):
             made,
             inputs,
             settings,
-            device_type="cuda" if self.fw.tf.config.list_physical_devices("GPU") else "cpu",
+            device_type=self._device_type(),
             save=twin.save,
             news=loaded.news,
             parameters=loaded.model.num_parameters(),
@@ -92,6 +100,42 @@ class KerasSession(Session):
         if not bf16:
             refuse_other_answers(loaded, *backend.first_answers())
         return backend
+
+    def _open_application(
+        self, recipe: Recipe, labels: tuple[str, ...], parts: Mapping[str, LabelledRows]
+    ) -> KerasClassifier:
+        """A picture model of Keras itself."""
+        if recipe.adapt.has_adapters:
+            raise RecipeError(
+                f"adapt.method is {recipe.adapt.method}, which convolutions do not get",
+                fix="write adapt.method: full, or head",
+            )
+        train: Any = recipe.train
+        inputs = self.inputs(parts, None, 0)
+        bf16 = train.precision == "bf16"
+        settings = step_settings(
+            recipe,
+            num_labels=len(labels),
+            room=room_for(train.cache),
+            peak=self._rate("bfloat16" if bf16 else "float32"),
+            width=self.width,
+        )
+        made = applications.build(
+            self.fw, self.path, len(labels), dropout=settings.dropout, seed=recipe.seed, bf16=bf16
+        )
+        new = sum(int(np.prod(each.shape)) for each in made.head.last.variables)
+        return KerasClassifier(
+            made,
+            inputs,
+            settings,
+            device_type=self._device_type(),
+            save=partial(applications.save, self.fw, self.path, labels, self.reader),
+            news=f"new: scores ({new:,} weights), the head for these labels",
+            parameters=sum(int(np.prod(port.variable.shape)) for port in made.ports),
+        )
+
+    def _device_type(self) -> str:
+        return "cuda" if self.fw.tf.config.list_physical_devices("GPU") else "cpu"
 
     def _rate(self, kind: str) -> float:
         """GFLOP/s of the matrix products of a block as wide as the model, measured."""

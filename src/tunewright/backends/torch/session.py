@@ -23,6 +23,8 @@ from tunewright.backends.torch.load import load_classifier
 from tunewright.backends.torch.mapped import MappedWeights, map_weights
 from tunewright.cache import cache_folder
 from tunewright.cores import usable_cores
+from tunewright.errors import ModelError
+from tunewright.pretrained.keras_files import MODEL_TYPE
 from tunewright.pretrained.weights import find_weights
 from tunewright.recipe.schema import TASKS, Reads, Recipe
 
@@ -35,6 +37,11 @@ class TorchSession(Session):
     def __init__(self, path: Path, reads: Reads = "text") -> None:
         keep_freed_memory()
         super().__init__(path, reads)
+        if self.config.model_type == MODEL_TYPE:
+            raise ModelError(
+                f"{path} is a model of Keras, which backend torch cannot train",
+                fix="write backend: keras",
+            )
         self.device = pick_device()
 
     def choose_threads(self) -> tuple[int, str]:

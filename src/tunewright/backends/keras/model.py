@@ -33,6 +33,7 @@ class Classifier:
         blocks: its repeated layers, bottom to top; one group where layers are used again.
         borders: the symbolic state that leaves each block.
         ports: where each of its weights came from.
+        adapters: all that learns below the head, where there are any.
     """
 
     fw: Frameworks
@@ -41,6 +42,7 @@ class Classifier:
     blocks: tuple[tuple[Any, ...], ...]
     borders: tuple[Any, ...]
     ports: tuple[Port, ...]
+    adapters: tuple[Weight, ...] = ()
 
     @property
     def num_blocks(self) -> int:
@@ -58,7 +60,10 @@ class Classifier:
         return self.fw.keras.Model(self.backbone.inputs, self.head.features)
 
     def trainable(self, top: int) -> list[Weight]:
-        """What learns when the top `top` blocks do; with all blocks, the embeddings too."""
+        """What learns when the top `top` blocks do; with all blocks, the embeddings too.
+
+        Of blocks with adapters these alone.
+        """
         height = {
             id(variable): self.num_blocks - 1 - index
             for index, block in enumerate(self.blocks)
@@ -69,11 +74,14 @@ class Classifier:
         height |= {id(variable): self.num_blocks for variable in embedded}
         whole = {id(p.variable): p for p in self.ports}
         highest = top - 1 if top < self.num_blocks else top
-        return [
-            Weight(whole[id(variable)].key, variable, above, whole[id(variable)].is_matrix)
+        weights = [
+            Weight(port.key, variable, height.get(id(variable), -1), port.is_matrix)
             for variable in self.model.trainable_variables
-            if id(variable) in whole and (above := height.get(id(variable), -1)) <= highest
+            if (port := whole.get(id(variable))) is not None
         ]
+        if self.adapters:
+            weights = [*(weight for weight in weights if weight.above < 0), *self.adapters]
+        return [weight for weight in weights if weight.above <= highest]
 
     def below(self, blocks: int) -> Any:
         """Inputs to the state that enters the top `blocks`; only where some lie below."""

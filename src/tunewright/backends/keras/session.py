@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tunewright.backends.keras.adapters import put_adapters
 from tunewright.backends.keras.classifier import KerasClassifier
 from tunewright.backends.keras.framework import start
 from tunewright.backends.keras.heads import head_of
 from tunewright.backends.keras.model import build
-from tunewright.backends.keras.twin import Twin, named_weights, refuse_other_answers
+from tunewright.backends.keras.twin import (
+    Twin,
+    adapt,
+    named_weights,
+    pairs_of,
+    refuse_other_answers,
+)
 from tunewright.backends.session import LabelledRows, Session, faster_precision, room_for
 from tunewright.backends.settings import step_settings
+from tunewright.backends.tokens import collate
 from tunewright.cores import usable_cores
 from tunewright.errors import RecipeError
 from tunewright.recipe.schema import TASKS, Recipe
@@ -47,10 +58,10 @@ class KerasSession(Session):
             recipe: resolved.
             parts: "train" and "validation" to (rows, label numbers).
         """
-        if recipe.adapt.has_adapters:
+        if recipe.adapt.method == "dora":
             raise RecipeError(
-                f"adapt.method is {recipe.adapt.method}, which backend keras has not yet",
-                fix="write adapt.method: full, or backend: torch",
+                "adapt.method is dora, which backend keras does not have",
+                fix="write adapt.method: lora, or backend: torch",
             )
         train: Any = recipe.train
         twin = Twin(
@@ -79,14 +90,22 @@ class KerasSession(Session):
             attention_dropout=twin.attention_dropout,
             bf16=bf16,
         )
+        news = loaded.news
+        if settings.adapters is not None:
+            train_rows = tokens["train"].tokens
+            first = np.arange(min(2, len(train_rows)))
+            batch = collate(train_rows, first, loaded.tokenizer.pad_token_id)
+            _, told = adapt(loaded, settings, batch)
+            made = put_adapters(made, pairs_of(loaded), settings.adapters)
+            news += f"; {told}"
         backend = KerasClassifier(
             made,
             tokens,
             settings,
             padding=loaded.tokenizer.pad_token_id,
             device_type="cuda" if self.fw.tf.config.list_physical_devices("GPU") else "cpu",
-            save=twin.save,
-            news=loaded.news,
+            save=partial(twin.save, settings=settings, adapters=made.adapters),
+            news=news,
             parameters=loaded.model.num_parameters(),
         )
         if not bf16:

@@ -81,10 +81,12 @@ SETUPS = {
     "Keras LoRA": Setup(lambda path: open_keras(path, adapt=LORA), STAGED, kept=True),
 }
 
+MARKS = {"Keras": [NEEDS_KERAS], "Keras LoRA": [NEEDS_KERAS, pytest.mark.slow]}
+
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=NEEDS_KERAS if "Keras" in name else ()) for name in SETUPS],
+    params=[pytest.param(name, marks=MARKS.get(name, ())) for name in SETUPS],
 )
 def setup(request: pytest.FixtureRequest) -> Setup:
     return SETUPS[request.param]

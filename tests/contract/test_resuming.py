@@ -59,11 +59,13 @@ def open_full(path: Path) -> Any:
     return backend
 
 
-def open_keras(path: Path) -> Any:
+def open_keras(path: Path, **changes: Any) -> Any:
     """TensorFlow, with dropout; imported here, where it is installed."""
     from tunewright.backends.keras.session import KerasSession
 
-    return open_backend(path, dropout=0.1, session=lambda folder: KerasSession(folder, 1))
+    return open_backend(
+        path, dropout=0.1, session=lambda folder: KerasSession(folder, 1), **changes
+    )
 
 
 NEEDS_KERAS = pytest.mark.skipif(
@@ -76,12 +78,15 @@ SETUPS = {
     ),
     "LoRA": Setup(lambda path: open_backend(path, adapt=LORA), STAGED, "llama", kept=True),
     "Keras": Setup(open_keras, STAGED, kept=True),
+    "Keras LoRA": Setup(lambda path: open_keras(path, adapt=LORA), STAGED, kept=True),
 }
+
+MARKS = {"Keras": [NEEDS_KERAS], "Keras LoRA": [NEEDS_KERAS, pytest.mark.slow]}
 
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=NEEDS_KERAS if name == "Keras" else ()) for name in SETUPS],
+    params=[pytest.param(name, marks=MARKS.get(name, ())) for name in SETUPS],
 )
 def setup(request: pytest.FixtureRequest) -> Setup:
     return SETUPS[request.param]

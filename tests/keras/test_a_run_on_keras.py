@@ -32,13 +32,17 @@ def words(data: Path, model: Path, *settings: str) -> list[str]:
     return run_words(data, model, "backend=keras", "adapt.dropout=0.1", *settings)
 
 
-def test_a_whole_run_and_its_model(tickets: Path, tiny_bert: Path, cli: Cli) -> None:
-    said = cli(*words(tickets, tiny_bert), "--test", "--json")
+@pytest.mark.parametrize("settings", [[], ["adapt.method=lora", "adapt.layers=top-1"]])
+def test_a_whole_run_and_its_model(
+    settings: list[str], tickets: Path, tiny_bert: Path, cli: Cli
+) -> None:
+    said = cli(*words(tickets, tiny_bert, *settings), "--test", "--json")
     assert said.code == 0, said.err
     result = json.loads(said.out.splitlines()[-1])
     run = only_run()
     assert result["test"]["looks"] == 1
     assert "tensorflow" in json.loads((run / "run.json").read_text())["versions"]
+    assert (run / "model" / "adapter").exists() == bool(settings)
     texts = [text for text, _ in text_rows(12)]
     answers = [answer["confidence"] for answer in predict(run.name, lines=texts)]
     plain = TorchPredictor(run / "model").answers(texts).max(1)
@@ -74,7 +78,7 @@ def test_a_run_that_goes_on_ends_as_one_that_never_stopped(
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        (["adapt.method=lora"], "adapt.method is lora, which backend keras has not yet"),
+        (["adapt.method=dora"], "adapt.method is dora, which backend keras does not have"),
         (["backend=jax"], "backend"),
     ],
 )

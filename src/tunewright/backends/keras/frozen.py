@@ -74,8 +74,11 @@ class Frozen(FrozenLayers):
         return self.compiled.keep(batch, one_vector=place.one_vector)
 
     def _below(self, blocks: int) -> Iterator[tuple[str, np.ndarray]]:
-        learning = {id(weight.variable) for weight in self.compiled.made.trainable(blocks)}
-        for port in self.compiled.made.ports:
-            if id(port.variable) not in learning:
-                array = np.asarray(port.variable)
-                yield f"{port.key}{array.dtype}{array.shape}", array
+        made = self.compiled.made
+        learning = {id(weight.variable) for weight in made.trainable(blocks)}
+        named = [(port.key, port.variable) for port in made.ports]
+        named += [(weight.name, weight.variable) for weight in made.adapters]
+        for name, variable in named:
+            if id(variable) not in learning:
+                array = np.asarray(variable)
+                yield f"{name}{array.dtype}{array.shape}", array

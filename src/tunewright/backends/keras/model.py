@@ -33,12 +33,14 @@ class Classifier:
         spine: what lies below the head.
         head: its symbolic scores, what enters the last layer, and that layer.
         ports: where each of its weights came from.
+        adapters: all that learns below the head, where there are any.
     """
 
     fw: Frameworks
     spine: Spine
     head: Scores
     ports: tuple[Port, ...]
+    adapters: tuple[Weight, ...] = ()
 
     @property
     def num_blocks(self) -> int:
@@ -56,7 +58,10 @@ class Classifier:
         return self.fw.keras.Model(self.spine.inputs, self.head.features)
 
     def trainable(self, top: int) -> list[Weight]:
-        """What learns when the top `top` blocks do; with all blocks, the embeddings too."""
+        """What learns when the top `top` blocks do; with all blocks, the embeddings too.
+
+        Of blocks with adapters these alone.
+        """
         height = {
             id(variable): self.num_blocks - 1 - index
             for index, block in enumerate(self.spine.blocks)
@@ -67,11 +72,14 @@ class Classifier:
         idle = {id(variable) for variable in self.spine.idle}
         whole = {id(p.variable): p for p in self.ports if id(p.variable) not in idle}
         highest = top - 1 if top < self.num_blocks else top
-        return [
-            Weight(whole[id(variable)].key, variable, above, whole[id(variable)].is_matrix)
+        weights = [
+            Weight(port.key, variable, height.get(id(variable), -1), port.is_matrix)
             for variable in self.model.trainable_variables
-            if id(variable) in whole and (above := height.get(id(variable), -1)) <= highest
+            if (port := whole.get(id(variable))) is not None
         ]
+        if self.adapters:
+            weights = [*(weight for weight in weights if weight.above < 0), *self.adapters]
+        return [weight for weight in weights if weight.above <= highest]
 
     def below(self, blocks: int) -> Any:
         """Inputs to the state that enters the top `blocks`; only where some lie below."""

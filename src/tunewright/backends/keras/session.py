@@ -11,11 +11,18 @@ from typing import Any
 import numpy as np
 
 from tunewright.backends.keras import applications
+from tunewright.backends.keras.adapters import put_adapters
 from tunewright.backends.keras.classifier import KerasClassifier
 from tunewright.backends.keras.framework import start
 from tunewright.backends.keras.heads import head_of
 from tunewright.backends.keras.model import build
-from tunewright.backends.keras.twin import Twin, named_weights, refuse_other_answers
+from tunewright.backends.keras.twin import (
+    Twin,
+    adapt,
+    named_weights,
+    pairs_of,
+    refuse_other_answers,
+)
 from tunewright.backends.session import LabelledRows, Session, faster_precision, room_for
 from tunewright.backends.settings import step_settings
 from tunewright.cores import usable_cores
@@ -53,9 +60,14 @@ class KerasSession(Session):
             recipe: resolved.
             parts: "train" and "validation" to (rows, label numbers).
         """
-        if recipe.adapt.has_adapters:
+        if recipe.adapt.method == "dora":
             raise RecipeError(
-                f"adapt.method is {recipe.adapt.method}, which backend keras has not yet",
+                "adapt.method is dora, which backend keras does not have",
+                fix="write adapt.method: lora, or backend: torch",
+            )
+        if recipe.adapt.has_adapters and self.reads == "image":
+            raise RecipeError(
+                f"adapt.method is {recipe.adapt.method}, which backend keras has for texts alone",
                 fix="write adapt.method: full, or backend: torch",
             )
         if self.config.model_type == MODEL_TYPE:
@@ -88,13 +100,19 @@ class KerasSession(Session):
             attention_dropout=twin.attention_dropout,
             bf16=bf16,
         )
+        news = loaded.news
+        if settings.adapters is not None:
+            rows = inputs["train"].inputs
+            _, told = adapt(loaded, settings, rows.batch(np.arange(min(2, len(rows)))))
+            made = put_adapters(made, pairs_of(loaded), settings.adapters)
+            news += f"; {told}"
         backend = KerasClassifier(
             made,
             inputs,
             settings,
             device_type=self._device_type(),
-            save=twin.save,
-            news=loaded.news,
+            save=partial(twin.save, settings=settings, adapters=made.adapters),
+            news=news,
             parameters=loaded.model.num_parameters(),
         )
         if not bf16:
@@ -105,11 +123,6 @@ class KerasSession(Session):
         self, recipe: Recipe, labels: tuple[str, ...], parts: Mapping[str, LabelledRows]
     ) -> KerasClassifier:
         """A picture model of Keras itself."""
-        if recipe.adapt.has_adapters:
-            raise RecipeError(
-                f"adapt.method is {recipe.adapt.method}, which convolutions do not get",
-                fix="write adapt.method: full, or head",
-            )
         train: Any = recipe.train
         inputs = self.inputs(parts, None, 0)
         bf16 = train.precision == "bf16"

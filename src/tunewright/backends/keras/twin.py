@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,17 +12,42 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 from transformers.core_model_loading import revert_weight_conversion
+from transformers.pytorch_utils import Conv1D
 
 from tunewright.backends.answers import Answers
 from tunewright.backends.folder import note_trained_length, quiet
 from tunewright.backends.inputs import Reader
+from tunewright.backends.keras.optimizer import Weight
 from tunewright.backends.keras.ports import Port, weights_back
+from tunewright.backends.settings import StepSettings
+from tunewright.backends.torch import adapters as torch_adapters
+from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.head import in_units, last_linear
 from tunewright.backends.torch.load import Loaded, load_classifier
 from tunewright.errors import ModelError
 from tunewright.recipe.schema import Kind
+from tunewright.train.phases import deepest
 
 ANSWERS_WITHIN = 1e-4
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The adapter beside a linear layer, with the numbers that it has now.
+
+    Args:
+        layer: its name.
+        inputs_first: whether its weight is (in, out), as GPT-2 has it.
+        down: A (rank, in). up: B (out, rank).
+        down_name, up_name: of these in the model.
+    """
+
+    layer: str
+    inputs_first: bool
+    down: np.ndarray
+    up: np.ndarray
+    down_name: str
+    up_name: str
 
 
 @dataclass(frozen=True)
@@ -62,24 +88,70 @@ class Twin:
         answers: Answers,
         batch: Mapping[str, np.ndarray],
         scores: np.ndarray,
+        *,
+        settings: StepSettings,
+        adapters: tuple[Weight, ...] = (),
     ) -> None:
         """Write a Transformers folder with the weights that the Keras model has now.
 
         Args:
             answers: how scores are in the units of the labels.
             batch, scores: real rows, and what the Keras model says of them.
+            adapters: are added to the weights, and written alone as PEFT reads them.
         Raises:
             ModelError: the folder's model says something else.
         """
         loaded = self.load()
         put_weights(loaded.model, weights_back(ports, named_weights(loaded.model)))
+        plain: AbstractContextManager[None] = nullcontext()
+        if adapters:
+            layout, _ = adapt(loaded, settings, batch)
+            put_weights(loaded.model, {each.name: np.asarray(each.variable) for each in adapters})
+            plain = torch_adapters.merged(loaded.model)
         last = last_linear(loaded.model, len(self.labels))
-        with in_units(last, answers), quiet():
-            refuse_other_answers(loaded, batch, answers.in_units(scores))
-            loaded.model.save_pretrained(folder)
-            self.reader.save(folder)
+        with in_units(last, answers):
+            with plain, quiet():
+                refuse_other_answers(loaded, batch, answers.in_units(scores))
+                loaded.model.save_pretrained(folder)
+                self.reader.save(folder)
+            if adapters:
+                torch_adapters.save_adapter(loaded.model, layout, folder / "adapter")
         for file in folder.rglob("*.safetensors"):  # written for their owner alone
             shutil.copymode(folder / "config.json", file)
+
+
+def adapt(
+    loaded: Loaded, settings: StepSettings, batch: Mapping[str, np.ndarray]
+) -> tuple[Layout, str]:
+    """Put adapters on the Transformers model; the same ones each time.
+
+    Args:
+        batch: some rows, to see how the model is built.
+    Returns:
+        its parts, and one line that says what the adapters are.
+    """
+    model, chosen = loaded.model, settings.adapters
+    if chosen is None:
+        raise RuntimeError("adapt without adapters")
+    layout = find_layout(model, {name: torch.from_numpy(array) for name, array in batch.items()})
+    layout = torch_adapters.put_adapters(
+        model, layout, deepest(settings.layers, layout.num_blocks), chosen
+    )
+    return layout, torch_adapters.news(model, layout, chosen)
+
+
+def pairs_of(loaded: Loaded) -> list[Pair]:
+    """Every adapter of the Transformers model."""
+    from peft.tuners.lora import LoraLayer
+
+    weights = named_weights(loaded.model)
+    found = []
+    for layer, module in loaded.model.named_modules():
+        if isinstance(module, LoraLayer):
+            inputs_first = isinstance(module.get_base_layer(), Conv1D)
+            down, up = (f"{layer}.lora_{which}.{torch_adapters.NAME}.weight" for which in "AB")
+            found.append(Pair(layer, inputs_first, weights[down], weights[up], down, up))
+    return found
 
 
 def named_weights(model: PreTrainedModel) -> dict[str, np.ndarray]:

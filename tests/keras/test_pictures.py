@@ -14,6 +14,7 @@ if find_spec("keras_hub") is None:
 
 from picture_models import open_pictures, picture_rows, write_picture_model
 from training import make_plan, phase, train
+from tunewright.backends.keras.export import export
 from tunewright.backends.keras.session import KerasSession
 from tunewright.backends.torch.predictor import TorchPredictor
 from tunewright.errors import ModelError
@@ -51,6 +52,8 @@ def test_answers_and_steps_are_those_of_torch(name: str, tmp_path: Path) -> None
     texts = picture_rows(tmp_path / "rows", 24).texts
     back = TorchPredictor(tmp_path / "back").answers(texts)
     np.testing.assert_allclose(back, keras.answers("train"), atol=1e-4)
+    (tmp_path / "out").mkdir()
+    assert export(tmp_path / "back", "savedmodel", tmp_path / "out", texts[:4], None) < 1e-4
 
 
 def test_a_model_that_keras_does_not_know_is_refused(tmp_path: Path) -> None:

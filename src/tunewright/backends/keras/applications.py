@@ -106,7 +106,8 @@ def _backbone(fw: Frameworks, config: Mapping[str, Any]) -> Any:
         raise ModelError(
             f"keras.applications has no model {name}", fix="name one of keras.applications"
         )
-    model = make(include_top=False, weights=None, input_shape=(side, side, 3))
+    pictures = fw.keras.Input((side, side, 3), name="images")
+    model = make(include_top=False, weights=None, input_tensor=pictures)
     for layer in model.layers:  # its means and variances stay those of the pre-training
         if isinstance(layer, fw.keras.layers.BatchNormalization):
             layer.trainable = False

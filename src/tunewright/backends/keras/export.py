@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from tunewright.backends import open_predictor
 from tunewright.backends.keras.framework import Frameworks, start
-from tunewright.backends.keras.model import INPUTS, build
+from tunewright.backends.keras.model import INPUTS, arguments, build
+from tunewright.backends.keras.predictor import KerasPredictor
 from tunewright.backends.keras.twin import named_weights
-from tunewright.backends.torch.predictor import TorchPredictor
 from tunewright.errors import ModelError
 
 ANSWERS_WITHIN = 1e-4
@@ -26,9 +27,9 @@ def export(
     """Write the model, read it back, and compare it with the folder on real rows.
 
     Args:
-        folder: a Transformers classifier.
+        folder: a trained classifier.
         kind: keras, savedmodel or tflite.
-        out: an empty folder; the tokenizer goes there too.
+        out: an empty folder; what reads the rows goes there too.
         texts, pairs: the rows to compare on.
     Returns:
         the largest difference of a score before softmax.
@@ -36,16 +37,14 @@ def export(
         ModelError: it cannot be written in this form, or answers otherwise.
     """
     fw = start()
-    plain = TorchPredictor(folder)
-    weights = named_weights(plain.model)
-    made = build(fw, plain.model.config, weights, dropout=None, attention_dropout=False, bf16=False)
+    plain, model = _opened(fw, folder)
     batch = plain.inputs(texts, pairs).batch(np.arange(len(texts)))
     given = {
-        each.name: batch.get(INPUTS[each.name], np.zeros_like(batch["input_ids"])).astype(np.int32)
-        for each in made.model.inputs
+        each.name: values.astype(_kind_of(each))
+        for each, values in zip(model.inputs, arguments(model, batch), strict=True)
     }
     try:
-        scores = FORMS[kind](fw, made.model, out)
+        scores = FORMS[kind](fw, model, out)
     except Exception as error:  # noqa: BLE001 - whatever a converter makes of a model
         raise ModelError(
             f"the model cannot be written as {kind}: {str(error).splitlines()[0][:300]}",
@@ -59,6 +58,21 @@ def export(
         )
     plain.reader.save(out)
     return apart
+
+
+def _opened(fw: Frameworks, folder: Path) -> tuple[Any, Any]:
+    """(what answers as the folder does, the Keras model)."""
+    plain = open_predictor(folder)
+    if isinstance(plain, KerasPredictor):
+        return plain, plain.made.model
+    weights, config = named_weights(plain.model), plain.model.config
+    made = build(fw, config, weights, dropout=None, attention_dropout=False, bf16=False)
+    return plain, made.model
+
+
+def _kind_of(each: Any) -> str:
+    """Of an input of the exported model: tokens are int32, pictures float32."""
+    return "int32" if each.name in INPUTS else "float32"
 
 
 def _keras(fw: Frameworks, model: Any, out: Path) -> Scores:
@@ -93,12 +107,12 @@ def _lite(fw: Frameworks, model: Any, out: Path) -> Scores:
 
 
 def _export(fw: Frameworks, model: Any, folder: Path) -> None:
-    """A SavedModel that takes a dictionary of inputs, rows and tokens of any number."""
+    """A SavedModel that takes a dictionary of inputs, of any number of rows and of tokens."""
     tf = fw.tf
     archive = fw.keras.export.ExportArchive()
     archive.track(model)
     names = [each.name for each in model.inputs]
-    specs = {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in names}
+    specs = {e.name: tf.TensorSpec(e.shape, _kind_of(e), name=e.name) for e in model.inputs}
     archive.add_endpoint(
         "serve",
         lambda given: model([given[name] for name in names], training=False),

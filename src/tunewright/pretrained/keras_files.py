@@ -49,6 +49,7 @@ def described(
     side: int = SIDE,
     scaling: dict[str, Any] | None = None,
     names: dict[str, str] | None = None,
+    ends_at: str | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The JSON files of a folder that holds this file of weights.
 
@@ -57,6 +58,7 @@ def described(
         side: pixels of the square that pictures are resized to.
         scaling: what is done to values from 0 to 255; None for what the architecture expects.
         names: layer to its group in the file, where the file is of another model around it.
+        ends_at: the last layer that is used, None for the architecture's own.
     """
     known = SCALED[architecture]
     config: dict[str, Any] = {
@@ -69,8 +71,9 @@ def described(
     size = {"height": side, "width": side}
     processor = {"image_processor_type": "ViTImageProcessor", "size": size, "resample": 2}
     flags = {"do_resize": True, "do_rescale": True, "do_normalize": True}
+    config |= {k: v for k, v in (("names", names), ("ends_at", ends_at)) if v}
     return {
-        "config.json": config | ({"names": names} if names else {}),
+        "config.json": config,
         "preprocessor_config.json": processor | flags | (scaling or SCALINGS[known]),
     }
 

@@ -108,6 +108,8 @@ def _backbone(fw: Frameworks, config: Mapping[str, Any]) -> Any:
         )
     pictures = fw.keras.Input((side, side, 3), name="images")
     model = make(include_top=False, weights=None, input_tensor=pictures)
+    if config.get("ends_at"):
+        model = fw.keras.Model(pictures, model.get_layer(config["ends_at"]).output)
     for layer in model.layers:  # its means and variances stay those of the pre-training
         if isinstance(layer, fw.keras.layers.BatchNormalization):
             layer.trainable = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -131,7 +131,7 @@ def build(
     if not attention_dropout:
         _without_attention_dropout(backbone)
     made = Classifier(fw, spine, scores, reader.done())
-    _refuse_no_way_back(made, config.model_type)
+    _refuse_no_way_back(made, reader.unread, config.model_type)
     return made
 
 
@@ -190,9 +190,9 @@ def layers(layer: Any) -> Iterator[Any]:
             todo += getattr(each, "_layers", [])
 
 
-def _refuse_no_way_back(made: Classifier, kind: str) -> None:
+def _refuse_no_way_back(made: Classifier, unread: Sequence[Any], kind: str) -> None:
     """Raise ModelError where a converter made a variable of several weights: Swin's attention."""
-    known = {id(port.variable) for port in made.ports}
+    known = {id(each) for each in (*unread, *(port.variable for port in made.ports))}
     lost = [each.path for each in made.model.trainable_variables if id(each) not in known]
     if lost:
         raise ModelError(

@@ -39,11 +39,15 @@ class Reader:
 
     Args:
         weights: of the Transformers model, by their names there.
+
+    Attributes:
+        unread: variables that are for words, which a classifier does not predict.
     """
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         self.weights = weights
         self.ports: list[Port] = []
+        self.unread: list[Any] = []
 
     def get_tensor(self, hf_weight_key: str) -> np.ndarray:
         """The weight; converters may leave a prefix of its name out."""
@@ -54,6 +58,7 @@ class Reader:
     ) -> None:
         """Put a weight into a variable, and remember it."""
         if hf_weight_key == WORD_SCORES:
+            self.unread.append(keras_variable)
             return
         key = self._whole(hf_weight_key)
         port = Port(keras_variable, key, hook_fn, self.weights[key].ndim > 1)

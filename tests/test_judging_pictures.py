@@ -41,9 +41,8 @@ def pets(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run that is done, as far as judging it asks."""
-    from tunewright.backends.torch import predictor
 
-    monkeypatch.setattr(predictor, "TorchPredictor", Stub)
+    monkeypatch.setattr("tunewright.judging.open_predictor", Stub)
     task = {"task": "image-classification", "evaluate": {"metric": "accuracy", "resamples": 100}}
     columns = {"text": None, "text_pair": None, "image": "image", "label": "label"}
     content = {"data": {"train": str(pets), "columns": columns}, **task}

@@ -20,13 +20,12 @@ from tunewright.data.read import read_table
 from tunewright.errors import DataError, RecipeError, RunError
 from tunewright.evaluation.several_labels import THRESHOLD
 from tunewright.history.folder import find_run
+from tunewright.pretrained.folder import PROCESSOR_FILE
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import READS, Reads
 
 CHUNK_ROWS = 4096
 CHUNK_PICTURES = 64
-PICTURE_SETTINGS = "preprocessor_config.json"
-"""The file in a model folder that says how pictures are prepared; models of texts have none."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +194,7 @@ def find_model(run: str | Path) -> Model:
     """A run's model folder and its columns; or any model folder, and nothing known."""
     path = Path(run).expanduser()
     if (path / "config.json").is_file():
-        return Model(path, "image" if (path / PICTURE_SETTINGS).is_file() else "text", {})
+        return Model(path, "image" if (path / PROCESSOR_FILE).is_file() else "text", {})
     folder = find_run(run)
     if not (folder / "model" / "config.json").is_file():
         raise RunError(

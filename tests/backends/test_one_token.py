@@ -40,6 +40,8 @@ def share(model: nn.Module, one: OneToken) -> float:
 @pytest.mark.parametrize("name", TEXT)
 def test_scores_and_gradients_stay(name: str) -> None:
     plain, model = open_zoo(name), open_zoo(name)
+    if name != "gemma2":  # which computes in fp32 whatever it is given
+        plain, model = plain.double(), model.double()  # how a machine rounds is no fault
     one = narrowed(model, name)
     if name in WITHOUT_BLOCKS:
         assert one is None

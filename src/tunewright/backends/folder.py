@@ -13,10 +13,10 @@ from transformers import AutoConfig, AutoTokenizer, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from tunewright.errors import ModelError
+from tunewright.pretrained.folder import PROCESSOR_FILE
 from tunewright.pretrained.keras_files import MODEL_TYPE
 
 UNBOUNDED = 1_000_000
-PROCESSOR_FILE = "preprocessor_config.json"
 
 
 def load_tokenizer(path: Path) -> Any:

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tunewright.backends.folder import PROCESSOR_FILE, first_line, quiet
+from tunewright.backends.folder import first_line, quiet
 from tunewright.backends.packed import Packed, make_packed
 from tunewright.cache import cache_folder
 from tunewright.data.pictures import whole_picture
 from tunewright.errors import DataError, ModelError
+from tunewright.pretrained.folder import PROCESSOR_FILE
 
 PIXELS_PER_TOKEN = 16 * 16  # by which a picture's work is told from its size
 AT_ONCE = 64

@@ -24,6 +24,7 @@ TOKENIZER_FILES = (
     "sentencepiece.bpe.model",
 )
 PROCESSOR_FILE = "preprocessor_config.json"
+"""It says how pictures are prepared; models of texts have none."""
 _SAVE_FIX = "save it whole: model.save_pretrained(FOLDER) and tokenizer.save_pretrained(FOLDER)"
 
 

@@ -62,7 +62,10 @@ def trained(backend: Any) -> Side:
     return Side(backend, untrained, take_steps(backend, 2))
 
 
-@pytest.fixture(scope="module", params=["bert", "gpt2", "llama"])
+@pytest.fixture(
+    scope="module",
+    params=["bert", "gpt2", pytest.param("llama", marks=pytest.mark.slow)],
+)
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Both:
     folder = write(tmp_path_factory.mktemp("models") / request.param, request.param)
     in_torch = open_backend(folder, 24, adapt=LORA)

@@ -24,7 +24,7 @@ from tunewright.backends.keras.twin import (
     refuse_other_answers,
 )
 from tunewright.backends.session import LabelledRows, Session, faster_precision, room_for
-from tunewright.backends.settings import step_settings
+from tunewright.backends.settings import StepSettings, step_settings
 from tunewright.cores import usable_cores
 from tunewright.errors import RecipeError
 from tunewright.pretrained.keras_files import MODEL_TYPE
@@ -84,21 +84,14 @@ class KerasSession(Session):
         )
         loaded = twin.load()
         inputs = self.inputs(parts, train.max_length, loaded.known_tokens)
-        bf16 = train.precision == "bf16"
-        settings = step_settings(
-            recipe,
-            num_labels=len(labels),
-            room=room_for(train.cache),
-            peak=self._rate("bfloat16" if bf16 else "float32"),
-            width=self.width,
-        )
+        settings = self._settings(recipe, len(labels))
         made = build(
             self.fw,
             loaded.model.config,
             named_weights(loaded.model),
             dropout=settings.dropout,
             attention_dropout=twin.attention_dropout,
-            bf16=bf16,
+            bf16=settings.bf16,
         )
         news = loaded.news
         if settings.adapters is not None:
@@ -115,7 +108,7 @@ class KerasSession(Session):
             news=news,
             parameters=loaded.model.num_parameters(),
         )
-        if not bf16:
+        if not settings.bf16:
             refuse_other_answers(loaded, *backend.first_answers())
         return backend
 
@@ -123,18 +116,15 @@ class KerasSession(Session):
         self, recipe: Recipe, labels: tuple[str, ...], parts: Mapping[str, LabelledRows]
     ) -> KerasClassifier:
         """A picture model of Keras itself."""
-        train: Any = recipe.train
         inputs = self.inputs(parts, None, 0)
-        bf16 = train.precision == "bf16"
-        settings = step_settings(
-            recipe,
-            num_labels=len(labels),
-            room=room_for(train.cache),
-            peak=self._rate("bfloat16" if bf16 else "float32"),
-            width=self.width,
-        )
+        settings = self._settings(recipe, len(labels))
         made = applications.build(
-            self.fw, self.path, len(labels), dropout=settings.dropout, seed=recipe.seed, bf16=bf16
+            self.fw,
+            self.path,
+            len(labels),
+            dropout=settings.dropout,
+            seed=recipe.seed,
+            bf16=settings.bf16,
         )
         new = sum(int(np.prod(each.shape)) for each in made.head.last.variables)
         return KerasClassifier(
@@ -145,6 +135,16 @@ class KerasSession(Session):
             save=partial(applications.save, self.fw, self.path, labels, self.reader),
             news=f"new: scores ({new:,} weights), the head for these labels",
             parameters=sum(int(np.prod(port.variable.shape)) for port in made.ports),
+        )
+
+    def _settings(self, recipe: Recipe, num_labels: int) -> StepSettings:
+        train: Any = recipe.train
+        return step_settings(
+            recipe,
+            num_labels=num_labels,
+            room=room_for(train.cache),
+            peak=self._rate("bfloat16" if train.precision == "bf16" else "float32"),
+            width=self.width,
         )
 
     def _device_type(self) -> str:

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from tiny_models import text_rows
 from training import LABELS, make_loop, make_plan, open_backend, phase, train, weights
-from tunewright.backends.torch import classifier
+from tunewright.backends.torch import training
 from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.backends.torch.embedding import UsedRows
 from tunewright.errors import FailedRunError, RecipeError
@@ -69,7 +69,7 @@ def test_a_step_of_many_tokens_goes_through_the_model_in_pieces(
     tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def step(most: int) -> tuple[float, dict[str, np.ndarray]]:
-        monkeypatch.setattr(classifier, "most_tokens", lambda *_: most)
+        monkeypatch.setattr(training, "most_tokens", lambda *_: most)
         backend = open_backend(tiny_bert)
         backend.start_phase(phase(2))
         loss, _ = backend.train_step([np.arange(16)], rate=1.0, draw=0)

@@ -41,8 +41,10 @@ class Backend(Protocol):
     device_type: str  # such as 'cpu' or 'cuda'
     news: str  # what is new in the model, in one line
 
-    def solve_head(self, blocks: int) -> float:
+    def solve_head(self, blocks: int) -> float | None:
         """Set the head to the solution of a linear probe; the seconds it took.
+
+        None where the task has no new head.
 
         Args:
             blocks: top blocks that the first phase with steps trains; what lies below may be

@@ -118,7 +118,8 @@ class Loop:
         first = next((phase.blocks for phase in self.plan.phases if phase.epochs), 0)
         with self.stop.at_once():
             seconds = self.backend.solve_head(first)
-        self.events.emit("head_solved", seconds=round(seconds, 3))
+        if seconds is not None:
+            self.events.emit("head_solved", seconds=round(seconds, 3))
 
     def _phase(self, phase: PhasePlan, progress: Progress) -> None:
         if progress.begun is None:

@@ -28,6 +28,7 @@ class Calls:
         self, loaded: Loaded, parts: Mapping[str, Part], device: torch.device, *, bf16: bool
     ) -> None:
         self.model: PreTrainedModel = nn.Module.to(loaded.model, device)
+        self.reader = loaded.reader
         self.mapped = loaded.mapped
         self.parts = parts
         self.device = device

@@ -32,11 +32,16 @@ class Frozen(FrozenLayers):
         with self.calls.precision():
             if self.prefix is None:
                 return self.calls.scores(part, rows)
-            kept = as_tensor(self.prefix.read(part, rows)).to(self.calls.device)
             scores: torch.Tensor = self.prefix.place.scores(
-                kept, lambda: self.calls.batch(part, rows)
+                self.kept(part, rows), lambda: self.calls.batch(part, rows)
             )
             return scores
+
+    def kept(self, part: str, rows: np.ndarray) -> torch.Tensor:
+        """(rows, …): what is kept of some rows, as the layers above it take it."""
+        if self.prefix is None:
+            raise RuntimeError("nothing is kept")
+        return as_tensor(self.prefix.read(part, rows)).to(self.calls.device)
 
     def left_mib(self) -> float:
         """Weights in the mapped file of the blocks for which the kept activations stand."""

@@ -80,16 +80,11 @@ def load_classifier(
     names = dict(enumerate(labels))
     with quiet():
         try:
-            config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+            config = config_of(path, attention_dropout=attention_dropout)
             config.num_labels = len(labels)
             config.id2label = names
             config.label2id = {label: index for index, label in names.items()}
             config.problem_type = PROBLEMS[kind]
-            if not attention_dropout:
-                for name in ATTENTION_DROPOUTS:
-                    if hasattr(config, name):
-                        setattr(config, name, 0.0)
-            config.use_cache = False
             if isinstance(reader, TextReader):
                 config.pad_token_id = reader.padding
             with torch.random.fork_rng(devices=[]):
@@ -103,8 +98,19 @@ def load_classifier(
     new = sorted(
         {*report["missing_keys"], *(entry[0] for entry in report.get("mismatched_keys", ()))}
     )
-    _refuse_hollow(path, model, new)
+    refuse_hollow(path, model, new)
     return Loaded(model, reader, tuple(new), mapped)
+
+
+def config_of(path: Path, *, attention_dropout: bool) -> Any:
+    """A folder's configuration, for training."""
+    config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    if not attention_dropout:
+        for name in ATTENTION_DROPOUTS:
+            if hasattr(config, name):
+                setattr(config, name, 0.0)
+    config.use_cache = False
+    return config
 
 
 def _with_weights(
@@ -131,8 +137,8 @@ def _with_weights(
     return found
 
 
-def _refuse_hollow(path: Path, model: nn.Module, new: Sequence[str]) -> None:
-    """When most weights are missing, the files belong to another architecture."""
+def refuse_hollow(path: Path, model: nn.Module, new: Sequence[str]) -> None:
+    """Raise ModelError when most weights are missing: the files are of another architecture."""
     missing = set(new)
     total = sum(p.numel() for p in model.parameters())
     fresh = sum(p.numel() for n, p in model.named_parameters() if n in missing)

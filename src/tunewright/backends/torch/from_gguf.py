@@ -33,7 +33,7 @@ _TEXTS = ("The capital of France is", " a  1, 23\n\n\tbé – ¿漢字?", "x = [
 
 
 def convert(source: Path, into: Path) -> None:
-    """Write config, weights, tokenizer and chat template of a GGUF file as a folder that is not there.
+    """Write config, weights, tokenizer and chat template of a GGUF file into a folder.
 
     The weights are bfloat16 where they came from 5 bits or fewer, else exact to float16.
 
@@ -43,7 +43,7 @@ def convert(source: Path, into: Path) -> None:
     header = read_header(source)
     _refuse_scaled_positions(source, header)
     model, tokenizer = load_gguf(source)
-    into.mkdir()
+    into.mkdir(exist_ok=True)
     with quiet():
         plain_copy(model, _storage(header.types)).save_pretrained(into, max_shard_size="100GB")
         tokenizer.save_pretrained(into)

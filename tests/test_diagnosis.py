@@ -152,9 +152,7 @@ def test_threads_are_as_many_as_are_faster(
     assert made.choose_threads()[0] == chosen
 
 
-def test_the_extra_for_keras_is_named_where_it_lacks(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(diagnosis, "KERAS_PACKAGES", ("pytest", "surely-not-installed-anywhere"))
-    said = diagnosis._keras()
-    assert said.startswith("lacks surely-not-installed-anywhere (pip install")
-    monkeypatch.setattr(diagnosis, "KERAS_PACKAGES", ("pytest",))
-    assert diagnosis._keras() == f"pytest {pytest.__version__}"
+def test_an_extra_is_named_where_it_lacks():
+    said = diagnosis._extra(("pytest", "surely-not-installed-anywhere"), "pip install it")
+    assert said == "lacks surely-not-installed-anywhere (pip install it)"
+    assert diagnosis._extra(("pytest",), "pip install it") == f"pytest {pytest.__version__}"

@@ -15,6 +15,7 @@ import psutil
 from tunewright.cache import cache_folder
 from tunewright.cores import usable_cores
 from tunewright.history.folder import runs_folder
+from tunewright.pretrained.gguf_header import INSTALL as INSTALL_GGUF
 from tunewright.pretrained.listing import list_models
 
 PACKAGES = (
@@ -40,7 +41,8 @@ def doctor() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: installed_version(name) for name in PACKAGES},
-        "backends": {"torch": "installed", "keras": _keras()},
+        "backends": {"torch": "installed", "keras": _extra(KERAS_PACKAGES, INSTALL_KERAS)},
+        "extras": {"gguf": _extra(("gguf",), INSTALL_GGUF)},
         "cores": usable_cores(),
         "memory": _memory(),
         "disk": {"runs": _disk(runs_folder()), "cache": _disk(cache_folder())},
@@ -86,12 +88,12 @@ def installed_version(name: str) -> str | None:
         return None
 
 
-def _keras() -> str:
-    """Whether the extra is there; nothing of it is imported."""
-    missing = [name for name in KERAS_PACKAGES if installed_version(name) is None]
+def _extra(packages: tuple[str, ...], install: str) -> str:
+    """Whether the packages of an extra are there; nothing of it is imported."""
+    missing = [name for name in packages if installed_version(name) is None]
     if missing:
-        return f"lacks {', '.join(missing)} ({INSTALL_KERAS})"
-    return " ".join(f"{name} {installed_version(name)}" for name in KERAS_PACKAGES)
+        return f"lacks {', '.join(missing)} ({install})"
+    return " ".join(f"{name} {installed_version(name)}" for name in packages)
 
 
 def _memory() -> dict[str, float]:

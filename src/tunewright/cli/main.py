@@ -20,7 +20,7 @@ COMMANDS = {
     "predict": "Answer for a file, a pipe or one text.",
     "evaluate": "Scores with intervals and error analysis.",
     "test": "Open the seal: final scores and final verdict.",
-    "export": "Take a model away as a Keras, SavedModel or TensorFlow Lite file.",
+    "export": "Take a model away as a Keras, SavedModel, TensorFlow Lite or GGUF file.",
     "runs": "What there is: list, show, remove.",
     "doctor": "What is installed, and what would not work.",
     "schema": "Every recipe key, as a JSON schema.",

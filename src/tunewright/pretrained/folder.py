@@ -110,10 +110,10 @@ def _config(path: Path) -> dict[str, Any]:
 def _no_config(path: Path) -> ModelError:
     if (path / "adapter_config.json").is_file():
         return adapter_only(path)
-    if any(path.glob("*.gguf")):
+    found = sorted(path.glob("*.gguf"))
+    if found:
         return ModelError(
-            f"{path} holds a GGUF file, which is made for inference",
-            fix="use the model's safetensors folder instead",
+            f"{path} has no config.json; it holds a GGUF file", fix=f"name the file: {found[0]}"
         )
     return ModelError(f"{path} has no config.json, so it is not a model folder", fix=_SAVE_FIX)
 

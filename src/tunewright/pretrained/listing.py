@@ -9,6 +9,7 @@ from typing import Any
 from tunewright.errors import ModelError
 from tunewright.pretrained.entries import ENTRIES, CatalogEntry, HubSource
 from tunewright.pretrained.folder import check_folder, read_licence, weights_sha256
+from tunewright.pretrained.gguf_files import SUFFIX, gguf_folder
 from tunewright.pretrained.hub import cached_on_hub, is_hub_id
 from tunewright.pretrained.named import ENTRY_POINTS, find_entry, unknown
 from tunewright.pretrained.package import is_cached, package_folder
@@ -81,15 +82,20 @@ def _cached_path(entry: CatalogEntry) -> Path | None:
     return path if path.is_dir() else None
 
 
-def _outside_catalog(name: str) -> tuple[dict[str, Any], Path]:
+def _outside_catalog(name: str) -> tuple[dict[str, Any], Path | None]:
     folder = Path(name).expanduser()
+    empty: dict[str, Any] = {"tasks": [], "parameters": None, "note": "", "licence": None}
+    row = {"name": name, "base": name, **empty}
+    if folder.suffix == SUFFIX and folder.is_file():
+        made = gguf_folder(folder)
+        row |= {"where": "file", "cached": made.is_dir(), "licence": read_licence(made)}
+        return row, made if made.is_dir() else None
     found = folder if name and folder.is_dir() else None
     where = "folder" if found else "hub"
     if found is None and is_hub_id(name):
         found = cached_on_hub(name, None)
     if found is None:
         raise unknown(name, "it is not in the hub's cache")
-    row: dict[str, Any] = {"name": name, "base": name, "tasks": [], "parameters": None, "note": ""}
     return row | {"licence": read_licence(found), "where": where, "cached": True}, found
 
 

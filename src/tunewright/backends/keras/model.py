@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -147,11 +148,15 @@ def _filled(fw: Frameworks, config: Any, reader: Reader, dropout: float | None, 
         shape["dropout_rate" if "dropout_rate" in shape else "dropout"] = rate
         if getattr(config, "n_inner", None):
             shape["intermediate_dim"] = config.n_inner
-        backbone = converter.backbone_cls(**shape, dtype=policy)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*with a mask attached to it")  # of Swin's attention
+            backbone = converter.backbone_cls(**shape, dtype=policy)
         _as_the_config_says(fw, backbone, config)
         converter.convert_weights(backbone, reader, facts)
         if config.model_type == "roberta":
             _add_only_type(backbone, reader)
+        if config.model_type == "swin":
+            _note_joined_attention(backbone, reader)
     except Exception as error:  # noqa: BLE001 - whatever a converter makes of a strange config
         raise ModelError(
             f"KerasHub cannot read this {config.model_type}: {type(error).__name__}: {error}",
@@ -193,7 +198,7 @@ def layers(layer: Any) -> Iterator[Any]:
 def refuse_no_way_back(
     variables: Sequence[Any], ports: Sequence[Port], unread: Sequence[Any], kind: str
 ) -> None:
-    """Raise ModelError where a converter made a variable of several weights: Swin's attention."""
+    """Raise ModelError where a converter made a variable of several weights."""
     known = {id(each) for each in (*unread, *(port.variable for port in ports))}
     lost = [each.path for each in variables if id(each) not in known]
     if lost:
@@ -234,6 +239,18 @@ def _add_only_type(backbone: Any, reader: Reader) -> None:
     """Every token's type is 0: what its embedding adds can be added to the positions."""
     positions = backbone.embeddings.position_embedding.position_embeddings
     positions.assign(positions + reader.get_tensor("embeddings.token_type_embeddings.weight")[0])
+
+
+def _note_joined_attention(backbone: Any, reader: Reader) -> None:
+    """Swin's query, key and value are one layer in KerasHub."""
+    for at, stage in enumerate(backbone.stages):
+        for index, block in enumerate(stage.blocks):
+            block.attn.supports_masking = True  # else Keras warns: it has an argument `mask`
+            place = f"encoder.layers.{at}.blocks.{index}.attention.self"
+            for which in ("kernel", "bias") if block.attn.qkv.use_bias else ("kernel",):
+                name = "weight" if which == "kernel" else "bias"
+                keys = [f"{place}.{part}.{name}" for part in ("query", "key", "value")]
+                reader.note_joined(getattr(block.attn.qkv, which), keys)
 
 
 def _without_attention_dropout(backbone: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 from folder_example import model_files, tiny_entry, write_folder
 
 from tunewright.errors import FailedRunError, ModelError
-from tunewright.pretrained import named
+from tunewright.pretrained import catalog, named
 from tunewright.pretrained.catalog import resolve_model
 from tunewright.pretrained.entries import ENTRIES, HubSource
 from tunewright.pretrained.hub import is_hub_id
@@ -110,6 +110,30 @@ def test_a_hub_model_with_pickled_weights_only_is_refused(tmp_path, monkeypatch)
     hub_answers(monkeypatch, write_folder(tmp_path / "snapshot", model__safetensors=None))
     with pytest.raises(ModelError, match="no safetensors weights on the hub"):
         resolve_model("someone/tiny")
+
+
+@pytest.mark.parametrize("name", ["kaggle://keras/bert/keras/bert_tiny_en_uncased", "gs://a/b"])
+def test_a_handle_of_another_place_is_refused_as_that(name: str):
+    with pytest.raises(ModelError, match="neither on this machine nor on the Hugging Face hub"):
+        resolve_model(name)
+
+
+def test_a_preset_on_the_hub_is_fetched_whole_and_made_into_a_folder(tmp_path, monkeypatch):
+    preset = write_folder(tmp_path / "preset", model__safetensors=None)
+    (preset / "config.json").write_text('{"registered_name": "keras_hub>BertBackbone"}')
+    asked: list[list[str]] = []
+
+    def snapshot_download(repo: str, *, allow_patterns: list[str], **other: object) -> str:
+        asked.append(allow_patterns)
+        return str(preset)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    made = write_folder(tmp_path / "made")
+    monkeypatch.setattr(catalog, "made_of", lambda folder: made)
+    source = resolve_model("hf://someone/bert-preset")
+    assert (source.path, source.base) == (made, "someone/bert-preset")
+    assert "model.weights.h5" in asked[1]
+    assert "assets/tokenizer/*" in asked[1]
 
 
 def test_any_other_failure_of_the_hub_is_one_line(monkeypatch: pytest.MonkeyPatch):

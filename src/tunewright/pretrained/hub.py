@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tunewright.durable import disk_errors
 from tunewright.errors import ModelError, TunewrightError
+from tunewright.pretrained.keras_presets import WEIGHTS, is_preset
+from tunewright.pretrained.preset_rows import ASSETS, CONVERTER, TOKENIZER
 from tunewright.pretrained.weights import INDEX, SINGLE
 
 WANTED = (
@@ -22,6 +24,8 @@ WANTED = (
     "*.model",
 )
 _UNWANTED = ("*/*", "adapter_model.safetensors", "*.py")
+PRESET = ("config.json", "README.md", WEIGHTS, TOKENIZER, CONVERTER, f"{ASSETS}/*")
+"""Of a KerasHub preset."""
 _HUB_ID = re.compile(r"^[\w.-]{1,96}(/[\w.-]{1,96})?$", re.ASCII)
 
 
@@ -44,21 +48,9 @@ def fetch_from_hub(repo: str, revision: str | None) -> Path:
     Raises:
         ModelError: unknown, closed to this user, offline and not cached, or without safetensors.
     """
-    from huggingface_hub import snapshot_download
-
-    try:
-        with disk_errors("to the hub's cache"):
-            path = snapshot_download(
-                repo,
-                revision=revision,
-                allow_patterns=list(WANTED),
-                ignore_patterns=list(_UNWANTED),
-            )
-    except TunewrightError:
-        raise
-    except Exception as error:  # its HTTP library, and so the errors, differ by version
-        raise _explained(repo, revision, error) from error
-    folder = Path(path)
+    folder = _download(repo, revision, WANTED, _UNWANTED)
+    if is_preset(folder):
+        return _download(repo, folder.name, PRESET, ())  # named after its commit
     if not (folder / SINGLE).is_file() and not (folder / INDEX).is_file():
         raise ModelError(
             f"{repo} has no safetensors weights on the hub, and pickled ones are refused",
@@ -67,11 +59,31 @@ def fetch_from_hub(repo: str, revision: str | None) -> Path:
     return folder
 
 
+def _download(
+    repo: str, revision: str | None, wanted: tuple[str, ...], unwanted: tuple[str, ...]
+) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        with disk_errors("to the hub's cache"):
+            path = snapshot_download(
+                repo,
+                revision=revision,
+                allow_patterns=list(wanted),
+                ignore_patterns=list(unwanted),
+            )
+    except TunewrightError:
+        raise
+    except Exception as error:  # its HTTP library, and so the errors, differ by version
+        raise _explained(repo, revision, error) from error
+    return Path(path)
+
+
 def cached_on_hub(repo: str, revision: str | None) -> Path | None:
     """The folder in the hub's own cache, if the weights are in it; no network is used."""
     from huggingface_hub import try_to_load_from_cache
 
-    for name in (SINGLE, INDEX):
+    for name in (SINGLE, INDEX, WEIGHTS):
         found = try_to_load_from_cache(repo, name, revision=revision)
         if isinstance(found, str):
             return Path(found).parent

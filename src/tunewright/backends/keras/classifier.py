@@ -19,6 +19,7 @@ from tunewright.backends.keras.model import Classifier
 from tunewright.backends.keras.optimizer import AdamW
 from tunewright.backends.keras.ports import Port
 from tunewright.backends.keras.state import read_arrays, write_arrays
+from tunewright.backends.keras.work import gflop_per_token
 from tunewright.backends.settings import Part, StepSettings, label_weights, pieces
 from tunewright.errors import ModelError
 from tunewright.train.phases import PhasePlan, deepest
@@ -115,9 +116,10 @@ class KerasClassifier:
             self.frozen.keep(phase.blocks, uses, keep)
             self.compiled.learn(self.optimizer)
         prefix = self.frozen.prefix
+        gflop = gflop_per_token(self.made, phase.blocks, kept=prefix is not None, learn=learn)
         return PhaseStart(
             trainable_parameters=sum(int(np.prod(each.variable.shape)) for each in learn),
-            peak_tokens_per_s=None,
+            peak_tokens_per_s=self.settings.peak / gflop if gflop else None,
             cached=prefix is not None,
             cache_mib=prefix.mib if prefix is not None else 0.0,
             build_s=prefix.build_s if prefix is not None else 0.0,

@@ -17,12 +17,12 @@ from tunewright.errors import ModelError
 class Head:
     """What a head reads, and its layers by the names of their weights in Transformers.
 
-    reads: the backbone's pooled vector; the first or the last token's; or the first beside the mean of
-    the others. hidden: name and activation of a layer before the last. rate: the
+    reads: the backbone's pooled vector; the first or the last token's; the first beside the mean of
+    the others; or the mean of all. hidden: name and activation of a layer before the last. rate: the
     config's names of the dropout's rate; drops: whether there is dropout at all.
     """
 
-    reads: Literal["pooled", "first", "last", "first and mean"]
+    reads: Literal["pooled", "first", "last", "first and mean", "mean"]
     out: str
     rate: tuple[str, ...]
     hidden: tuple[str, str] | None = None
@@ -56,6 +56,7 @@ _PICTURES = {
     "vit": Head("first", "classifier", (), drops=False),
     "deit": Head("first", "classifier", (), drops=False),
     "dinov2": Head("first and mean", "classifier", (), drops=False),
+    "swin": Head("mean", "classifier", (), drops=False),
 }
 _DECODER = Head("last", "score", (), bias=False)
 HEADS = {
@@ -125,6 +126,8 @@ def _read(fw: Frameworks, tokens: Any, spine: Spine, which: str) -> Any:
     ops = fw.keras.ops
     if which == "first":
         return tokens[:, 0, :]
+    if which == "mean":
+        return ops.mean(tokens, axis=1)
     if which == "first and mean":
         return ops.concatenate([tokens[:, 0, :], ops.mean(tokens[:, 1:], axis=1)], axis=1)
     mask = next(each for each in spine.inputs if each.name == "padding_mask")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -131,14 +132,14 @@ def build(
     if not attention_dropout:
         _without_attention_dropout(backbone)
     made = Classifier(fw, spine, scores, reader.done())
-    _refuse_no_way_back(made, reader.unread, config.model_type)
+    refuse_no_way_back(made.model.trainable_variables, made.ports, reader.unread, config.model_type)
     return made
 
 
 def _filled(fw: Frameworks, config: Any, reader: Reader, dropout: float | None, policy: str) -> Any:
     """KerasHub's backbone with the reader's weights. Raises ModelError where it cannot be made."""
     facts = config.to_dict() | {"tie_word_embeddings": True}  # a classifier predicts no words
-    converter = _converter(fw, config.model_type, facts)
+    converter = converter_of(fw, config.model_type, facts)
     rate = dropout
     if rate is None:
         rate = next((v for n in DROPOUTS if (v := getattr(config, n, None)) is not None), 0.0)
@@ -147,11 +148,15 @@ def _filled(fw: Frameworks, config: Any, reader: Reader, dropout: float | None, 
         shape["dropout_rate" if "dropout_rate" in shape else "dropout"] = rate
         if getattr(config, "n_inner", None):
             shape["intermediate_dim"] = config.n_inner
-        backbone = converter.backbone_cls(**shape, dtype=policy)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*with a mask attached to it")  # of Swin's attention
+            backbone = converter.backbone_cls(**shape, dtype=policy)
         _as_the_config_says(fw, backbone, config)
         converter.convert_weights(backbone, reader, facts)
         if config.model_type == "roberta":
             _add_only_type(backbone, reader)
+        if config.model_type == "swin":
+            _note_joined_attention(backbone, reader)
     except Exception as error:  # noqa: BLE001 - whatever a converter makes of a strange config
         raise ModelError(
             f"KerasHub cannot read this {config.model_type}: {type(error).__name__}: {error}",
@@ -190,10 +195,12 @@ def layers(layer: Any) -> Iterator[Any]:
             todo += getattr(each, "_layers", [])
 
 
-def _refuse_no_way_back(made: Classifier, unread: Sequence[Any], kind: str) -> None:
-    """Raise ModelError where a converter made a variable of several weights: Swin's attention."""
-    known = {id(each) for each in (*unread, *(port.variable for port in made.ports))}
-    lost = [each.path for each in made.model.trainable_variables if id(each) not in known]
+def refuse_no_way_back(
+    variables: Sequence[Any], ports: Sequence[Port], unread: Sequence[Any], kind: str
+) -> None:
+    """Raise ModelError where a converter made a variable of several weights."""
+    known = {id(each) for each in (*unread, *(port.variable for port in ports))}
+    lost = [each.path for each in variables if id(each) not in known]
     if lost:
         raise ModelError(
             f"of this {kind} in KerasHub {len(lost)} weights have no way back, such as {lost[0]}",
@@ -201,7 +208,8 @@ def _refuse_no_way_back(made: Classifier, unread: Sequence[Any], kind: str) -> N
         )
 
 
-def _converter(fw: Frameworks, kind: str, facts: dict[str, Any]) -> Any:
+def converter_of(fw: Frameworks, kind: str, facts: dict[str, Any]) -> Any:
+    """KerasHub's converter of a `model_type`. Raises ModelError where it has none."""
     from importlib import import_module
 
     loader = import_module("keras_hub.src.utils.transformers.preset_loader")
@@ -231,6 +239,18 @@ def _add_only_type(backbone: Any, reader: Reader) -> None:
     """Every token's type is 0: what its embedding adds can be added to the positions."""
     positions = backbone.embeddings.position_embedding.position_embeddings
     positions.assign(positions + reader.get_tensor("embeddings.token_type_embeddings.weight")[0])
+
+
+def _note_joined_attention(backbone: Any, reader: Reader) -> None:
+    """Swin's query, key and value are one layer in KerasHub."""
+    for at, stage in enumerate(backbone.stages):
+        for index, block in enumerate(stage.blocks):
+            block.attn.supports_masking = True  # else Keras warns: it has an argument `mask`
+            place = f"encoder.layers.{at}.blocks.{index}.attention.self"
+            for which in ("kernel", "bias") if block.attn.qkv.use_bias else ("kernel",):
+                name = "weight" if which == "kernel" else "bias"
+                keys = [f"{place}.{part}.{name}" for part in ("query", "key", "value")]
+                reader.note_joined(getattr(block.attn.qkv, which), keys)
 
 
 def _without_attention_dropout(backbone: Any) -> None:

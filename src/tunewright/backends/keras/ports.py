@@ -6,8 +6,8 @@ reader here hands the weights over and writes down which went where, and how the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ class Port:
     """One variable, and the weight that it holds.
 
     Args:
+        part: where in the variable's last axis, if it holds others too.
         key: the weight's name in Transformers.
         turn: makes the variable's shape of the weight's; None where they are the same.
         is_matrix: whether the weight has two dimensions or more there.
@@ -32,6 +33,12 @@ class Port:
     turn: Turn | None
     is_matrix: bool
     added: np.ndarray | None = None
+    part: slice = field(default_factory=lambda: slice(None))
+
+    def now(self) -> np.ndarray:
+        """The variable's numbers, of this weight alone."""
+        found: np.ndarray = np.asarray(self.variable)[..., self.part]
+        return found
 
 
 class Reader:
@@ -65,12 +72,21 @@ class Reader:
         keras_variable.assign(turned(port, self.weights[port.key]))
         self.ports.append(port)
 
+    def note_joined(self, keras_variable: Any, hf_weight_keys: Sequence[str]) -> None:
+        """Remember that the converter joined linear layers, output by output, into one."""
+        at = 0
+        for key in map(self._whole, hf_weight_keys):
+            weight = self.weights[key]
+            part = slice(at, at + len(weight))
+            at = part.stop
+            self.ports.append(Port(keras_variable, key, _transposed, weight.ndim > 1, part=part))
+
     def done(self) -> tuple[Port, ...]:
         """Every port; a converter may have changed a variable after it was filled."""
         return tuple(replace(port, added=self._added(port)) for port in self.ports)
 
     def _added(self, port: Port) -> np.ndarray | None:
-        more = np.asarray(port.variable) - turned(port, self.weights[port.key])
+        more = port.now() - turned(port, self.weights[port.key])
         return more if more.any() else None
 
     def _whole(self, key: str) -> str:
@@ -80,6 +96,10 @@ class Reader:
         if len(found) != 1:
             raise KeyError(key)
         return found[0]
+
+
+def _transposed(weight: np.ndarray, _: list[int]) -> np.ndarray:
+    return weight.T
 
 
 def turned(port: Port, weight: np.ndarray) -> np.ndarray:
@@ -102,7 +122,7 @@ def weights_back(
     for port in ports:
         before = weights[port.key]
         places = turned(port, np.arange(before.size).reshape(before.shape))
-        now = np.asarray(port.variable, dtype=before.dtype)
+        now = port.now().astype(before.dtype)
         after = found.get(port.key, before).copy().reshape(-1)
         after[places.reshape(-1)] = (now if port.added is None else now - port.added).reshape(-1)
         found[port.key] = after.reshape(before.shape)

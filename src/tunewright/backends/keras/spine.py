@@ -97,8 +97,27 @@ def _dinov2(backbone: Any) -> Spine:
     return Spine(backbone.inputs, entry, blocks, tuple(borders), output, idle)
 
 
+def _swin(backbone: Any) -> Spine:
+    """What halves the picture goes with the block below it."""
+    state = entry = backbone.get_layer("pos_drop")(backbone.patch_embedding(backbone.inputs[0]))
+    blocks: list[tuple[Any, ...]] = []
+    borders: list[Any] = []
+    for stage in backbone.stages:
+        for layer in (*stage.blocks, *filter(None, [stage.downsample])):
+            layer.name = f"{stage.name}_{layer.name}"  # each stage has names of its own
+        for layer in stage.blocks:
+            borders.append(state := layer(state))
+            blocks.append((layer,))
+        if stage.downsample is not None:
+            height, width = stage.input_resolution
+            borders[-1] = state = stage.downsample(state, H=height, W=width)
+            blocks[-1] += (stage.downsample,)
+    return Spine(backbone.inputs, entry, tuple(blocks), tuple(borders), backbone.norm(state))
+
+
 _PICTURES: dict[str, Callable[[Any], Spine]] = {
     "vit": _vit,
     "deit": _deit,
     "dinov2": _dinov2,
+    "swin": _swin,
 }

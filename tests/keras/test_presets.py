@@ -16,12 +16,21 @@ if find_spec("keras_hub") is None:
     pytest.skip("needs the extra tensorflow", allow_module_level=True)
 
 import torch
-from tiny_presets import CLASSES, TEXTS, write_pictures_model, write_preset, write_texts_model
+from PIL import Image
+from tiny_presets import (
+    CLASSES,
+    CONVERTERS,
+    TEXTS,
+    write_pictures_model,
+    write_preset,
+    write_texts_model,
+)
 from transformers import AutoModel
 
 from tiny_models import text_rows, write_csv
 from tunewright import run
 from tunewright.backends.folder import load_tokenizer, quiet
+from tunewright.backends.keras.framework import start
 from tunewright.backends.keras.preset_weights import main, write_weights
 from tunewright.backends.pictures import PictureReader
 from tunewright.errors import ModelError
@@ -65,15 +74,37 @@ def test_states_and_tokens_are_those_of_the_model_it_was_made_of(name: str, tmp_
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_a_model_of_pictures_reads_and_answers_as_before(tmp_path: Path) -> None:
-    source = write_pictures_model(tmp_path / "source")
-    made = resolve_model(str(write_preset(source, "vit", tmp_path / "preset"))).path
+@pytest.mark.parametrize("name", CONVERTERS)
+def test_a_model_of_pictures_reads_and_answers_as_before(name: str, tmp_path: Path) -> None:
+    source = write_pictures_model(tmp_path / "source", name)
+    made = resolve_model(str(write_preset(source, name, tmp_path / "preset"))).path
     batch = {"pixel_values": torch.randn(3, 3, 16, 16, generator=torch.manual_seed(0))}
     np.testing.assert_allclose(states(made, batch), states(source, batch), atol=1e-5)
     before, after = PictureReader(source), PictureReader(made)
     for value in (0.0, 255.0):
         scaled = [(value * each.scale - each.mean) / each.std for each in (before, after)]
         np.testing.assert_allclose(*scaled, atol=1e-5)
+
+
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize("crop", [False, True])
+def test_pictures_are_cut_and_scaled_as_in_keras_hub(crop: bool, tmp_path: Path) -> None:
+    preset = write_preset(write_pictures_model(tmp_path / "model", "vit"), "vit", tmp_path / "vit")
+    converter = start(1).hub.layers.ViTImageConverter(
+        image_size=(16, 16),
+        scale=[1 / 50, 1 / 60, 1 / 70],
+        offset=[-2.0, -1.0, 0.5],
+        crop_to_aspect_ratio=crop,
+        antialias=True,
+    )
+    converter.save_to_preset(str(preset))
+    across, down = np.meshgrid(np.linspace(0, 255, 64), np.linspace(0, 255, 32))
+    pixels = np.stack([across, down, 255 - across], axis=2).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "slope.png")
+    reader = PictureReader(resolve_model(str(preset)).path)
+    found = reader.read([str(tmp_path / "slope.png")], None, None).batch(np.arange(1))
+    wanted = np.asarray(converter(pixels[None].astype(np.float32)))
+    np.testing.assert_allclose(found["pixel_values"].transpose(0, 2, 3, 1), wanted, atol=0.05)
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -29,6 +29,7 @@ CLASSES = {
     "roberta": ("RobertaBackbone", "RobertaTokenizer"),
     "xlm-roberta": ("XLMRobertaBackbone", "XLMRobertaTokenizer"),
 }
+CONVERTERS = {"vit": "ViTImageConverter", "deit": "DeiTImageConverter"}
 PADDED = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "type_vocab_size": 1}
 CHANGES: dict[str, dict[str, Any]] = {
     "bert": {"hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-12},
@@ -59,7 +60,7 @@ def write_preset(source: Path, name: str, folder: Path) -> Path:
         getattr(hub.tokenizers, tokenizer).from_preset(str(source)).save_to_preset(str(folder))
     else:
         hub.models.Backbone.from_preset(str(source)).save_to_preset(str(folder))
-        hub.layers.ViTImageConverter(
+        getattr(hub.layers, CONVERTERS[name])(
             image_size=(16, 16),
             scale=1 / 127.5,
             offset=-1.0,
@@ -69,12 +70,12 @@ def write_preset(source: Path, name: str, folder: Path) -> Path:
     return folder
 
 
-def write_pictures_model(folder: Path) -> Path:
-    """A ViT with the epsilon that KerasHub's has."""
-    write_picture_model(folder, "vit")
+def write_pictures_model(folder: Path, name: str) -> Path:
+    """A Transformers folder with the epsilon that KerasHub has."""
+    write_picture_model(folder, name)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 1e-6}))
-    return _as_published(folder, "vit")
+    return _as_published(folder, name)
 
 
 def words() -> list[str]:

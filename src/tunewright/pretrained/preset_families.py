@@ -46,6 +46,17 @@ _ROBERTA: dict[str, Any] = {
     "facts": {"hidden_act": "gelu", "layer_norm_eps": 1e-5, "type_vocab_size": 1},
     "spare_positions": 2,
 }
+_PICTURES = {
+    "image_shape": ("image_size",),
+    "patch_size": ("patch_size",),
+    "num_layers": ("num_hidden_layers",),
+    "num_heads": ("num_attention_heads",),
+    "hidden_dim": ("hidden_size",),
+    "dropout_rate": ("hidden_dropout_prob",),
+    "attention_dropout": ("attention_probs_dropout_prob",),
+    "layer_norm_epsilon": ("layer_norm_eps",),
+    "use_mha_bias": ("qkv_bias",),
+}
 FAMILIES: dict[str, Family] = {
     "BertBackbone": Family(
         "bert",
@@ -69,20 +80,14 @@ FAMILIES: dict[str, Family] = {
     "XLMRobertaBackbone": Family("xlm-roberta", **_ROBERTA),
     "ViTBackbone": Family(
         "vit",
-        {
-            "image_shape": ("image_size",),
-            "patch_size": ("patch_size",),
-            "num_layers": ("num_hidden_layers",),
-            "num_heads": ("num_attention_heads",),
-            "hidden_dim": ("hidden_size",),
-            "mlp_dim": ("intermediate_size",),
-            "dropout_rate": ("hidden_dropout_prob",),
-            "attention_dropout": ("attention_probs_dropout_prob",),
-            "layer_norm_epsilon": ("layer_norm_eps",),
-            "use_mha_bias": ("qkv_bias",),
-        },
+        _PICTURES | {"mlp_dim": ("intermediate_size",)},
         {"hidden_act": "gelu"},
         only=dict.fromkeys(("use_mlp_bias", "use_class_token", "use_patch_bias"), True),
+    ),
+    "DeiTBackbone": Family(
+        "deit",
+        _PICTURES | {"intermediate_dim": ("intermediate_size",)},
+        {"hidden_act": "gelu", "architectures": ["DeiTForImageClassification"]},
     ),
 }
 

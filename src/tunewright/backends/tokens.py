@@ -76,7 +76,7 @@ class TextReader:
 
     def __init__(self, path: Path, config: Any) -> None:
         self.tokenizer = load_tokenizer(path)
-        _give_padding(self.tokenizer)
+        give_padding(self.tokenizer)
         self.padding: int = self.tokenizer.pad_token_id
         self.longest_input: int | None = longest_input(config, self.tokenizer)
 
@@ -91,7 +91,7 @@ class TextReader:
         self.tokenizer.save_pretrained(folder)
 
 
-def _give_padding(tokenizer: Any) -> None:
+def give_padding(tokenizer: Any) -> None:
     """Decoders often have no padding token; the end token serves, under the mask."""
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token

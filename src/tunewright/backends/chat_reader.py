@@ -1,0 +1,138 @@
+"""Rows of conversations, texts or preferences, read by a model folder's tokenizer and template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tunewright.backends.chat_template import ChatTemplate, set_template
+from tunewright.backends.chats import ChatTokens, joined
+from tunewright.backends.conversation import Preference, read_row
+from tunewright.backends.folder import load_tokenizer, longest_input
+from tunewright.backends.learned import Drawn, Learn, Marked, draw, mark_all
+from tunewright.backends.preferences import PairTokens, paired, refuse_other_prompt
+from tunewright.backends.row_counts import refuse_hopeless
+from tunewright.backends.tokens import give_padding
+from tunewright.backends.too_long import TooLong, cut
+from tunewright.data.rows import in_chunks
+from tunewright.errors import DataError
+
+BEGINNING = 60
+"""Characters of a refused row that are shown, to find it by."""
+PAIR = 3
+"""A preference is read as its question, and this with each of its two answers."""
+
+
+class RowError(DataError):
+    """A row that cannot be learned from.
+
+    Args:
+        row: its number among those read, from 0.
+    """
+
+    def __init__(self, row: int, text: str, error: DataError) -> None:
+        self.row = row
+        beginning = text[:BEGINNING] + ("…" if len(text) > BEGINNING else "")
+        super().__init__(f"row {row + 1}, {beginning}: {error.what}", fix=error.fix)
+
+
+class ChatReader:
+    """Implements `Reader`.
+
+    Args:
+        learn: which tokens of a conversation are learned, as in `learned.draw`.
+        too_long: what becomes of rows longer than the model is given, as in `too_long.cut`.
+        chat_template: the path of a Jinja file, or 'plain'; None for the tokenizer's own.
+    Raises:
+        ModelError: the folder has no tokenizer that can be read, or no chat template.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: Any,
+        *,
+        learn: Learn = "assistant",
+        too_long: TooLong = "refuse",
+        chat_template: str | None = None,
+    ) -> None:
+        self.tokenizer = load_tokenizer(path)
+        give_padding(self.tokenizer)
+        set_template(self.tokenizer, chat_template)
+        self.template = ChatTemplate(self.tokenizer)
+        self.learn, self.too_long = learn, too_long
+        self.padding: int = self.tokenizer.pad_token_id
+        self.longest_input: int | None = longest_input(config, self.tokenizer)
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """Tokens at which a model that learned from these rows ends an answer."""
+        return self.template.stop_ids
+
+    def read(
+        self, texts: Sequence[str], pairs: Sequence[str] | None, longest: int | None
+    ) -> ChatTokens | PairTokens:
+        """See `Reader`.
+
+        Args:
+            texts: canonical JSON of each row; preferences are among themselves.
+            pairs: not used.
+        Raises:
+            RowError: a row cannot be learned from.
+            DataError: rows are longer than the model is given.
+            ModelError: no row would teach the model to stop.
+        """
+        limit = longest or self.longest_input or 0
+        rows = self.marked(texts)
+        kept = cut([max(row, key=lambda part: len(part.ids)) for row in rows], limit, self.too_long)
+        if rows and len(rows[0]) == PAIR:
+            pair = paired(kept, rows, limit, self.padding)
+            refuse_hopeless(pair.chosen.counts, self.template)
+            return pair
+        tokens = joined(kept, self.padding)
+        refuse_hopeless(tokens.counts, self.template)
+        return tokens
+
+    def marked(self, texts: Sequence[str]) -> list[list[Marked]]:
+        """Each row's tokens before any are cut off: one `Marked`, or those of a preference."""
+        rows: list[list[Marked]] = []
+        for some, _ in in_chunks(texts):
+            drawn = []
+            for number, text in enumerate(some, start=len(rows)):
+                try:
+                    drawn.append(self._drawn(text))
+                except DataError as error:
+                    raise RowError(number, text, error) from None
+            parts = iter(mark_all(self.template, [part for row in drawn for part in row]))
+            for text, row in zip(some, drawn, strict=True):
+                rows.append([next(parts) for _ in row])
+                try:
+                    _refuse_useless(rows[-1], len(rows[0]))
+                except DataError as error:
+                    raise RowError(len(rows) - 1, text, error) from None
+        return rows
+
+    def _drawn(self, text: str) -> list[Drawn]:
+        row = read_row(text)
+        if not isinstance(row, Preference):
+            return [draw(self.template, row, self.learn)]
+        question = self.template.text(row.prompt.messages, row.prompt.tools, generation_prompt=True)
+        answered = [draw(self.template, each, "last") for each in (row.chosen, row.rejected)]
+        return [Drawn(question, []), *answered]
+
+    def save(self, folder: Path) -> None:
+        """See `Reader`: the tokenizer, with the template that the rows were read by."""
+        self.tokenizer.save_pretrained(folder)
+
+
+def _refuse_useless(row: list[Marked], parts: int) -> None:
+    """Raise DataError when a row teaches nothing, or is of another kind than the first."""
+    if len(row) != parts:
+        raise DataError(
+            "preferences and other rows are mixed", fix="put preferences into a file of their own"
+        )
+    if len(row) == PAIR:
+        refuse_other_prompt(*row)
+    if not row[-1].num_learned:
+        raise DataError("nothing of it is learned", fix="take the row out, or give it an answer")

@@ -1,0 +1,71 @@
+"""Rows of more tokens than the model is given: refused, cut or left out, and never without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tunewright.backends.learned import Marked
+from tunewright.errors import DataError
+
+TooLong = Literal["refuse", "cut", "leave-out"]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What is left of rows.
+
+    Args:
+        rows: as the model is given them.
+        numbers: of these rows among all.
+        num_cut, num_left_out: rows that were longer.
+        longest: tokens of the longest row as it was.
+    """
+
+    rows: list[Marked]
+    numbers: list[int]
+    num_cut: int
+    num_left_out: int
+    longest: int
+
+
+def cut(marked: Sequence[Marked], longest: int, how: TooLong) -> Cut:
+    """Rows of at most `longest` tokens.
+
+    Args:
+        how: with longer ones: 'refuse', 'cut' their ends off, or 'leave-out'.
+    Raises:
+        DataError: a row is longer, and is to be refused; or nothing that is learned is left of it.
+    """
+    lengths = [len(row.ids) for row in marked]
+    over = {number for number, length in enumerate(lengths) if length > longest}
+    most = max(lengths, default=0)
+    if over and how == "refuse":
+        number = lengths.index(most)
+        raise DataError(
+            f"{_rows(len(over))} of {len(marked)} longer than {longest} tokens; "
+            f"the longest, row {number + 1}, has {most}",
+            fix=f"set train.max_length to {most}, or data.too_long to cut or leave-out",
+        )
+    if how == "leave-out":
+        numbers = [number for number in range(len(marked)) if number not in over]
+        if not numbers and marked:
+            raise DataError(
+                f"every row is longer than {longest} tokens; the longest has {most}",
+                fix=f"set train.max_length to {most}",
+            )
+        return Cut([marked[number] for number in numbers], numbers, 0, len(over), most)
+    rows = [row.cut_at(longest) for row in marked]
+    for number in sorted(over):
+        if not rows[number].num_learned:
+            raise DataError(
+                f"row {number + 1} has {lengths[number]} tokens, and nothing that is learned is "
+                f"among the first {longest}",
+                fix="raise train.max_length, or set data.too_long to leave-out",
+            )
+    return Cut(rows, list(range(len(marked))), len(over), 0, most)
+
+
+def _rows(count: int) -> str:
+    return "1 row is" if count == 1 else f"{count} rows are"

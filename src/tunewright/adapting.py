@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from tunewright.backends import open_session
 from tunewright.backends.base import Backend
+from tunewright.data.chat.forms import COLUMNS
+from tunewright.data.columns import Columns
 from tunewright.data.prepare import Prepared
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.recipe import defaults
@@ -27,6 +29,7 @@ class Adapted:
 def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     """Resolve every `auto`, then put a new head on the model."""
     defaults.refuse_unfit(recipe.train, prepared.kind)
+    recipe, methods = defaults.with_method(recipe, prepared.kind)
     session = open_session(recipe, source.path, READS[prepared.columns.task])
     facts = defaults.Facts(
         kind=prepared.kind,
@@ -42,10 +45,11 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
             (
                 f"data.columns.{name}",
                 column,
-                columns.reasons.get(name, _no_reason(name, column)),
+                columns.reasons.get(name, _no_reason(name, column, columns)),
             )
             for name, column in columns.in_recipe.items()
         ),
+        *methods,
         ("data.split.by", prepared.split_by, prepared.split_reason),
         defaults.choose_dropout(recipe.adapt),
         defaults.choose_max_length(recipe.train, facts),
@@ -74,10 +78,13 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     return Adapted(backend, resolved, choices, phases)
 
 
-def _no_reason(name: str, column: str | None) -> str:
-    if name == "image":
-        return "the rows are texts"
-    return "asked for" if column else "no second text was found"
+def _no_reason(name: str, column: str | None, columns: Columns) -> str:
+    """Why a column was taken, or none, where nothing else says it."""
+    if column is not None:
+        return "asked for"
+    if (name in COLUMNS) != (columns.form is not None):
+        return "the rows are of another form"
+    return "the rows are texts" if name == "image" else f"no {name.replace('_', ' ')} was found"
 
 
 def _asked_or(

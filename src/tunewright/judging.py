@@ -7,22 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tunewright.backends import open_predictor
+from tunewright.backends import open_language, open_predictor
 from tunewright.data.labels import targets
 from tunewright.data.prepare import Prepared, prepare, same_columns
 from tunewright.data.read import read_table
 from tunewright.data.rows import CONTENT_DIGITS, Rows, build_rows, joined_texts
 from tunewright.data.seal import looks, open_seal
 from tunewright.errors import DataError, RunError, SealError
-from tunewright.evaluation.baselines import FittedBaseline, fit_baselines
+from tunewright.evaluation.baselines import FittedBaseline, fit_baselines, untouched
 from tunewright.evaluation.judge import Judgement, details, judge
 from tunewright.history.folder import find_run
 from tunewright.history.lock import lock_run
 from tunewright.history.result import read_result, write_result
 from tunewright.history.state import read_state
+from tunewright.pretrained.catalog import resolve_model
 from tunewright.publishing import publish
 from tunewright.recipe.load import load_recipe
-from tunewright.recipe.schema import TASKS, Recipe
+from tunewright.recipe.schema import TASKS, UNLABELLED, Recipe
 from tunewright.train.events import Events
 
 
@@ -118,7 +119,7 @@ def _judge(
     times: int,
 ) -> tuple[Judgement, dict[str, Any]]:
     numbers, texts = targets(rows, labels, TASKS[recipe.task]), joined_texts(rows)
-    answers = open_predictor(folder / "model").answers(rows.texts, rows.pairs)
+    answers = _predictor(folder, recipe).answers(rows.texts, rows.pairs)
     judged = judge(
         part,
         answers,
@@ -134,8 +135,21 @@ def _judge(
     return judged, dict(details(answers, numbers, texts, labels, places, rows.reads))
 
 
+def _predictor(folder: Path, recipe: Recipe) -> Any:
+    if TASKS[recipe.task] in UNLABELLED:
+        return open_language(folder / "model", _base(recipe), recipe)
+    return open_predictor(folder / "model")
+
+
+def _base(recipe: Recipe) -> Path:
+    return resolve_model(recipe.model, revision=recipe.revision).path
+
+
 def baselines_of(prepared: Prepared, recipe: Recipe) -> list[FittedBaseline]:
-    """The baselines, fitted on the rows that the model was trained on."""
+    """The baselines, fitted on the rows that the model was trained on; or the untouched model."""
+    if prepared.kind in UNLABELLED:
+        base = _base(recipe)
+        return [untouched(lambda: open_language(base, base, recipe))]
     return fit_baselines(
         joined_texts(prepared.train),
         prepared.targets_of("train"),

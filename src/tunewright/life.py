@@ -199,7 +199,7 @@ def _live(
     progress = train(folder, adapted, prepared, checkpoints, saved, events, stop)
     if not begins("evaluate"):
         return False
-    baselines = baselines_of(prepared, recipe)
+    baselines = baselines_of(prepared, adapted.recipe)
     evaluate_validation(folder, adapted, source, prepared, baselines, progress, events)
     if test and begins("test"):
         test_sealed(folder, prepared.labels, baselines, command="run --test", events=events)

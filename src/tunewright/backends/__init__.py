@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tunewright.errors import ModelError
 from tunewright.pretrained.keras_files import MODEL_TYPE
 from tunewright.recipe.schema import Reads, Recipe
 
@@ -19,13 +20,15 @@ DECIDING_PACKAGES = {
 def open_session(recipe: Recipe, path: Path, reads: Reads) -> Any:
     """A model folder, opened by the backend that the recipe names; its framework is imported here."""
     if recipe.backend == "keras":
+        if reads in ("chat", "preference"):
+            raise ModelError("backend keras trains no language models", fix="write backend: torch")
         from tunewright.backends.keras.session import KerasSession
 
         threads = recipe.train.threads
         return KerasSession(path, threads if isinstance(threads, int) else None, reads)
     from tunewright.backends.torch.session import TorchSession
 
-    return TorchSession(path, reads)
+    return TorchSession(path, reads, recipe.data)
 
 
 def open_predictor(folder: Path) -> Any:
@@ -39,3 +42,14 @@ def open_predictor(folder: Path) -> Any:
     from tunewright.backends.torch.predictor import TorchPredictor
 
     return TorchPredictor(folder)
+
+
+def open_language(folder: Path, base: Path, recipe: Recipe) -> Any:
+    """A language model that is asked what it thinks of rows: `answers`, as in training.
+
+    Args:
+        base: the folder of the model before training, which rewards are counted from.
+    """
+    from tunewright.backends.torch.language_scorer import LanguageScorer
+
+    return LanguageScorer(folder, base, recipe)

@@ -50,6 +50,11 @@ class ChatTokens:
     def _learned_before(self) -> np.ndarray:
         return np.concatenate([[0], np.cumsum(self.learned, dtype=np.int64)])
 
+    @property
+    def row_learned(self) -> np.ndarray:
+        """int64 (rows): learned tokens of each row."""
+        return np.diff(self._learned_before[self.starts])
+
     def num_learned(self, rows: np.ndarray) -> int:
         """Tokens that these rows teach: by so many a summed loss is divided."""
         before = self._learned_before

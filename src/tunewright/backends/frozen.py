@@ -12,17 +12,19 @@ import numpy as np
 from tunewright.backends.prefix import Batches, Prefix, build
 from tunewright.backends.settings import Part, Room
 
-FIRST_ROWS = 8  # on which a cut is proved
-
 
 class FrozenLayers(ABC):
     """The frozen prefix of the present phase, or the reason why there is none.
+
+    proved_on: the first rows, on which a cut is proved.
 
     Args:
         batches: the model's arguments for some rows of a part.
         room: for kept activations, None for none.
         tokens_at_once: of a batch without gradients.
     """
+
+    proved_on = 8
 
     def __init__(
         self,
@@ -53,7 +55,7 @@ class FrozenLayers(ABC):
         if self.prefix is not None and self.prefix.key == key:
             return
         self.prefix = None  # before the new one is built: there is room for one
-        rows = np.arange(min(FIRST_ROWS, len(self.parts["train"].inputs)))
+        rows = np.arange(min(self.proved_on, len(self.parts["train"].inputs)))
         with self.inference():
             place, self.reason = self.find_place(blocks, self.batches("train", rows))
             if place is None:

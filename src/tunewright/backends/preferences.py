@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -33,11 +34,16 @@ class PairTokens:
     def __len__(self) -> int:
         return len(self.num_prompt)
 
+    @cached_property
+    def answer_lengths(self) -> np.ndarray:
+        """int64 (rows, 2): learned tokens of the chosen answer, and of the rejected one."""
+        return np.stack([self.chosen.row_learned, self.rejected.row_learned], axis=1)
+
     @property
     def lengths(self) -> np.ndarray:
-        """int64 (rows): tokens of the longer one of the two."""
-        longer: np.ndarray = np.maximum(self.chosen.lengths, self.rejected.lengths)
-        return longer
+        """int64 (rows): tokens of the question, once, and of both answers."""
+        total: np.ndarray = self.num_prompt + self.answer_lengths.sum(axis=1)
+        return total
 
     @property
     def ids(self) -> np.ndarray:

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import psutil
 
+from tunewright.backends.chat_reader import ChatReader
+from tunewright.backends.chats import ChatTokens
 from tunewright.backends.folder import read_config
 from tunewright.backends.inputs import Inputs, Reader
 from tunewright.backends.pictures import PictureReader
+from tunewright.backends.preferences import PairTokens
 from tunewright.backends.settings import Part, Room
 from tunewright.backends.tokens import TextReader, Tokens, refuse_unknown_tokens
 from tunewright.cache import cache_folder
 from tunewright.data.rows import Rows
-from tunewright.recipe.schema import Reads
+from tunewright.recipe.schema import Data, Reads
 
 BF16_GAIN = 1.3
 GIB = 1 << 30
@@ -29,14 +32,14 @@ class Session:
     """What all backends do alike when a folder is opened.
 
     Args:
-        reads: what a row is.
+        reads: what a row is. data: how conversations are read.
     """
 
-    def __init__(self, path: Path, reads: Reads = "text") -> None:
+    def __init__(self, path: Path, reads: Reads = "text", data: Data | None = None) -> None:
         self.path = path
         self.reads: Reads = reads
         self.config = config = read_config(path)
-        self.reader: Reader = reader_for(path, config, reads)
+        self.reader: Reader = reader_for(path, config, reads, data)
         self.width = int(getattr(config, "hidden_size", 0) or getattr(config, "d_model", 0) or 512)
         self._read: dict[int, Inputs] = {}
 
@@ -65,8 +68,8 @@ class Session:
             name: Part(self._cut(rows, longest), targets) for name, (rows, targets) in parts.items()
         }
         for part in made.values():
-            if isinstance(part.inputs, Tokens):
-                refuse_unknown_tokens(part.inputs, known)
+            if isinstance(part.inputs, Tokens | ChatTokens | PairTokens):
+                refuse_unknown_tokens(part.inputs.ids, known)
         return made
 
     def _cut(self, rows: Rows, longest: int | None) -> Inputs:
@@ -80,8 +83,17 @@ class Session:
         return self.reader.read(rows.texts, rows.pairs, longest)
 
 
-def reader_for(path: Path, config: Any, reads: Reads) -> Reader:
+def reader_for(path: Path, config: Any, reads: Reads, data: Data | None = None) -> Reader:
     """What turns rows into inputs for the model in a folder."""
+    if reads in ("chat", "preference"):
+        data = data or Data()
+        return ChatReader(
+            path,
+            config,
+            learn=data.learn,
+            too_long=data.too_long,
+            chat_template=data.chat_template,
+        )
     return PictureReader(path) if reads == "image" else TextReader(path, config)
 
 

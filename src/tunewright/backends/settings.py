@@ -65,6 +65,8 @@ class StepSettings:
     layers: str | None
     adapters: AdapterSettings | None
     skip_not_finite: bool
+    preference: str = "dpo"
+    beta: float = 0.1
 
 
 def step_settings(
@@ -89,6 +91,8 @@ def step_settings(
         layers=recipe.adapt.layers,
         adapters=_adapter_settings(recipe.adapt, recipe.seed),
         skip_not_finite=train.not_finite == "skip",
+        preference=train.preference,
+        beta=train.beta,
     )
 
 

@@ -149,9 +149,9 @@ def _beginning(text: str, words: int) -> str:
     return text[: len(text) - len(cut[words])] if len(cut) > words else text
 
 
-def refuse_unknown_tokens(tokens: Tokens, known: int) -> None:
+def refuse_unknown_tokens(ids: np.ndarray, known: int) -> None:
     """Raise ModelError when a token has no row in an embedding table of `known` rows."""
-    highest = int(tokens.ids.max(initial=0))
+    highest = int(ids.max(initial=0))
     if highest >= known:
         raise ModelError(
             f"the tokenizer gives token {highest}, the model knows tokens 0 to {known - 1}",

@@ -76,7 +76,9 @@ class Progress:
         self._line(
             "prepare",
             f"{rows['train']:,} rows to train on, {rows['validation']:,} to validate, "
-            f"{rows['test']:,} sealed; {event['labels']} labels; split: {event['split_by']}",
+            f"{rows['test']:,} sealed; "
+            + (f"{event['labels']} labels; " if event["labels"] else "")
+            + f"split: {event['split_by']}",
         )
         for finding in event["findings"][:SHOWN_FINDINGS]:
             if finding["severity"] != "note":

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tunewright.data.chat import forms
 from tunewright.data.label_columns import is_number, mean_characters, task_of_labels
 from tunewright.data.labels import separator_of
 from tunewright.data.picture_columns import check_pictures, has_usual_name, picture_columns
@@ -49,7 +50,8 @@ _FILE_NAME = re.compile(r"\S+\.\w{2,5}")
 class Columns:
     """The columns of the task, by name, the task, and why each was taken.
 
-    text: what is read: of the task image-classification, the column of pictures.
+    text: what is read: of the task image-classification, the column of pictures; of a form, its
+        first column. form: of rows without labels, else None.
     separator: between several labels that are written in one text, or None.
     reasons: by the part that a column plays: text, text_pair, image, label; and of the task.
     """
@@ -60,6 +62,7 @@ class Columns:
     task: str
     separator: str | None
     reasons: dict[str, str]
+    form: forms.Form | None = None
 
     @property
     def kind(self) -> Kind:
@@ -74,14 +77,13 @@ class Columns:
     @property
     def in_recipe(self) -> dict[str, str | None]:
         """The columns by their keys in the recipe."""
-        if self.reads == "image":
-            return {"text": None, "text_pair": None, "image": self.text, "label": self.label}
-        return {
-            "text": self.text,
-            "text_pair": self.text_pair,
-            "image": None,
-            "label": self.label,
-        }
+        found: dict[str, str | None] = dict.fromkeys(
+            ("text", "text_pair", "image", "label", *forms.COLUMNS)
+        )
+        if self.form is not None:
+            return found | dict(self.form.columns)
+        found["image" if self.reads == "image" else "text"] = self.text
+        return found | {"text_pair": self.text_pair, "label": self.label}
 
 
 def find_columns(
@@ -90,21 +92,31 @@ def find_columns(
     text: str | None = "auto",
     text_pair: str | None = "auto",
     image: str | None = "auto",
-    label: str = "auto",
+    label: str | None = "auto",
     task: str = "auto",
     need_label: bool = True,
+    **parts: str | None,
 ) -> Columns:
     """The columns that play the parts of text and pair, or of picture, and of label.
 
     Args:
         text, text_pair, image, label: a name, or 'auto' to find it by name, then by content;
-            None for none.
+            None for none. parts: the same for those of `forms.COLUMNS`.
         task: as in the recipe; auto to tell it by the columns.
         need_label: False to read rows whose label is not known.
     Raises:
         DataError: no such column, none or several that could be meant, or one of the wrong kind.
     """
-    _refuse_missing(table, text=text, text_pair=text_pair, image=image, label=label)
+    _refuse_missing(table, text=text, text_pair=text_pair, image=image, label=label, **parts)
+    if label in ("auto", None) and text_pair in ("auto", None) and image in ("auto", None):
+        form = forms.find_form(table, task, {"text": text, **parts})
+        if form is not None:
+            return _of_form(form, task)
+    if label is None:
+        raise DataError(
+            f"{table.source}: the label is null, which is for texts to write and for preferences",
+            fix="pass --data.columns.label NAME, or --task text-generation",
+        )
     picture, why_picture = _find_picture(table, text, image, label, task)
     if picture is not None:
         return _of_pictures(
@@ -137,6 +149,14 @@ def find_columns(
         separator = separator_of(values) if TASKS[task] == "several" else None
     task = "text-classification" if task == "auto" else task
     return Columns(text, text_pair, label_column, task, separator, reasons)
+
+
+def _of_form(form: forms.Form, task: str) -> Columns:
+    """The columns where rows have no labels."""
+    reasons = dict.fromkeys(form.columns, form.reason)
+    reasons["task"] = form.reason if task == "auto" else "asked for"
+    first = next(iter(form.columns.values()))
+    return Columns(first, None, None, form.task, None, reasons, form)
 
 
 def _of_pictures(

@@ -212,13 +212,22 @@ def _nests(kinds: dict[str, set[type]]) -> list[str]:
 
 
 def _nested(values: list[Any]) -> pa.DataType | None:
-    """The Arrow type of lists or objects, or None where they are not alike."""
+    """The Arrow type of lists, or None where they are not alike, or hold objects.
+
+    Arrow would give all objects of a column the keys that any of them has.
+    """
     try:
         found = pa.array(values).type
         pa.array(values, found)
     except (pa.ArrowException, OverflowError, TypeError):
         return None
-    return found
+    return None if _holds_objects(found) else found
+
+
+def _holds_objects(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return True
+    return pa.types.is_list(kind) and _holds_objects(kind.value_type)
 
 
 def _field(name: str, found: set[type], nested: pa.DataType | None) -> pa.Field:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tunewright.data.table import scalar_text
 from tunewright.errors import DataError
-from tunewright.recipe.schema import Kind
+from tunewright.recipe.schema import UNLABELLED, Kind
 
 if TYPE_CHECKING:
     from tunewright.data.rows import Rows
@@ -93,6 +93,8 @@ def sorted_labels(labels: Sequence[str], kind: Kind, column: str) -> tuple[str, 
     """
     if kind == "number":
         return (column,)
+    if kind in UNLABELLED:
+        return ()
     names = {name for label in set(labels) for name in of_row(label, kind)}
     if all(name.lstrip("-").isdigit() and name.isascii() for name in names):
         return tuple(sorted(names, key=int))
@@ -103,12 +105,17 @@ def targets(rows: Rows, names: tuple[str, ...], kind: Kind) -> np.ndarray:
     """What a model learns of each row.
 
     Returns:
-        int64 (rows), each label's number; float32 (rows, names) of zeros and ones; or float64
-        (rows) of numbers.
+        int64 (rows), each label's number; float32 (rows, names) of zeros and ones; float64 (rows)
+        of numbers; or, of rows without labels, bool (rows): their tokens are what is right; and
+        bool (rows, 2): the first answer is preferred, the second is not.
     Raises:
         DataError: a label that is not in training; with its line.
     """
     labels = rows.labels or []
+    if kind == "tokens":
+        return np.ones(len(rows), dtype=np.bool_)
+    if kind == "preference":
+        return np.tile(np.array([True, False]), (len(rows), 1))
     if kind == "number":
         return np.array([float(label) for label in labels], dtype=np.float64)
     number = {name: index for index, name in enumerate(names)}

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tunewright.data.chat.forms import COLUMNS
 from tunewright.data.check import check_rows, excluded
 from tunewright.data.columns import Columns, find_columns
 from tunewright.data.findings import Findings
@@ -104,6 +105,7 @@ def rows_of_parts(
         image=wanted.image,
         label=wanted.label,
         task=task,
+        **{part: getattr(wanted, part) for part in COLUMNS},
     )
     rows = {}
     for part, table in tables.items():
@@ -119,6 +121,15 @@ def same_columns(table: Table, columns: Columns) -> Columns:
     A folder of pictures has no names of its own: its columns are found.
     """
     names = columns.in_recipe
+    if columns.form is not None:
+        return find_columns(
+            table,
+            text=names["text"],
+            label=None,
+            task=columns.task,
+            need_label=False,
+            **{part: names[part] for part in COLUMNS},
+        )
     if columns.reads == "image" and columns.text not in table.columns:
         names["image"] = "auto"
     found = find_columns(

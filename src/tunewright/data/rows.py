@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from abc import abstractmethod
 from collections import Counter
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tunewright.data.chat.conversation import prompt_of
 from tunewright.data.columns import Columns
 from tunewright.data.duplicates import KEY, Keys, picture_key, text_key
 from tunewright.data.labels import Reader
@@ -221,13 +223,13 @@ def build_rows(
         DataError: a row without label, group or time (with its line), or no such column.
     """
     of_pictures = columns.reads == "image"
-    texts = Texts(picture_paths(table, columns.text) if of_pictures else table.arrow[columns.text])
+    texts = Texts(_column(table, columns))
     pairs = None if columns.text_pair is None else Texts(table.arrow[columns.text_pair])
     labels = None
     if columns.label is not None:
         labels = _labels(table, columns.label, Reader(columns.kind, columns.separator))
     flaws: list[str | None] | None = [] if of_pictures else None
-    ids, keys = _ids_and_keys(texts, pairs, labels, flaws)
+    ids, keys = _ids_and_keys(texts, pairs, labels, flaws, of_form=columns.form is not None)
     return Rows(
         texts=texts,
         pairs=pairs,
@@ -242,6 +244,15 @@ def build_rows(
         reads=columns.reads,
         flaws=flaws,
     )
+
+
+def _column(table: Table, columns: Columns) -> pa.ChunkedArray:
+    """What is read of each row: its text, where its picture is, or its form as JSON."""
+    if columns.form is not None:
+        return pa.chunked_array([pa.array(columns.form.texts(table), pa.large_string())])
+    if columns.reads == "image":
+        return picture_paths(table, columns.text)
+    return table.arrow[columns.text]
 
 
 def _labels(table: Table, column: str, reader: Reader) -> list[str]:
@@ -301,11 +312,14 @@ def _ids_and_keys(
     pairs: Texts | None,
     labels: list[str] | None,
     flaws: list[str | None] | None,
+    *,
+    of_form: bool = False,
 ) -> tuple[list[str], Keys]:
     """Row ids and text keys, in one reading of the texts.
 
     Args:
         flaws: of pictures, a list that gets what is wrong with each; else None.
+        of_form: whether rows count as the same where their prompts are.
     """
     seen: Counter[str] = Counter()
     ids = []
@@ -314,7 +328,8 @@ def _ids_and_keys(
     contents: Iterable[str] = texts if flaws is None else _hashes(texts, flaws)
     for index, (text, pair) in enumerate(zip(contents, others, strict=False)):
         content = content_digits(text, pair, None if labels is None else labels[index])
-        keys[index] = text_key(text, pair) if flaws is None else picture_key(text)
+        key = prompt_of(json.loads(text)) if of_form else text
+        keys[index] = text_key(key, pair) if flaws is None else picture_key(text)
         ids.append(f"{content}{seen[content]:08x}")
         seen[content] += 1
     return ids, keys

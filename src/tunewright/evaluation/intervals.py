@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER, kind_of, refuse_unknown, scored
-from tunewright.evaluation.scored import Floats, Ints
+from tunewright.evaluation.scored import Floats, Ints, Scored
 
 Interval = dict[str, float]
 SHARES = ("accuracy", "macro_f1", "mcc", "micro_f1", "exact_match")  # 1: every row is right
@@ -47,6 +47,18 @@ def bootstrap(
     """
     refuse_unknown(tuple(names), kind_of(labels))
     rows = scored(answers, labels)
+    return bootstrap_rows(names, rows, resamples=resamples, seed=seed, level=level)
+
+
+def bootstrap_rows(
+    names: Sequence[str],
+    rows: Scored,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """See `bootstrap`: of any rows that can be measured."""
     resampled = _resample(lambda sample: rows.measure(names, sample), len(rows), resamples, seed)
     whole = rows.measure(names)[:, 0]
     intervals = {}
@@ -80,13 +92,28 @@ def paired_difference(
     """
     refuse_unknown((name,), kind_of(labels))
     pair = scored(ours, labels), scored(theirs, labels)
-    sign = 1.0 if HIGHER_IS_BETTER[name] else -1.0
+    return paired_rows(
+        name, pair, resamples=resamples, seed=seed, level=level, higher=HIGHER_IS_BETTER[name]
+    )
+
+
+def paired_rows(
+    name: str,
+    pair: tuple[Scored, Scored],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    higher: bool = True,
+) -> Interval:
+    """See `paired_difference`: of any rows that can be measured, the same in both."""
+    sign = 1.0 if higher else -1.0
 
     def gain(sample: Ints | None) -> Floats:
         mine, other = (rows.measure([name], sample) for rows in pair)
         return sign * (mine - other)
 
-    resampled = _resample(gain, len(labels), resamples, seed)[0]
+    resampled = _resample(gain, len(pair[0]), resamples, seed)[0]
     return percentile_interval(float(gain(None)[0, 0]), resampled, level)
 
 

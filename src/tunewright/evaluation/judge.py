@@ -90,7 +90,7 @@ def details(
         shown["calibration"] = calibration(answers, labels)
     elif kind == "several":
         shown["per_class"] = per_label(answers, labels, names)
-    else:
+    elif kind == "number":
         drawn = np.random.default_rng(0).permutation(len(labels))[:MOST_POINTS]
         shown["scatter"] = np.stack([labels[drawn], answers[drawn, 0]], axis=1).tolist()
     return shown

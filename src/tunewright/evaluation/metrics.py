@@ -1,7 +1,8 @@
 """Every metric by name, for answers and labels of any task.
 
 N rows, K outputs. What the labels are is told by their shape: int (N,) are classes, (N, K) of zeros
-and ones are several labels, and float (N,) are numbers.
+and ones are several labels, float (N,) are numbers, bool (N,) are rows of learned tokens, and bool
+(N, 2) pairs of answers.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.errors import DataError
-from tunewright.evaluation import numbers, one_label, several_labels
+from tunewright.evaluation import learned_tokens, numbers, one_label, preferences, several_labels
 from tunewright.evaluation.scored import Floats, Scored
 from tunewright.recipe.schema import Kind
 
@@ -20,21 +21,29 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     **dict.fromkeys(("accuracy", "macro_f1", "mcc", "micro_f1", "exact_match"), True),
     **dict.fromkeys(("r2", "pearson", "spearman"), True),
     **dict.fromkeys(("log_loss", "calibration_error", "rmse", "mae"), False),
+    **dict.fromkeys(("token_accuracy", "preference_accuracy", "reward_margin"), True),
+    **dict.fromkeys(("loss", "perplexity"), False),
 }
 METRICS: dict[Kind, tuple[str, ...]] = {
     "one": tuple(one_label.METRICS),
     "several": tuple(several_labels.METRICS),
     "number": tuple(numbers.METRICS),
+    "tokens": tuple(learned_tokens.METRICS),
+    "preference": tuple(preferences.METRICS),
 }
 _ROWS: dict[Kind, type[Scored]] = {
     "one": one_label.OneLabel,
     "several": several_labels.SeveralLabels,
     "number": numbers.Numbers,
+    "tokens": learned_tokens.LearnedTokens,
+    "preference": preferences.Preferences,
 }
 
 
 def kind_of(labels: NDArray[Any]) -> Kind:
     """What labels of this shape and type are."""
+    if labels.dtype.kind == "b":
+        return "tokens" if labels.ndim == 1 else "preference"
     if labels.ndim == 2:
         return "several"
     return "number" if labels.dtype.kind == "f" else "one"

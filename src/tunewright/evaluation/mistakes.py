@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tunewright.data.chat.conversation import shown
+from tunewright.evaluation.learned_tokens import LearnedTokens
 from tunewright.evaluation.metrics import kind_of
 from tunewright.evaluation.numbers import Numbers
 from tunewright.evaluation.one_label import OneLabel
+from tunewright.evaluation.preferences import Preferences
 from tunewright.evaluation.scored import Floats
 from tunewright.evaluation.several_labels import SeveralLabels
 from tunewright.recipe.schema import Kind, Reads
@@ -41,11 +44,13 @@ def mistakes(
         "one": _one_label,
         "several": _several_labels,
         "number": _numbers,
+        "tokens": _tokens,
+        "preference": _pairs,
     }
     rows, right, answered, surely = find[kind_of(labels)](answers, labels, names)
     return [
         {
-            reads: texts[row],
+            ("image" if reads == "image" else "text"): _readable(texts[row], reads),
             "label": right[at],
             "predicted": answered[at],
             "confidence": None if np.isnan(surely[at]) else float(surely[at]),
@@ -53,6 +58,28 @@ def mistakes(
         }
         for at, row in enumerate(rows.tolist())
     ]
+
+
+def _readable(text: str, reads: Reads) -> str:
+    return shown(text) if reads in ("chat", "preference") else text
+
+
+def _tokens(answers: Floats, labels: NDArray[Any], names: Sequence[str]) -> Wrong:
+    """The highest loss of a token, in the mean over a row."""
+    rows = LearnedTokens(answers, labels)
+    loss = rows.nats / np.maximum(rows.tokens, 1)
+    worst = np.argsort(-loss, kind="stable")[:LIMIT]
+    right = [f"{int(tokens)} tokens" for tokens in rows.tokens[worst]]
+    answered = [f"at a loss of {each:.3f}" for each in loss[worst]]
+    return worst, right, answered, np.full(len(worst), np.nan)
+
+
+def _pairs(answers: Floats, labels: NDArray[Any], names: Sequence[str]) -> Wrong:
+    """Where the other answer is rewarded most above the preferred one."""
+    margin = Preferences(answers, labels).margin
+    worst = np.argsort(margin, kind="stable")[: min(LIMIT, int((margin <= 0).sum()))]
+    answered = [f"the other one, by {-each:.3f}" for each in margin[worst]]
+    return worst, ["chosen"] * len(worst), answered, np.full(len(worst), np.nan)
 
 
 def _one_label(answers: Floats, labels: NDArray[Any], names: Sequence[str]) -> Wrong:

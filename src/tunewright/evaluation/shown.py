@@ -16,6 +16,11 @@ SHOWN: dict[str, tuple[str, int, int]] = {
     "r2": ("R²", 1, 3),
     "pearson": ("Pearson correlation", 1, 3),
     "spearman": ("Spearman correlation", 1, 3),
+    "loss": ("loss", 1, 3),
+    "token_accuracy": ("token accuracy", 100, 1),
+    "perplexity": ("perplexity", 1, 2),
+    "preference_accuracy": ("preference accuracy", 100, 1),
+    "reward_margin": ("reward margin", 1, 3),
 }
 
 

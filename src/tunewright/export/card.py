@@ -28,11 +28,12 @@ def model_card(
         adapter: whether the folder also holds the adapter by itself.
     """
     metric, reads = result["metric"], READS[result["task"]]
+    pipeline = _PIPELINES[reads]
     head = (
         {
             "library_name": "transformers",
-            "pipeline_tag": f"{reads}-classification",
-            "tags": ["tunewright", f"{reads}-classification"],
+            "pipeline_tag": pipeline,
+            "tags": ["tunewright", pipeline],
         }
         | ({"base_model": base} if _is_hub_id(base) else {})
         | ({"license": licence.lower()} if licence else {})
@@ -71,22 +72,41 @@ def model_card(
         "```python",
         "from transformers import pipeline",
         "",
-        f'classify = pipeline("{reads}-classification", model="PATH_OF_THIS_FOLDER")',
+        f'{_NAMES[reads]} = pipeline("{pipeline}", model="PATH_OF_THIS_FOLDER")',
         *_call(reads, kind),
         "```",
         "",
     ]
     if adapter:
         lines += [
-            "The adapters are added to the weights of this folder. `adapter/` holds them alone, with",
-            "the head, as `peft.PeftModel.from_pretrained(base_model, folder)` reads them.",
+            "The adapters are added to the weights of this folder. `adapter/` holds them alone"
+            + (", with" if labels else ","),
+            ("the head, " if labels else "")
+            + "as `peft.PeftModel.from_pretrained(base_model, folder)` reads them.",
             "",
         ]
     return "\n".join(lines)
 
 
-_WHAT: dict[Reads, str] = {"text": "texts", "image": "pictures"}
-_ASK: dict[Kind, str] = {
+_PIPELINES: dict[Reads, str] = {
+    "text": "text-classification",
+    "image": "image-classification",
+    "chat": "text-generation",
+    "preference": "text-generation",
+}
+_NAMES: dict[Reads, str] = {
+    "text": "classify",
+    "image": "classify",
+    "chat": "write",
+    "preference": "write",
+}
+_WHAT: dict[Reads, str] = {
+    "text": "texts",
+    "image": "pictures",
+    "chat": "prompts",
+    "preference": "prompts",
+}
+_ASK: dict[Kind, str] = {  # where the pipeline is for texts with labels
     "one": "",
     "several": ", top_k=None",
     "number": ', function_to_apply="none"',
@@ -97,6 +117,8 @@ def _call(reads: Reads, kind: Kind) -> list[str]:
     """How the pipeline is asked."""
     if reads == "image":
         return ['print(classify("PATH_OF_A_PICTURE.jpg"))']
+    if reads != "text":
+        return ['print(write([{"role": "user", "content": "A question"}], max_new_tokens=200))']
     return [
         "longest = classify.model.config.trained_max_length",
         f'print(classify("A text", truncation=True, max_length=longest{_ASK[kind]}))',
@@ -104,6 +126,10 @@ def _call(reads: Reads, kind: Kind) -> list[str]:
 
 
 def _purpose(kind: Kind, labels: Sequence[str]) -> str:
+    if kind == "tokens":
+        return "fine-tuned to write answers"
+    if kind == "preference":
+        return "fine-tuned to write answers that people prefer"
     if kind == "number":
         return f"fine-tuned to answer with a number, {_listed(labels)}"
     if kind == "several":

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from tunewright.errors import RecipeError
-from tunewright.recipe.schema import ADAPTER_KEYS, METRICS, Adapt, Evaluate, Kind, Recipe, Train
+from tunewright.recipe.schema import (
+    ADAPTER_KEYS,
+    METRICS,
+    UNLABELLED,
+    Adapt,
+    Evaluate,
+    Kind,
+    Recipe,
+    Train,
+)
 
 Choice = tuple[str, object, str]  # key, value, reason
 
@@ -19,6 +28,9 @@ PATIENCE = 3
 SHORT_ENOUGH = 128
 COVERED = 99.5
 IMBALANCED = 3.0
+FEW_ROWS = 8  # of a step, where each teaches many tokens
+PREFERENCE_RATE = 0.1  # times the rate of other tasks
+_FEW_WEIGHTS = "few weights learn, and the model keeps what it knows"
 CACHE_GIB = 32.0
 
 
@@ -35,6 +47,37 @@ class Facts:
     counts: tuple[int, ...]
     longest_input: int | None
     width: int
+
+
+def with_method(recipe: Recipe, kind: Kind) -> tuple[Recipe, tuple[Choice, ...]]:
+    """The recipe with its method and strategy, on which other choices depend; and why.
+
+    Raises:
+        RecipeError: a head is asked for where the task has none.
+    """
+    adapt, train, unlabelled = recipe.adapt, recipe.train, kind in UNLABELLED
+    method: tuple[object, str] = (adapt.method, "asked for")
+    if adapt.method == "auto":
+        named = [key for key in ADAPTER_KEYS if getattr(adapt, key) not in ("auto", None)]
+        method = ("full", "a new head, and any block may learn")
+        if unlabelled or named:
+            method = ("lora", f"{named[0]} is given" if named else _FEW_WEIGHTS)
+    strategy: tuple[object, str] = (train.strategy, "asked for")
+    if train.strategy == "auto":
+        strategy = ("staged", "the head first, then top blocks, then all")
+        if unlabelled:
+            strategy = ("full", "there is no new head to begin with")
+        if method[0] == "head":
+            strategy = ("head", "adapt.method is head")
+    if unlabelled and "head" in (method[0], strategy[0]):
+        raise RecipeError(
+            "the head alone is to be trained, but a language model has no new head",
+            fix="write adapt.method: lora, or full",
+        )
+    choices: tuple[Choice, ...] = (("adapt.method", *method),)
+    if train.phases is None:
+        choices += (("train.strategy", *strategy),)
+    return with_choices(recipe, choices), choices
 
 
 def choose_dropout(adapt: Adapt) -> Choice:
@@ -115,6 +158,9 @@ def choose_max_length(train: Train, facts: Facts) -> Choice:
         reason = "asked for" if value == train.max_length else "the most that the model can read"
         return key, value, f"{reason}; {_cut(facts, value)}"
     longest = int(facts.lengths.max())
+    if facts.kind in UNLABELLED:
+        why = f"the longest row has {longest} tokens; what the model can read, so that none is cut"
+        return key, facts.longest_input, why
     most = max(SHORT_ENOUGH, int(np.percentile(facts.lengths, COVERED)))
     value = min(most, facts.longest_input)
     return key, value, f"the longest row has {longest} tokens; {_cut(facts, value)}"
@@ -138,6 +184,8 @@ def choose_metric(evaluate: Evaluate, facts: Facts) -> Choice:
                 fix=f"use one of {', '.join(METRICS[facts.kind])}",
             )
         return key, evaluate.metric, "asked for"
+    if facts.kind in UNLABELLED:
+        return key, "loss", "what is learned; it has the least noise"
     if facts.kind == "several":
         return key, "micro_f1", "over all labels of all rows"
     if facts.kind == "number":
@@ -150,12 +198,19 @@ def choose_metric(evaluate: Evaluate, facts: Facts) -> Choice:
 
 
 def refuse_unfit(train: Train, kind: Kind) -> None:
-    """Raise RecipeError for what numbers cannot have."""
+    """Raise RecipeError for what rows without classes cannot have, and what only pairs have."""
     for key, plain in (("label_smoothing", 0.0), ("class_weights", "none")):
         value = getattr(train, key)
-        if kind == "number" and value != plain:
+        if kind in ("number", *UNLABELLED) and value != plain:
             raise RecipeError(
-                f"train.{key} is {value}, but numbers have no classes",
+                f"train.{key} is {value}, but the rows have no classes",
+                fix=f"take train.{key} out",
+            )
+    for key, plain in (("preference", "dpo"), ("beta", 0.1)):
+        value = getattr(train, key)
+        if kind != "preference" and value != plain:
+            raise RecipeError(
+                f"train.{key} is {value}, but the rows are no pairs of answers",
                 fix=f"take train.{key} out",
             )
 
@@ -167,6 +222,8 @@ def choose_batch_size(train: Train, facts: Facts) -> Choice:
         return key, train.batch_size, "asked for"
     rows = len(facts.lengths)
     value = 32 if rows >= 4000 else 16 if rows >= 160 else 8
+    if facts.kind in UNLABELLED:
+        value = FEW_ROWS
     while value % train.accumulate:
         value += 1
     return key, value, f"{rows} training rows give {-(-rows // value)} steps an epoch"
@@ -185,6 +242,7 @@ def choose_rates(train: Train, facts: Facts, *, adapters: bool = False) -> tuple
     """Learning rates, epochs and patience; the head's rate follows the blocks' rate."""
     rows = len(facts.lengths)
     times = ADAPTER_RATE if adapters else 1.0
+    times *= PREFERENCE_RATE if facts.kind == "preference" else 1.0
     auto_rate = float(f"{times * BASE_RATE * BASE_WIDTH / max(1, facts.width):.2g}")
     rate = auto_rate if train.learning_rate == "auto" else train.learning_rate
     why_rate = f"the model is {facts.width} wide; wider learns slower"
@@ -193,11 +251,21 @@ def choose_rates(train: Train, facts: Facts, *, adapters: bool = False) -> tuple
         why_rate += f"; adapters take {ADAPTER_RATE:g} times the rate of whole layers"
         why_head += ", and its layers are whole"
     staged = train.strategy == "staged" and train.phases is None
+    unlabelled = facts.kind in UNLABELLED
     epochs = (1 if rows >= 600 else 2 if rows >= 200 else 3) if staged else 3
+    if unlabelled:
+        epochs = 1 if facts.kind == "preference" or rows >= 2000 else 2
+        why_head = "there is no new head"
     auto: tuple[Choice, ...] = (
         ("learning_rate", auto_rate, why_rate),
         ("head_learning_rate", rate / times, why_head),
-        ("layer_decay", LAYER_DECAY, "lower blocks hold what is general and move less"),
+        (
+            "layer_decay",
+            1.0 if unlabelled and adapters else LAYER_DECAY,
+            "adapters begin at nothing, at every depth"
+            if unlabelled and adapters
+            else "lower blocks hold what is general and move less",
+        ),
         ("epochs", epochs, f"{rows} training rows; early stopping ends sooner"),
         ("early_stopping", PATIENCE, "evaluations without gain"),
     )
@@ -226,12 +294,10 @@ def with_choices(recipe: Recipe, choices: tuple[Choice, ...]) -> Recipe:
         for parent in parents:
             place = place[parent]
         place[last] = value
-    if not recipe.adapt.has_adapters:
+    if content["adapt"]["method"] in ("full", "head"):
         content["adapt"] |= dict.fromkeys(ADAPTER_KEYS)
-    if recipe.adapt.method == "head":
+    if content["adapt"]["method"] == "head":
         content["adapt"]["layers"] = None
     if recipe.train.phases is not None:
-        content["train"].pop("strategy")
-    elif recipe.adapt.method == "head":
-        content["train"]["strategy"] = "head"
+        content["train"]["strategy"] = "auto"
     return Recipe.model_validate(content)

@@ -15,26 +15,34 @@ Auto = Literal["auto"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-Kind = Literal["one", "several", "number"]
-Reads = Literal["text", "image"]
+Kind = Literal["one", "several", "number", "tokens", "preference"]
+Reads = Literal["text", "image", "chat", "preference"]
 TASKS: dict[str, Kind] = {
     "text-classification": "one",
     "text-multi-label": "several",
     "text-regression": "number",
     "image-classification": "one",
+    "text-generation": "tokens",
+    "preference": "preference",
 }
-"""What a row's label is: one of several classes, any number of labels, or a number."""
+"""What a row's label is: one of several classes, any number of labels, or a number; or what is
+learned of rows without one: the tokens of answers, or which of two answers is preferred."""
 READS: dict[str, Reads] = {
     "text-classification": "text",
     "text-multi-label": "text",
     "text-regression": "text",
     "image-classification": "image",
+    "text-generation": "chat",
+    "preference": "preference",
 }
-"""What a row is: a text or a pair of texts, or a picture."""
+"""What a row is: a text or a pair of texts, a picture, a conversation, or a prompt with two answers."""
+UNLABELLED: tuple[Kind, ...] = ("tokens", "preference")
 METRICS: dict[Kind, tuple[str, ...]] = {
     "one": ("accuracy", "macro_f1", "mcc", "log_loss"),
     "several": ("micro_f1", "macro_f1", "exact_match", "log_loss"),
     "number": ("rmse", "mae", "r2", "pearson", "spearman"),
+    "tokens": ("loss", "token_accuracy", "perplexity"),
+    "preference": ("loss", "preference_accuracy", "reward_margin"),
 }
 """Those that can decide."""
 Metric = Literal[
@@ -49,6 +57,11 @@ Metric = Literal[
     "r2",
     "pearson",
     "spearman",
+    "loss",
+    "token_accuracy",
+    "perplexity",
+    "preference_accuracy",
+    "reward_margin",
 ]
 TOP = r"^top-[1-9][0-9]*$"
 ADAPTER_KEYS = ("rank", "alpha", "adapter_dropout")
@@ -75,14 +88,29 @@ class Columns(Section):
         description="column with the path of a picture, or the picture itself; null where rows "
         "are texts",
     )
-    label: str | Auto = Field("auto", description="column with the label")
+    label: str | Auto | None = Field(
+        "auto", description="column with the label; null where rows have none"
+    )
+    messages: str | Auto | None = Field(
+        "auto", description="column with the messages of a conversation"
+    )
+    system: str | Auto | None = Field("auto", description="column with the system message")
+    prompt: str | Auto | None = Field("auto", description="column with what is asked")
+    context: str | Auto | None = Field(
+        "auto", description="column that is added to what is asked, such as Alpaca's input"
+    )
+    completion: str | Auto | None = Field("auto", description="column with the answer")
+    chosen: str | Auto | None = Field("auto", description="column with the preferred answer")
+    rejected: str | Auto | None = Field("auto", description="column with the other answer")
+    tools: str | Auto | None = Field("auto", description="column with the tools that may be called")
 
     @model_validator(mode="after")
     def _one_thing_is_read(self) -> Columns:
         texts = [name for name in (self.text, self.text_pair) if name not in (None, "auto")]
         if self.image not in (None, "auto") and texts:
             raise ValueError("image and text both name a column: rows are pictures or texts")
-        if self.image is None and self.text is None:
+        read = (self.image, self.text, self.messages, self.prompt, self.chosen)
+        if all(name is None for name in read):
             raise ValueError("image and text are both null: nothing would be read")
         return self
 
@@ -116,14 +144,26 @@ class Data(Section):
         None, description="column whose equal values never land on both sides of a split"
     )
     time: str | None = Field(None, description="column to split by: the latest rows are the test")
+    learn: Literal["assistant", "last", "all"] = Field(
+        "assistant",
+        description="of conversations: every answer whose weight is not 0, the last of these, or "
+        "every token",
+    )
+    too_long: Literal["refuse", "cut"] = Field(
+        "refuse", description="conversations with more tokens than train.max_length: stop, or cut"
+    )
+    chat_template: str | None = Field(
+        None,
+        description="path of a Jinja file, or plain; null for the template of the model's tokenizer",
+    )
     split: Split = Field(default_factory=Split)
 
 
 class Adapt(Section):
     """What becomes of the architecture."""
 
-    method: Literal["full", "head", "lora", "dora"] = Field(
-        "full",
+    method: Literal["full", "head", "lora", "dora"] | Auto = Field(
+        "auto",
         description="full: any layer may be trained; head: only the new head; lora, dora: "
         "adapters in the blocks, and the head",
     )
@@ -163,7 +203,7 @@ class Adapt(Section):
     def _adapter_keys_need_adapters(self) -> Adapt:
         for key in ADAPTER_KEYS:
             value = getattr(self, key)
-            if not self.has_adapters and value not in ("auto", None):
+            if self.method in ("full", "head") and value not in ("auto", None):
                 raise ValueError(
                     f"{key} is {value}, but method {self.method} has no adapters: "
                     f"write method: lora, or leave {key} out"
@@ -172,7 +212,7 @@ class Adapt(Section):
                 raise ValueError(f"{key} is null, but method {self.method} needs it: leave it out")
         if self.method == "head" and self.layers not in ("auto", None):
             raise ValueError(f"layers is {self.layers}, but method head trains no block")
-        if self.method != "head" and self.layers is None:
+        if self.method not in ("auto", "head") and self.layers is None:
             raise ValueError(f"layers is null, but method {self.method} trains blocks")
         return self
 
@@ -198,8 +238,8 @@ class Phase(Section):
 class Train(Section):
     """How the weights are learned."""
 
-    strategy: Literal["staged", "full", "head"] = Field(
-        "staged", description="staged: head, then top blocks, then all; full: all at once"
+    strategy: Literal["staged", "full", "head"] | Auto = Field(
+        "auto", description="staged: head, then top blocks, then all; full: all at once"
     )
     phases: tuple[Phase, ...] | None = Field(
         None, description="phases by hand, instead of a strategy"
@@ -235,6 +275,12 @@ class Train(Section):
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     class_weights: Literal["none", "balanced"] = "none"
+    preference: Literal["dpo", "ipo", "dpo-by-length"] = Field(
+        "dpo", description="the loss of pairs of answers; by length: of means over their tokens"
+    )
+    beta: Positive = Field(
+        0.1, description="how close a model that learns preferences stays to what it was"
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: the faster of the two, by measured matrix products"
     )
@@ -254,7 +300,7 @@ class Train(Section):
     def _phases_or_strategy(self) -> Train:
         if self.phases is not None and not self.phases:
             raise ValueError("phases is an empty list: nothing would be trained")
-        if self.phases is not None and "strategy" in self.model_fields_set:
+        if self.phases is not None and self.strategy != "auto":
             raise ValueError("strategy and phases are both given: keep one of them")
         if (
             isinstance(self.batch_size, int)
@@ -294,10 +340,12 @@ class Recipe(Section):
         "text-multi-label",
         "text-regression",
         "image-classification",
+        "text-generation",
+        "preference",
     ] = Field(
         "auto",
-        description="one label for each text, any number of labels, or a number; or one label for "
-        "each picture",
+        description="one label for each text, any number of labels, or a number; one label for "
+        "each picture; or texts without labels: answers to write, or which of two is preferred",
     )
     backend: Literal["torch", "keras"] = "torch"
     name: str | None = Field(None, description="part of the run folder's name")
@@ -315,7 +363,7 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _head_only_means_no_blocks(self) -> Recipe:
         deep = self.train.phases and any(phase.blocks != 0 for phase in self.train.phases)
-        wants_more = "strategy" in self.train.model_fields_set and self.train.strategy != "head"
+        wants_more = self.train.strategy not in ("auto", "head")
         if self.adapt.method == "head" and (deep or wants_more):
             raise ValueError("adapt.method is head, but train asks for more layers than the head")
         return self

@@ -27,12 +27,14 @@ NAME = "default"  # PEFT's word for an only adapter
 KEY_PREFIX = "base_model.model."  # of every weight in PEFT's files
 
 
-def put_adapters(model: nn.Module, layout: Layout, top: int, settings: AdapterSettings) -> Layout:
+def put_adapters(
+    model: nn.Module, layout: Layout, top: int, settings: AdapterSettings, *, task: str = "SEQ_CLS"
+) -> Layout:
     """Put adapters on the top blocks, in place; what they add is zero until they learn.
 
     Args:
         layout: of the model without adapters.
-        top: number of blocks, counted from the head.
+        top: number of blocks, counted from the head. task: in PEFT's words.
     Returns:
         the same layout, with the adapters as all that may learn below the head.
     Raises:
@@ -48,7 +50,7 @@ def put_adapters(model: nn.Module, layout: Layout, top: int, settings: AdapterSe
         )
     before = {id(parameter) for parameter in model.parameters()}
     config = LoraConfig(
-        task_type="SEQ_CLS",
+        task_type=task,
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,

@@ -81,7 +81,7 @@ class TorchPredictor:
         longest = trained_length(self.model.config, self.reader.longest_input)
         inputs = self.reader.read(texts, pairs, longest)
         if isinstance(inputs, Tokens):
-            refuse_unknown_tokens(inputs, self.model.get_input_embeddings().num_embeddings)
+            refuse_unknown_tokens(inputs.ids, self.model.get_input_embeddings().num_embeddings)
         return inputs
 
     def scores(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:

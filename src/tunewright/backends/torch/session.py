@@ -11,7 +11,8 @@ import torch
 
 from tunewright.backends.folder import note_trained_length
 from tunewright.backends.session import LabelledRows, Session, faster_precision, room_for
-from tunewright.backends.settings import Room, step_settings
+from tunewright.backends.settings import Room, StepSettings, step_settings
+from tunewright.backends.torch.calls import EXACT_BF16, EXACT_FP32
 from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.backends.torch.device import (
     keep_freed_memory,
@@ -19,14 +20,18 @@ from tunewright.backends.torch.device import (
     product_rate,
     set_threads,
 )
+from tunewright.backends.torch.language import TorchLanguage
 from tunewright.backends.torch.load import load_classifier
+from tunewright.backends.torch.load_language import let_rows_be_packed, load_language
 from tunewright.backends.torch.mapped import MappedWeights, map_weights
+from tunewright.backends.torch.preference import TorchPreference
+from tunewright.backends.torch.training import TorchTraining
 from tunewright.cache import cache_folder
 from tunewright.cores import usable_cores
 from tunewright.errors import ModelError
 from tunewright.pretrained.keras_files import MODEL_TYPE
 from tunewright.pretrained.weights import find_weights
-from tunewright.recipe.schema import TASKS, Reads, Recipe
+from tunewright.recipe.schema import TASKS, UNLABELLED, Data, Reads, Recipe
 
 THREADS_GAIN = 1.1
 
@@ -34,9 +39,9 @@ THREADS_GAIN = 1.1
 class TorchSession(Session):
     """See `Session`."""
 
-    def __init__(self, path: Path, reads: Reads = "text") -> None:
+    def __init__(self, path: Path, reads: Reads = "text", data: Data | None = None) -> None:
         keep_freed_memory()
-        super().__init__(path, reads)
+        super().__init__(path, reads, data)
         if self.config.model_type == MODEL_TYPE:
             raise ModelError(
                 f"{path} is a model of Keras, which backend torch cannot train",
@@ -66,7 +71,7 @@ class TorchSession(Session):
 
     def open(
         self, recipe: Recipe, labels: tuple[str, ...], parts: Mapping[str, LabelledRows]
-    ) -> TorchClassifier:
+    ) -> TorchTraining:
         """The model with its new head, and the rows as it takes them.
 
         Args:
@@ -75,6 +80,8 @@ class TorchSession(Session):
         """
         train: Any = recipe.train
         set_threads(train.threads)
+        if TASKS[recipe.task] in UNLABELLED:
+            return self.open_language(recipe, parts)
         room, mapped = self._room(train.cache)
         loaded = load_classifier(
             self.path,
@@ -87,15 +94,38 @@ class TorchSession(Session):
         )
         note_trained_length(loaded.model, train.max_length)
         inputs = self.inputs(parts, train.max_length, loaded.known_tokens)
-        precision = torch.bfloat16 if train.precision == "bf16" else torch.float32
-        settings = step_settings(
+        settings = self._settings(recipe, len(labels), room)
+        return TorchClassifier(loaded, inputs, settings, self.device)
+
+    def open_language(
+        self, recipe: Recipe, parts: Mapping[str, LabelledRows]
+    ) -> TorchLanguage | TorchPreference:
+        """A language model: its frozen weights are in the run's precision if they stay so."""
+        train: Any = recipe.train
+        bf16 = train.precision == "bf16"
+        loaded = load_language(
+            self.path,
+            self.reader,
+            seed=recipe.seed,
+            attention_dropout=recipe.adapt.dropout == "model",
+            kind=torch.bfloat16 if bf16 and recipe.adapt.has_adapters else torch.float32,
+        )
+        inputs = self.inputs(parts, train.max_length, loaded.known_tokens)
+        loaded.model.to(self.device)  # type: ignore[arg-type]
+        let_rows_be_packed(loaded.model, bound=EXACT_BF16 if bf16 else EXACT_FP32)
+        settings = self._settings(recipe, 0, room_for(train.cache))
+        kind = TorchPreference if self.reads == "preference" else TorchLanguage
+        return kind(loaded, inputs, settings, self.device)
+
+    def _settings(self, recipe: Recipe, num_labels: int, room: Room | None) -> StepSettings:
+        precision = torch.bfloat16 if recipe.train.precision == "bf16" else torch.float32
+        return step_settings(
             recipe,
-            num_labels=len(labels),
+            num_labels=num_labels,
             room=room,
             peak=product_rate(self.width, precision, self.device),
             width=self.width,
         )
-        return TorchClassifier(loaded, inputs, settings, self.device)
 
     def _room(self, cache: float | str) -> tuple[Room | None, MappedWeights | None]:
         """What kept activations may take, None for nothing; and the weights, if there is room."""

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from tunewright.backends.settings import Part, StepSettings, pieces
 from tunewright.backends.torch import adapters, state
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.calls import Calls
+from tunewright.backends.torch.cut import Batch
 from tunewright.backends.torch.device import most_tokens, return_freed_memory, seed_device
 from tunewright.backends.torch.dropout import Draws, seed_dropout
 from tunewright.backends.torch.embedding import UsedRows
@@ -31,7 +33,14 @@ EVAL_TOKENS = 4096
 
 
 class TorchTraining(ABC):
-    """Implements `backends.base.Backend`, but for what a task learns and answers."""
+    """Implements `backends.base.Backend`, but for what a task learns and answers.
+
+    has_new_head: whether what lies above the blocks learns beside adapters; adapters_for: PEFT's
+    word for the task.
+    """
+
+    has_new_head = True
+    adapters_for = "SEQ_CLS"
 
     def __init__(self, calls: Calls, news: str, settings: StepSettings) -> None:
         self.calls = calls
@@ -49,15 +58,18 @@ class TorchTraining(ABC):
                 "dropout in its hidden layers",
                 fix="leave adapt.dropout on auto",
             )
-        first = np.arange(min(2, len(self.parts["train"].inputs)))
         with calls.paging_out():
-            self.layout: Layout = find_layout(self.model, calls.batch("train", first))
+            self.layout: Layout = find_layout(self.model, self.example())
         self.num_blocks = self.layout.num_blocks
         self.device_type = device.type
         self.news = news
         most = deepest(settings.layers, self.num_blocks)
         if settings.adapters is not None:
-            self.layout = adapters.put_adapters(self.model, self.layout, most, settings.adapters)
+            self.layout = adapters.put_adapters(
+                self.model, self.layout, most, settings.adapters, task=self.adapters_for
+            )
+            if not self.has_new_head:
+                self.layout = replace(self.layout, head=())
             seed_dropout(self.model, self.draws, None)  # the adapters' own
             self.news += f"; {adapters.news(self.model, self.layout, settings.adapters)}"
         self.parameters = sum(p.numel() for p in self.model.parameters())
@@ -88,6 +100,11 @@ class TorchTraining(ABC):
     @abstractmethod
     def answers(self, part: str) -> np.ndarray:
         """See `Backend`."""
+
+    def example(self) -> Batch:
+        """Arguments of one call, by which the model is looked at."""
+        first = np.arange(min(2, len(self.parts["train"].inputs)))
+        return self.calls.batch("train", first)
 
     def make_frozen(self) -> Frozen:
         """What keeps the states of frozen layers."""

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from tunewright.judging import test as test
     from tunewright.life import run as run
     from tunewright.recipe.schema import Recipe as Recipe
+    from tunewright.writing import chat as chat
 
 _HOMES = {
     "FinishedRun": ("tunewright.finished", "FinishedRun"),
     "Recipe": ("tunewright.recipe.schema", "Recipe"),
     "TunewrightError": ("tunewright.errors", "TunewrightError"),
+    "chat": ("tunewright.writing", "chat"),
     "check": ("tunewright.checking", "check"),
     "doctor": ("tunewright.diagnosis", "doctor"),
     "evaluate": ("tunewright.judging", "evaluate"),

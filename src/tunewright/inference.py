@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -79,6 +80,9 @@ def predict(
     *,
     text: str | None = None,
     lines: Iterable[str] | None = None,
+    most_tokens: int = 256,
+    temperature: float = 0.0,
+    seed: int = 0,
 ) -> Iterator[dict[str, Any]]:
     """Stream answers: for a file, one text, or an iterable of texts (a pipe).
 
@@ -87,13 +91,23 @@ def predict(
         data: a file in any format that `run` reads; labels are not needed. Of a model that reads
             pictures also a picture, or a folder of pictures.
         lines: texts, or paths of pictures.
+        most_tokens, temperature, seed: of a model that writes, see `writing.write`.
     Yields:
-        {"text" or "image", "label", "confidence"}, or as `answer` has it, in the input's order;
+        {"text" or "image", "label", "confidence"}; of a model that writes {"prompt", "answer",
+        "ended"}; or as `answer` has it, in the input's order;
         texts are sorted by length inside chunks of 4,096 while they are computed.
     Raises:
         DataError: the data cannot be read; a picture is missing or damaged, and named.
     """
     model = find_model(run)
+    if model.reads in ("chat", "preference"):
+        from tunewright.writing import prompts_of, write
+
+        prompts = prompts_of(data, text=text, lines=lines)
+        yield from write(
+            model.folder, prompts, most_tokens=most_tokens, temperature=temperature, seed=seed
+        )
+        return
     if model.reads == "image":
         yield from _of_pictures(model, _paths(model, data, text=text, lines=lines))
         return
@@ -194,7 +208,7 @@ def find_model(run: str | Path) -> Model:
     """A run's model folder and its columns; or any model folder, and nothing known."""
     path = Path(run).expanduser()
     if (path / "config.json").is_file():
-        return Model(path, "image" if (path / PROCESSOR_FILE).is_file() else "text", {})
+        return Model(path, _reads_of(path), {})
     folder = find_run(run)
     if not (folder / "model" / "config.json").is_file():
         raise RunError(
@@ -202,6 +216,14 @@ def find_model(run: str | Path) -> Model:
         )
     recipe = load_recipe(folder / "recipe.yaml")
     return Model(folder / "model", READS[recipe.task], recipe.data.columns.model_dump())
+
+
+def _reads_of(folder: Path) -> Reads:
+    """What a model folder's rows are, by its files."""
+    if (folder / PROCESSOR_FILE).is_file():
+        return "image"
+    kinds = json.loads((folder / "config.json").read_text("utf-8")).get("architectures") or [""]
+    return "chat" if str(kinds[0]).endswith(("ForCausalLM", "LMHeadModel")) else "text"
 
 
 def _answers(folder: Path, rows: Iterable[tuple[str, str | None]]) -> Iterator[dict[str, Any]]:

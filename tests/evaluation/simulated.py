@@ -32,8 +32,26 @@ def numbers(num_rows: int, outputs: int, seed: int = 0) -> tuple[np.ndarray, np.
     return labels[:, None] + generator.normal(0.0, 1.0, (num_rows, 1)), labels
 
 
+def tokens(num_rows: int, outputs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Nats, learned tokens and right ones of each row."""
+    generator = np.random.default_rng(seed)
+    counts = generator.integers(1, 40, num_rows)
+    nats = counts * generator.gamma(2.0, 1.0, num_rows)
+    found = np.stack([nats, counts, generator.binomial(counts, 0.6)], axis=1).astype(np.float64)
+    return found, np.ones(num_rows, dtype=bool)
+
+
+def preferences(num_rows: int, outputs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Rewards of both answers, the first one mostly higher, and the loss."""
+    rewards = np.random.default_rng(seed).normal([0.5, 0.0], 1.0, (num_rows, 2))
+    loss = np.log1p(np.exp(rewards[:, 1] - rewards[:, 0]))
+    return np.column_stack([rewards, loss]), np.tile(np.array([True, False]), (num_rows, 1))
+
+
 KINDS: dict[Kind, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
     "one": answers,
     "several": several,
     "number": numbers,
+    "tokens": tokens,
+    "preference": preferences,
 }

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tiny_chats import chats, preferences, write_chat_model, write_lines
 from tunewright.durable import read_lines
 from tunewright.errors import TunewrightError
 from tunewright.recipe.load import build_recipe
@@ -52,9 +53,31 @@ def in_phase(**keys: object) -> Proof:
     return Proof(phase(**keys), beside={"train.phases": phase(), "train.strategy": None})
 
 
+CHAT: dict[str, object] = {
+    "task": "text-generation",
+    "model": "{folder}/chat-model",
+    "data.train": "{folder}/chats.jsonl",
+    "data.columns": {},
+    "data.columns.messages": "messages",
+    "train.max_length": "auto",
+    "evaluate.metric": "loss",
+}
+PAIRS = CHAT | {
+    "data.columns.messages": None,
+    "data.columns.prompt": "prompt",
+    "data.columns.completion": "chosen",
+}
+PREFERENCE = CHAT | {
+    "task": "preference",
+    "data.columns.messages": None,
+    "data.columns.prompt": "prompt",
+    "data.columns.chosen": "chosen",
+    "data.columns.rejected": "rejected",
+}
+
 # A key of a phase is written train.phases[].key.
 PROOFS: dict[str, Proof] = {
-    "task": Proof("text-generation", refused="task: "),
+    "task": Proof("text-writing", refused="task: "),
     "backend": Proof("keras", refused="" if find_spec("keras_hub") else "tensorflow"),
     "name": Proof("other", "choose"),
     "seed": Proof(1, "prepare"),
@@ -67,6 +90,22 @@ PROOFS: dict[str, Proof] = {
     "data.columns.text_pair": Proof("note", "prepare"),
     "data.columns.image": Proof("picture", "prepare", refused="image and text"),
     "data.columns.label": Proof("other_label", "prepare"),
+    "data.columns.messages": Proof("others", "prepare", CHAT),
+    "data.columns.tools": Proof("calls", "prepare", CHAT),
+    "data.columns.prompt": Proof("note", "prepare", PAIRS),
+    "data.columns.completion": Proof("note", "prepare", PAIRS),
+    "data.columns.system": Proof("note", "prepare", PAIRS),
+    "data.columns.context": Proof("note", "prepare", PAIRS),
+    "data.columns.chosen": Proof("note", "prepare", PREFERENCE),
+    "data.columns.rejected": Proof("note", "prepare", PREFERENCE),
+    "data.learn": Proof("last", "train", CHAT),
+    "data.too_long": Proof(
+        "refuse",
+        "train",
+        CHAT | {"train.max_length": 30, "data.too_long": "cut"},
+        refused="longer than",
+    ),
+    "data.chat_template": Proof("plain", "train", CHAT),
     "data.group": Proof("customer", "prepare"),
     "data.time": Proof("date", "prepare"),
     "data.split.by": Proof("stratified", "prepare", {"data.group": "customer"}),
@@ -108,6 +147,8 @@ PROOFS: dict[str, Proof] = {
     ),
     "train.label_smoothing": Proof(0.3),
     "train.class_weights": Proof("balanced"),
+    "train.preference": Proof("ipo", "train", PREFERENCE),
+    "train.beta": Proof(0.7, "train", PREFERENCE),
     "train.precision": Proof("bf16"),
     "train.early_stopping": Proof(1),
     "train.evaluations_per_epoch": Proof(2),
@@ -158,6 +199,19 @@ def test_every_key_of_the_schema_has_a_proof() -> None:
     assert sorted(PROOFS) == sorted(leaves(schema, schema))
 
 
+def chat_row(row: int) -> dict[str, object]:
+    """A row with every column that a form of a conversation may have."""
+    talk = chats(row + 2)
+    tool = {"name": f"look_{row % 3}", "parameters": {"type": "object", "properties": {}}}
+    return {
+        **preferences(row + 1)[row],
+        "messages": talk[row]["messages"] + talk[row + 1]["messages"],
+        "others": talk[row + 1]["messages"],
+        "note": f"a note of row {row}",
+        "calls": [{"type": "function", "function": tool}],
+    }
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 rows with every column that a key can name, and two models."""
@@ -181,6 +235,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines.append(",".join(fields))
     (root / "rows.csv").write_text("\n".join(lines) + "\n")
     (root / "fewer.csv").write_text("\n".join(lines[:46]) + "\n")
+    write_chat_model(root / "chat-model")
+    write_lines(root / "chats.jsonl", [chat_row(row) for row in range(60)])
     more = [line.replace("paint", "wood").replace("a note", "another") for line in lines[:13]]
     (root / "more.csv").write_text("\n".join(more) + "\n")
     return root
@@ -212,19 +268,19 @@ def outcome(
     """What a run leaves behind, without clocks and without the recipe itself."""
     import torch
 
-    from tunewright.backends.torch.classifier import TorchClassifier
+    from tunewright.backends.torch.training import TorchTraining
     from tunewright.life import run
 
     monkeypatch.setenv("TUNEWRIGHT_RUNS", str(runs))
     parts: list[list[int]] = []
-    step = TorchClassifier.train_step
+    step = TorchTraining.train_step
 
     def counted(self: Any, rows: Any, **draws: Any) -> Any:
         parts.append([len(part) for part in rows])
         return step(self, rows, **draws)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TorchClassifier, "train_step", counted)
+        patch.setattr(TorchTraining, "train_step", counted)
         finished = run(until=until, **asked)
     left: dict[str, Any] = {
         "name": finished.folder.name.split("-")[2],

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tunewright.data.chat.forms import COLUMNS
 from tunewright.errors import RecipeError
 from tunewright.recipe import defaults
 from tunewright.recipe.load import build_recipe, load_recipe
@@ -20,14 +21,17 @@ def facts(rows: int = 500, longest: int = 40, **changes: object) -> defaults.Fac
 
 def resolved(recipe: Recipe) -> Recipe:
     known = facts()
+    recipe, methods = defaults.with_method(recipe, "one")
     return defaults.with_choices(
         recipe,
         (
+            *methods,
             ("task", "text-classification", "two labels"),
             ("data.columns.text", "text", "its name: it's #1"),
             ("data.columns.text_pair", None, "there is none"),
             ("data.columns.image", None, "the rows are texts"),
             ("data.columns.label", "no: [yes]", "odd names are quoted"),
+            *((f"data.columns.{name}", None, "the rows have labels") for name in COLUMNS),
             ("data.split.by", "stratified", "nothing else was said"),
             defaults.choose_max_length(recipe.train, known),
             defaults.choose_batch_size(recipe.train, known),
@@ -199,12 +203,14 @@ def test_adapters_learn_faster_than_whole_layers() -> None:
 
 
 REFUSED = {
-    "rank is 8, but method full has no adapters": {"adapt": {"rank": 8}},
+    "rank is 8, but method full has no adapters": {"adapt": {"method": "full", "rank": 8}},
     "alpha is 8, but method head has no adapters": {"adapt": {"method": "head", "alpha": 8}},
-    "adapter_dropout is 0.1, but method full": {"adapt": {"adapter_dropout": 0.1}},
+    "adapter_dropout is 0.1, but method full": {
+        "adapt": {"method": "full", "adapter_dropout": 0.1}
+    },
     "rank is null, but method lora needs it": {"adapt": {"method": "lora", "rank": None}},
     "layers is top-2, but method head trains": {"adapt": {"method": "head", "layers": "top-2"}},
-    "layers is null, but method full": {"adapt": {"layers": None}},
+    "layers is null, but method full": {"adapt": {"method": "full", "layers": None}},
     "adapt.layers: should be all, or top-4": {"adapt": {"layers": "top-0"}},
     "adapt.layers: should be all, or": {"adapt": {"layers": 4}},
     "adapt.rank: ": {"adapt": {"method": "lora", "rank": 0}},

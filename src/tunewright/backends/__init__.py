@@ -53,3 +53,10 @@ def open_language(folder: Path, base: Path, recipe: Recipe) -> Any:
     from tunewright.backends.torch.language_scorer import LanguageScorer
 
     return LanguageScorer(folder, base, recipe)
+
+
+def open_writer(folder: Path) -> Any:
+    """A language model folder that answers prompts: `prompt`, `write`."""
+    from tunewright.backends.torch.writer import TorchWriter
+
+    return TorchWriter(folder)

@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Say what is wrong with data, with place and fix.",
     "models": "The catalog of pre-trained models.",
     "predict": "Answer for a file, a pipe or one text.",
+    "chat": "Talk to a language model and to its base, side by side.",
     "evaluate": "Scores with intervals and error analysis.",
     "test": "Open the seal: final scores and final verdict.",
     "export": "Take a model away as a Keras, SavedModel, TensorFlow Lite or GGUF file.",

@@ -15,6 +15,9 @@ def predict_command(
     *,
     text: str | None = None,
     csv: bool = False,
+    most_tokens: int = 256,
+    temperature: float = 0.0,
+    seed: int = 0,
 ) -> int:
     """Answer for a file, a pipe, one text or pictures; one JSON object a line, in order.
 
@@ -30,6 +33,12 @@ def predict_command(
         One text.
     csv
         Write CSV instead of JSON lines.
+    most_tokens
+        Of an answer, where the model writes.
+    temperature
+        0 for the likeliest token each time; higher for more variety.
+    seed
+        Of the draws.
     """
     import csv as csv_module
     import json
@@ -41,6 +50,9 @@ def predict_command(
         None if data in (None, "-") else data,
         text=text,
         lines=_stdin_texts() if data == "-" else None,
+        most_tokens=most_tokens,
+        temperature=temperature,
+        seed=seed,
     )
     writer = csv_module.writer(sys.stdout, lineterminator="\n")
     for number, answer in enumerate(answers):

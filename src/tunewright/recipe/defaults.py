@@ -61,7 +61,7 @@ def with_method(recipe: Recipe, kind: Kind) -> tuple[Recipe, tuple[Choice, ...]]
         named = [key for key in ADAPTER_KEYS if getattr(adapt, key) not in ("auto", None)]
         method = ("full", "a new head, and any block may learn")
         if unlabelled or named:
-            method = ("lora", f"{named[0]} is given" if named else _FEW_WEIGHTS)
+            method = ("lora", f"adapt.{named[0]} is given" if named else _FEW_WEIGHTS)
     strategy: tuple[object, str] = (train.strategy, "asked for")
     if train.strategy == "auto":
         strategy = ("staged", "the head first, then top blocks, then all")
@@ -69,6 +69,11 @@ def with_method(recipe: Recipe, kind: Kind) -> tuple[Recipe, tuple[Choice, ...]]
             strategy = ("full", "there is no new head to begin with")
         if method[0] == "head":
             strategy = ("head", "adapt.method is head")
+    if method[0] in ("lora", "dora") and strategy[0] == "head" and not unlabelled:
+        raise RecipeError(
+            f"{method[1]}, which is for adapters, but train asks for the head alone",
+            fix="take it out, or train blocks too",
+        )
     if unlabelled and "head" in (method[0], strategy[0]):
         raise RecipeError(
             "the head alone is to be trained, but a language model has no new head",
@@ -299,5 +304,5 @@ def with_choices(recipe: Recipe, choices: tuple[Choice, ...]) -> Recipe:
     if content["adapt"]["method"] == "head":
         content["adapt"]["layers"] = None
     if recipe.train.phases is not None:
-        content["train"]["strategy"] = "auto"
+        content["train"]["strategy"] = None
     return Recipe.model_validate(content)

@@ -212,7 +212,7 @@ class Adapt(Section):
                 raise ValueError(f"{key} is null, but method {self.method} needs it: leave it out")
         if self.method == "head" and self.layers not in ("auto", None):
             raise ValueError(f"layers is {self.layers}, but method head trains no block")
-        if self.method not in ("auto", "head") and self.layers is None:
+        if self.method != "head" and self.layers is None:
             raise ValueError(f"layers is null, but method {self.method} trains blocks")
         return self
 
@@ -238,8 +238,9 @@ class Phase(Section):
 class Train(Section):
     """How the weights are learned."""
 
-    strategy: Literal["staged", "full", "head"] | Auto = Field(
-        "auto", description="staged: head, then top blocks, then all; full: all at once"
+    strategy: Literal["staged", "full", "head"] | Auto | None = Field(
+        "auto",
+        description="staged: head, then top blocks, then all; full: all at once; null with phases",
     )
     phases: tuple[Phase, ...] | None = Field(
         None, description="phases by hand, instead of a strategy"
@@ -300,8 +301,10 @@ class Train(Section):
     def _phases_or_strategy(self) -> Train:
         if self.phases is not None and not self.phases:
             raise ValueError("phases is an empty list: nothing would be trained")
-        if self.phases is not None and self.strategy != "auto":
+        if self.phases is not None and self.strategy not in ("auto", None):
             raise ValueError("strategy and phases are both given: keep one of them")
+        if self.phases is None and self.strategy is None:
+            raise ValueError("strategy and phases are both null: nothing would be trained")
         if (
             isinstance(self.batch_size, int)
             and self.accumulate > 1
@@ -363,7 +366,7 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _head_only_means_no_blocks(self) -> Recipe:
         deep = self.train.phases and any(phase.blocks != 0 for phase in self.train.phases)
-        wants_more = self.train.strategy not in ("auto", "head")
+        wants_more = self.train.strategy in ("staged", "full")
         if self.adapt.method == "head" and (deep or wants_more):
             raise ValueError("adapt.method is head, but train asks for more layers than the head")
         return self

@@ -17,22 +17,13 @@ def as_yaml(recipe: Recipe, reasons: Mapping[str, str]) -> str:
     Args:
         reasons: dotted key → why this value was chosen.
     """
-    content = _without_idle_strategy(recipe.model_dump(mode="json"))
+    content = recipe.model_dump(mode="json")
     return "".join(f"{line}\n" for line in _lines(content, reasons, ""))
 
 
 def from_resolved(content: Mapping[str, Any]) -> Recipe:
     """The inverse of `model_dump` for a resolved recipe."""
-    return Recipe.model_validate(_without_idle_strategy(dict(content)))
-
-
-def _without_idle_strategy(content: dict[str, Any]) -> dict[str, Any]:
-    """Without a strategy that nobody asked for: phases by hand, or a head alone, stand against it."""
-    train = dict(content["train"])
-    head_alone = content["adapt"]["method"] == "head" and train["strategy"] != "head"
-    if train["phases"] is not None or head_alone:
-        train.pop("strategy")
-    return {**content, "train": train}
+    return Recipe.model_validate(dict(content))
 
 
 def _lines(content: Mapping[str, Any], reasons: Mapping[str, str], above: str) -> Iterator[str]:

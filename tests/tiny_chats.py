@@ -9,6 +9,13 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from tiny_llama import write_llama
+from training import SETTINGS
+from tunewright.backends.torch.session import TorchSession
+from tunewright.data.columns import find_columns
+from tunewright.data.labels import targets
+from tunewright.data.read import read_table
+from tunewright.data.rows import build_rows
+from tunewright.recipe.schema import READS, TASKS, Recipe
 
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] "
@@ -58,3 +65,33 @@ def write_chat_model(path: Path, kind: str = "llama", **changes: Any) -> Path:
     tokenizer.chat_template = TEMPLATE
     tokenizer.save_pretrained(path)
     return path
+
+
+def open_language(
+    folder: Path,
+    count: int = 48,
+    *,
+    task: str = "text-generation",
+    given: list[dict[str, Any]] | None = None,
+    adapt: dict[str, Any] | None = None,
+    data: dict[str, Any] | None = None,
+    **train: Any,
+) -> Any:
+    """A backend over `count` rows to train on and a third of that to validate."""
+    make = preferences if task == "preference" else chats
+    rows = make(count + count // 3) if given is None else given
+    recipe = Recipe.model_validate(
+        {
+            "task": task,
+            "train": SETTINGS | {"max_length": 512} | train,
+            "adapt": {"method": "full", "dropout": 0.0, **(adapt or {})},
+            "data": data or {},
+        }
+    )
+    parts = {}
+    for part, some in (("train", rows[:count]), ("validation", rows[count:])):
+        table = read_table(write_lines(folder / f"{part}.jsonl", some))
+        found = build_rows(table, find_columns(table))
+        parts[part] = (found, targets(found, (), TASKS[task]))
+    session = TorchSession(folder, READS[task], recipe.data)
+    return session.open(recipe, (), parts)

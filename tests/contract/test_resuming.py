@@ -21,6 +21,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tiny_chats import open_language, write_chat_model
 from tiny_models import write_model
 from training import StopAt, make_loop, make_plan, open_backend, phase, train
 from tunewright.backends.torch import embedding
@@ -35,6 +36,8 @@ pytestmark = [
 ]
 LORA = {"method": "lora", "layers": "all", "rank": 3, "alpha": 6, "adapter_dropout": 0.1}
 STAGED = (phase(0, epochs=0), phase(1, epochs=1), phase(2, epochs=2))
+FROM_ABOVE = (phase(1, epochs=1), phase(2, epochs=2))
+BY_LOSS = {"metric": "loss"}
 STEPS = 18  # 48 rows in batches of 8, three epochs
 
 
@@ -47,6 +50,7 @@ class Setup:
     model: str = "bert"
     kept: bool = False
     plan: dict[str, Any] = field(default_factory=dict)
+    write: Callable[..., Path] = write_model
 
 
 def open_full(path: Path) -> Any:
@@ -77,6 +81,21 @@ SETUPS = {
         lambda path: open_backend(path, dropout=0.1), STAGED, kept=True
     ),
     "LoRA": Setup(lambda path: open_backend(path, adapt=LORA), STAGED, "llama", kept=True),
+    "language": Setup(
+        lambda path: open_language(path, adapt=LORA),
+        FROM_ABOVE,
+        "llama",
+        kept=True,
+        plan=BY_LOSS,
+        write=write_chat_model,
+    ),
+    "preference": Setup(
+        lambda path: open_language(path, adapt=LORA, task="preference"),
+        (phase(2, epochs=3),),
+        "llama",
+        plan=BY_LOSS | {"accumulate": 2},
+        write=write_chat_model,
+    ),
     "Keras": Setup(open_keras, STAGED, kept=True),
     "Keras LoRA": Setup(lambda path: open_keras(path, adapt=LORA), STAGED, kept=True),
 }
@@ -94,7 +113,7 @@ def setup(request: pytest.FixtureRequest) -> Setup:
 
 @pytest.fixture(scope="module")
 def model(setup: Setup, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("models") / setup.model, setup.model)
+    return setup.write(tmp_path_factory.mktemp("models") / setup.model, setup.model)
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +306,8 @@ def test_a_batch_that_is_not_finite_is_skipped_where_the_recipe_says_so(
     rows = [np.arange(8)]
     backend.train_step(rows, rate=1.0, draw=1)
     backend.save_state(before := new_folder(tmp_path / "before"))
-    backend.label_weights = torch.full((3,), math.nan)
+    backend.label_weights = torch.full((3,), math.nan)  # of a classifier
+    backend.amount = lambda rows: math.nan  # of a language model
     loss, _ = backend.train_step(rows, rate=1.0, draw=2)
     assert not math.isfinite(float(loss))
     backend.save_state(after := new_folder(tmp_path / "after"))

@@ -61,6 +61,7 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         _asked_or(recipe, "train.threads", session.choose_threads),
         _asked_or(recipe, "train.precision", session.choose_precision),
         defaults.choose_metric(recipe.evaluate, facts),
+        defaults.choose_answers(recipe.evaluate, prepared.kind),
     )
     resolved = defaults.with_choices(recipe, choices)
     backend = session.open(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from tunewright.adapting import Adapted, adapt
+from tunewright.answering import answers_before_and_after
 from tunewright.backends import DECIDING_PACKAGES
 from tunewright.data.prepare import Prepared, prepare
 from tunewright.data.rows import joined_texts
@@ -332,6 +333,14 @@ def evaluate_validation(
             "trainable_parameters": max(r["trainable_parameters"] for r in progress.records),
         },
     }
+    written = None
+    if recipe.evaluate.answers:
+        events.emit("writing", rows=recipe.evaluate.answers)
+        written = answers_before_and_after(
+            folder / "model", source.path, prepared.validation, recipe
+        )
+    if written is not None:
+        result["answers"] = {key: written[key] for key in ("rows", "metrics")}
     write_result(folder, result)
     places = [prepared.validation.place(row) for row in range(len(labels))]
     shown = {
@@ -339,6 +348,7 @@ def evaluate_validation(
         "part": "validation",
         **details(answers, labels, texts, prepared.labels, places, prepared.columns.reads),
     }
+    shown["written"] = written
     write_json(folder / "data" / "report.json", shown | {"licence": source.licence})
     publish(folder, judged)
     events.emit("verdict", part="validation", **judged.verdict)

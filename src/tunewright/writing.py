@@ -73,13 +73,14 @@ def prompts_of(
     table = read_table(data)
     form = find_form(table, "auto", dict.fromkeys(COLUMNS, "auto"))
     if form is not None:
-        yield from (_asked(json.loads(row)) for row in form.texts(table))
+        yield from (asked_of(json.loads(row)) for row in form.texts(table))
         return
     for value in table.arrow[_prompt_column(table)].to_pylist():
         yield [{"role": "user", "content": "" if value is None else str(value)}], None
 
 
-def _asked(row: Mapping[str, Any]) -> tuple[list[Message], Any]:
+def asked_of(row: Mapping[str, Any]) -> tuple[list[Message], Any]:
+    """Messages before the last answer of a row, and the tools that may be called."""
     source = row.get("input", row)
     messages = list(source["messages"])
     while messages and messages[-1].get("role") == "assistant":

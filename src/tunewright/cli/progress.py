@@ -10,13 +10,24 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from tunewright.evaluation.shown import word
+from tunewright.evaluation.shown import bounds, in_percent, number, word
 
 if TYPE_CHECKING:
     from tunewright.finished import FinishedRun
 
 PLAIN_EVERY_S = 10.0
 SHOWN_FINDINGS = 5
+TOLD_ANSWERS = ("format_rate", "number_match", "json_equal", "tool_calls", "rougeL")
+
+
+def _before_and_after(name: str, scores: dict[str, Any], rows: int) -> str:
+    """Such as "ROUGE-L 21.3 % [18.0, 25.1] before, 35.0 % [30.2, 39.9] after, on 16 answers"."""
+    unit = " %" if in_percent(name) else ""
+    before, after = (
+        f"{number(name, each['value'])}{unit} {bounds(name, each['low'], each['high'])}"
+        for each in (scores["base"], scores["tuned"])
+    )
+    return f"{word(name)} {before} before, {after} after, on {rows} answers"
 
 
 class Progress:
@@ -60,6 +71,9 @@ class Progress:
         result = finished.result
         out.print()
         out.print(f"[bold]{escape(result['verdict']['sentence'])}[/bold]")
+        for name, scores in (result.get("answers") or {}).get("metrics", {}).items():
+            if name in TOLD_ANSWERS:
+                out.print(escape(_before_and_after(name, scores, result["answers"]["rows"])))
         out.print(f"model   {escape(str(finished.model))}")
         out.print(f"report  {escape(str(finished.report))}")
         if result["test"] is None:
@@ -90,6 +104,9 @@ class Progress:
         self.metric = chosen["evaluate.metric"]
         shown = ("max_length", "batch_size", "learning_rate", "epochs", "precision")
         self._line("", ", ".join(f"{key} {chosen[f'train.{key}']}" for key in shown))
+
+    def _on_writing(self, event: dict[str, Any]) -> None:
+        self._line("evaluate", f"base and tuned model answer {event['rows']} validation rows")
 
     def _on_resumed(self, event: dict[str, Any]) -> None:
         self._line("train", f"goes on at step {event['step']}")

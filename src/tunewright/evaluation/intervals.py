@@ -11,11 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tunewright.evaluation import written
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER, kind_of, refuse_unknown, scored
 from tunewright.evaluation.scored import Floats, Ints, Scored
 
 Interval = dict[str, float]
-SHARES = ("accuracy", "macro_f1", "mcc", "micro_f1", "exact_match")  # 1: every row is right
+SHARES = (  # 1: every row is right
+    *("accuracy", "macro_f1", "mcc", "micro_f1", "token_accuracy", "preference_accuracy"),
+    *written.SHARES,
+)
+AT_ZERO = ("accuracy", "preference_accuracy", *written.OF_ROWS)  # 0: every row is wrong
 DRAWS_PER_BLOCK = 1_000_000  # row numbers held at once: 8 MB per array
 
 
@@ -64,8 +69,8 @@ def bootstrap_rows(
     intervals = {}
     for name, value, values in zip(names, whole, resampled, strict=True):
         interval = percentile_interval(float(value), values, level)
-        if (name in SHARES and value == 1.0) or (name == "accuracy" and value == 0.0):
-            interval = _at_the_edge(float(value), len(rows), level)
+        if (name in SHARES and value == 1.0) or (name in AT_ZERO and value == 0.0):
+            interval = _at_the_edge(float(value), rows.num_counted(name), level)
         intervals[name] = interval
     return intervals
 

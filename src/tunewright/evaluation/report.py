@@ -15,8 +15,9 @@ from typing import Any
 
 from tunewright import durable
 from tunewright.evaluation import charts, heatmap
-from tunewright.evaluation.metrics import HIGHER_IS_BETTER
+from tunewright.evaluation.metrics import HIGHER_IS_BETTER, METRICS
 from tunewright.evaluation.shown import bounds, in_percent, number, word
+from tunewright.recipe.schema import UNLABELLED
 
 LONGEST_TEXT = 300
 FEW_CLASSES = 15  # longer tables are folded
@@ -75,6 +76,7 @@ def _derived(facts: dict[str, Any]) -> dict[str, Any]:
     many = len(labels) > heatmap.MOST_CLASSES
     return {
         "metric": metric,
+        "unlabelled": metric in {name for kind in UNLABELLED for name in METRICS[kind]},
         "tone": tone(facts.get("verdict")),
         "part": facts.get("part") or "validation",
         "scored": _scored(facts),
@@ -146,9 +148,10 @@ def _curves(metric: str, curves: dict[str, Any]) -> dict[str, str]:
     """The loss, and the deciding metric with its best point."""
     phases = curves.get("phases") or []
     validation = curves.get("validation") or []
+    nats = "loss" if metric in METRICS["tokens"] + METRICS["preference"] else "log_loss"
     losses = [
         charts.Series("training loss", charts.points(curves.get("train") or [], "loss"), "first"),
-        charts.Series("validation log loss", charts.points(validation, "log_loss"), "second"),
+        charts.Series(f"validation {word(nats)}", charts.points(validation, nats), "second"),
     ]
     deciding = [
         charts.Series(f"validation {word(metric)}", charts.points(validation, metric), "second")

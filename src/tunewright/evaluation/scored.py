@@ -25,6 +25,10 @@ class Scored(ABC):
     def __len__(self) -> int:
         """N."""
 
+    def num_counted(self, name: str) -> int:
+        """Rows that count for a metric."""
+        return len(self)
+
     @abstractmethod
     def measure(self, names: Sequence[str], sample: Ints | None = None) -> Floats:
         """These metrics, (names, R).

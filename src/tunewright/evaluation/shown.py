@@ -21,6 +21,19 @@ SHOWN: dict[str, tuple[str, int, int]] = {
     "perplexity": ("perplexity", 1, 2),
     "preference_accuracy": ("preference accuracy", 100, 1),
     "reward_margin": ("reward margin", 1, 3),
+    "rouge1": ("ROUGE-1", 100, 1),
+    "rouge2": ("ROUGE-2", 100, 1),
+    "rougeL": ("ROUGE-L", 100, 1),
+    "bleu": ("BLEU", 100, 1),
+    "json_valid": ("valid JSON", 100, 1),
+    "json_equal": ("equal JSON", 100, 1),
+    "number_match": ("right numbers", 100, 1),
+    "tool_calls": ("right tool calls", 100, 1),
+    "format_rate": ("in the format", 100, 1),
+    "repetition": ("repeated 4-grams", 100, 1),
+    "ends": ("ended by itself", 100, 1),
+    "length_characters": ("characters", 1, 0),
+    "length_words": ("words", 1, 0),
 }
 
 

@@ -218,3 +218,5 @@ TOLD = ("length_characters", "length_words")
 HIGHER_IS_BETTER = {name: name != "repetition" for name in METRICS if name not in TOLD}
 SHARES = tuple(name for name, better in HIGHER_IS_BETTER.items() if better)
 """1 where every row is right."""
+OF_ROWS = ("exact_match", "json_valid", "json_equal", "number_match", "tool_calls", "format_rate")
+"""Shares of rows that are right or wrong."""

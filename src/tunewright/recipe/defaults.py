@@ -28,6 +28,7 @@ PATIENCE = 3
 SHORT_ENOUGH = 128
 COVERED = 99.5
 IMBALANCED = 3.0
+ANSWERS = 16
 FEW_ROWS = 8  # of a step, where each teaches many tokens
 PREFERENCE_RATE = 0.1  # times the rate of other tasks
 _FEW_WEIGHTS = "few weights learn, and the model keeps what it knows"
@@ -218,6 +219,27 @@ def refuse_unfit(train: Train, kind: Kind) -> None:
                 f"train.{key} is {value}, but the rows are no pairs of answers",
                 fix=f"take train.{key} out",
             )
+
+
+def choose_answers(evaluate: Evaluate, kind: Kind) -> Choice:
+    """Enough answers to read, as few as writing takes long.
+
+    Raises:
+        RecipeError: something of answers is asked for where nothing is written.
+    """
+    key = "evaluate.answers"
+    if kind in UNLABELLED:
+        if evaluate.answers != "auto":
+            return key, evaluate.answers, "asked for"
+        return key, ANSWERS, "enough to read; more make narrower intervals, and take longer"
+    plain = Evaluate()
+    for name in ("answers", "most_tokens", "pattern", "own"):
+        if getattr(evaluate, name) not in (getattr(plain, name), 0):
+            raise RecipeError(
+                f"evaluate.{name} is {getattr(evaluate, name)}, but this task writes no answers",
+                fix=f"take evaluate.{name} out",
+            )
+    return key, 0, "this task writes no answers"
 
 
 def choose_batch_size(train: Train, facts: Facts) -> Choice:

@@ -325,6 +325,17 @@ class Evaluate(Section):
     resamples: Annotated[int, Field(ge=100, le=100_000)] = Field(
         1000, description="bootstrap resamples behind each 95 % interval"
     )
+    answers: Annotated[int, Field(ge=0)] | Auto = Field(
+        "auto",
+        description="validation rows that a language model answers, before and after training",
+    )
+    most_tokens: Count = Field(256, description="of such an answer")
+    pattern: str | None = Field(
+        None, description="regular expression; the share of answers that have it is a score"
+    )
+    own: tuple[str, ...] = Field(
+        (), description="scores by your own functions, path/file.py:function"
+    )
 
 
 class Test(Section):

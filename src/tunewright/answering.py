@@ -1,0 +1,101 @@
+"""What a language model writes before and after training, on the same rows, scored and to be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tunewright.data.chat.conversation import shown
+from tunewright.data.rows import Rows
+from tunewright.evaluation.generated import Generated
+from tunewright.evaluation.intervals import bootstrap_rows, paired_rows
+from tunewright.evaluation.own_metric import load_own
+from tunewright.evaluation.samples import samples
+from tunewright.evaluation.written import HIGHER_IS_BETTER, Asked, Written
+from tunewright.recipe.schema import Recipe
+from tunewright.writing import asked_of, write
+
+READ_BY = ("number_match", "tool_calls", "json_equal", "rougeL")  # what samples are picked by
+SLOW = ("chrf",)
+
+
+def answers_before_and_after(
+    folder: Path, base: Path, rows: Rows, recipe: Recipe
+) -> dict[str, Any] | None:
+    """Scores of the answers to some rows, by the model as it was and as it is; and some to read.
+
+    Args:
+        folder: of the trained model. base: of the model before training.
+    Returns:
+        {"rows", "metrics": {name: {"base", "tuned", "difference"}}, "samples"}, None where no
+        row has an answer, or none is asked for. A difference is positive where the trained model is
+        better.
+    Raises:
+        RecipeError: a metric of the user's own cannot be loaded; DataError: it fails on a row.
+    """
+    evaluate: Any = recipe.evaluate
+    drawn = np.random.default_rng(recipe.seed).permutation(len(rows))[: evaluate.answers]
+    given = [(int(row), json.loads(rows.texts[int(row)])) for row in sorted(drawn.tolist())]
+    given = [(row, content) for row, content in given if "text" not in content]
+    if not given:
+        return None
+    own = {name: load_own(name) for name in evaluate.own}
+    asked = Asked(pattern=evaluate.pattern, own=own)
+    before, after = (
+        Generated(_written(model, rows, given, recipe), asked) for model in (base, folder)
+    )
+    names = [name for name in after.fitting() if name not in SLOW and name in before.fitting()]
+    drawn_alike: dict[str, Any] = {"resamples": evaluate.resamples, "seed": recipe.seed}
+    theirs, ours = (bootstrap_rows(names, each, **drawn_alike) for each in (before, after))
+    by = next(name for name in READ_BY if name in names)
+    prompts = [shown(json.dumps({"messages": asked_of(content)[0]})) for _, content in given]
+    return {
+        "rows": len(given),
+        "metrics": {
+            name: {
+                "base": theirs[name],
+                "tuned": ours[name],
+                "difference": paired_rows(
+                    name,
+                    (after, before),
+                    higher=HIGHER_IS_BETTER.get(name, True),
+                    **drawn_alike,
+                ),
+            }
+            for name in names
+        },
+        "samples": samples(by, after, prompts, before, seed=recipe.seed),
+        "sampled_by": by,
+    }
+
+
+def _written(
+    model: Path, rows: Rows, given: Sequence[tuple[int, dict[str, Any]]], recipe: Recipe
+) -> list[Written]:
+    prompts = [asked_of(content) for _, content in given]
+    answers = write(model, prompts, most_tokens=recipe.evaluate.most_tokens, seed=recipe.seed)
+    return [
+        Written(
+            answer=found["answer"],
+            reference=_reference(content),
+            ended=found["ended"],
+            reference_calls=_message(content).get("tool_calls"),
+            row=content,
+            place=rows.place(row),
+        )
+        for found, (row, content) in zip(answers, given, strict=True)
+    ]
+
+
+def _message(content: dict[str, Any]) -> dict[str, Any]:
+    """The answer that the row has; the preferred one of two."""
+    found: dict[str, Any] = content.get("preferred_output", content.get("messages"))[-1]
+    return found
+
+
+def _reference(content: dict[str, Any]) -> str:
+    return str(_message(content).get("content") or "")

@@ -164,6 +164,32 @@ def test_marks_of_a_template_and_proof_agree() -> None:
     np.testing.assert_array_equal(one.learned, two.learned)
 
 
+MARKED = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}{% if m['role'] == 'assistant' %}"
+    "ANSWER{% else %}{{ m['content'] }}<|im_end|>{{ '\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "{% generation %}{{ m['content'] }}{% endgeneration %}<|im_end|>{{ '\n' }}",
+        "{% generation %}{{ m['content'] }}<|im_end|>{% endgeneration %}{{ '\n' }}",
+        "{% generation %}{{ m['content'] }}<|im_end|>{{ '\n' }}{% endgeneration %}",
+        "{% if loop.last %}{% generation %}{{ m['content'] }}<|im_end|>{% endgeneration %}"
+        "{% else %}{{ m['content'] }}<|im_end|>{% endif %}{{ '\n' }}",
+    ],
+    ids=["without the stop", "with it", "with what follows", "not around each"],
+)
+def test_marks_are_taken_with_the_stop_and_without_what_follows(answer: str) -> None:
+    tokenizer = BY_NAME["chatml"].tokenizer()
+    tokenizer.chat_template = MARKED.replace("ANSWER", answer)
+    template = ChatTemplate(tokenizer)
+    truth = [BY_NAME["chatml"].help, BY_NAME["chatml"].no]
+    assert learned_texts(template, mark(template, TURNS)) == truth
+
+
 @kinds
 def test_letters_of_many_bytes_are_learned_whole(kind: str) -> None:
     template = BY_NAME["chatml"].template(kind)

@@ -122,6 +122,8 @@ def test_a_template_sees_arguments_as_a_dict_and_parts_as_one_text() -> None:
     [
         "[1]",
         "{",
+        '{"text": 5}',
+        '{"messages": [{"role": "user", "content": 5}]}',
         '{"messages": [{"content": "no role"}]}',
         '{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}',
         '{"messages": [{"role": "assistant", "tool_calls": [{"function": {"arguments": "{"}}]}]}',

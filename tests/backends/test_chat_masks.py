@@ -190,6 +190,26 @@ def test_marks_are_taken_with_the_stop_and_without_what_follows(answer: str) -> 
     assert learned_texts(template, mark(template, TURNS)) == truth
 
 
+def test_marks_around_what_serving_writes_begin_after_it() -> None:
+    tokenizer = BY_NAME["chatml"].tokenizer()
+    turn = "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m['role'] == 'assistant' %}"
+        f"{{% generation %}}{turn}{{% endgeneration %}}{{% else %}}{turn}{{% endif %}}{{% endfor %}}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    )
+    template = ChatTemplate(tokenizer)
+    truth = [BY_NAME["chatml"].help, BY_NAME["chatml"].no]
+    assert learned_texts(template, mark(template, TURNS)) == truth
+
+
+def test_marks_do_not_hide_that_serving_asks_in_another_way() -> None:
+    tokenizer = BY_NAME["chatml_marked"].tokenizer()
+    tokenizer.chat_template += "{% if add_generation_prompt %}<think>{% endif %}"
+    with pytest.raises(DataError, match=r"asks for message 2 with a text that ends .*<think>'"):
+        mark(ChatTemplate(tokenizer), TURNS)
+
+
 @kinds
 def test_letters_of_many_bytes_are_learned_whole(kind: str) -> None:
     template = BY_NAME["chatml"].template(kind)

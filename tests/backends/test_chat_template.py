@@ -149,6 +149,15 @@ def test_the_stop_is_the_last_token_that_every_answer_ends_with() -> None:
     assert made.stop == "<end>"
 
 
+def test_the_stop_is_that_of_the_last_answer_where_others_end_in_another_way() -> None:
+    made = template(
+        EACH + "{{ '<turn>' + message['content'] }}{% if loop.last %}<return>{% else %}<end>"
+        "{% endif %}{% endfor %}",
+        tokens=("<turn>", "<return>", "<end>"),
+    )
+    assert made.stop == "<return>"
+
+
 def test_a_stop_that_is_no_token_is_none() -> None:
     made = template((BY_NAME["chatml"].tokenizer().chat_template), tokens=(), eos=None)
     assert made.ending == "<|im_end|>\n"

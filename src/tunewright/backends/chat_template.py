@@ -87,11 +87,11 @@ class ChatTemplate:
             ) from None
         return made
 
-    def marks(self, conversation: Conversation) -> list[Span] | None:
-        """Where the template itself says that assistants' texts lie; None where it does not say."""
+    def marks(self, conversation: Conversation) -> list[Span]:
+        """Where the template itself says that assistants' texts lie; none where it does not say."""
         template = self.tokenizer.get_chat_template(tools=conversation.tools)
         if not GENERATION_MARK.search(template):
-            return None
+            return []
         tools: Any = conversation.tools
         made: Any = render_jinja_template(
             [list(conversation.messages)],
@@ -104,26 +104,36 @@ class ChatTemplate:
 
     @cached_property
     def ending(self) -> str | None:
-        """What the template writes after an answer; None where there is none, or it refuses that."""
-        try:
-            last = self.text(PROBE[:2]).rpartition(ANSWER)
-        except (DataError, ModelError):
-            return None
-        try:
-            inner = self.text(PROBE).rpartition(ANSWER)
-        except DataError:
-            inner = last
-        shared = takewhile(lambda two: two[0] == two[1], zip(last[2], inner[2], strict=False))
-        return "".join(each for each, _ in shared) or last[2] if last[1] else None
+        """What the template writes after the last answer; None where it refuses to write one."""
+        return self._after_answer(PROBE[:2])
 
     @cached_property
     def stop(self) -> str | None:
-        """The token that the template writes at the end of an answer."""
+        """The last token of those that the template writes after every answer.
+
+        Without such, that after the last answer.
+        """
         if self.ending is None:
             return self.tokenizer.eos_token  # type: ignore[no-any-return]
+        last = self._tokens_at_start(self.ending)
+        inner = self._after_answer(PROBE)
+        if inner is not None:
+            pairs = zip(last, self._tokens_at_start(inner), strict=False)
+            shared = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+            last = shared or last
+        return last[-1] if last else None
+
+    def _after_answer(self, messages: Sequence[Message]) -> str | None:
+        try:
+            _, answer, after = self.text(messages).rpartition(ANSWER)
+        except (DataError, ModelError):
+            return None
+        return after if answer else None
+
+    def _tokens_at_start(self, text: str) -> list[str]:
         known = "|".join(map(re.escape, sorted(self.added, key=len, reverse=True)))
-        tokens = re.match(rf"(?:\s*(?:{known}))+", self.ending) if known else None
-        return re.findall(known, tokens[0])[-1] if tokens else None
+        start = re.match(rf"(?:\s*(?:{known}))+", text) if known else None
+        return re.findall(known, start[0]) if start else []
 
     @cached_property
     def stop_ids(self) -> list[int]:

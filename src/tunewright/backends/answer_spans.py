@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tunewright.backends.chat_template import OTHER_TEMPLATE, ChatTemplate
+from tunewright.backends.chat_template import OTHER_TEMPLATE, ChatTemplate, Span
 from tunewright.backends.conversation import Conversation
 from tunewright.errors import DataError
-
-LAST = "set data.learn to last, or give each answer as a row that ends with it"
 
 
 @dataclass(frozen=True)
@@ -38,65 +37,84 @@ def find_answers(
     Raises:
         DataError: it cannot be proven that serving would ask for an answer with what is before it.
     """
-    found = _marked(template, conversation, text)
-    if found is None:
-        found = [_proven(template, conversation, text, message) for message in wanted]
-    answers = [each for each in found if each.message in wanted]
-    for each in answers:
-        if each.stop and each.stop in text[each.first : each.end - len(each.stop)]:
-            raise DataError(
-                f"message {each.message + 1} contains the token {each.stop}, which ends an answer",
-                fix="give messages without the tokens of a template",
-            )
-    return answers
-
-
-def _marked(template: ChatTemplate, conversation: Conversation, text: str) -> list[Answer] | None:
-    """By the template's own marks; None where it has none, or not one for each answer."""
     spans, messages = template.marks(conversation), conversation.answers()
-    if spans is None or len(spans) != len(messages):
-        return None
-    answers = []
-    for message, (first, end) in zip(messages, spans, strict=True):
-        end = first + len(text[first:end].rstrip())
-        if template.stop_at_end(text[first:end]) is None:
-            end = template.stop_at(text, end)
-        answers.append(Answer(message, first, end, template.stop_at_end(text[first:end])))
-    return answers
+    marks = dict(zip(messages, spans, strict=True)) if len(spans) == len(messages) else {}
+    return [
+        _answer(template, conversation, text, message, marks.get(message)) for message in wanted
+    ]
 
 
-def _proven(template: ChatTemplate, conversation: Conversation, text: str, message: int) -> Answer:
-    """By what the template makes of the messages before the answer, and of these with it.
-
-    Each must begin the next: the question, as serving asks it; the question with its answer; the
-    whole conversation. Then what stands between the first two is what serving waits for.
-    """
-    messages, tools = conversation.messages, conversation.tools
-    is_last = message + 1 == len(messages)
-    with_answer = text if is_last else template.text(messages[: message + 1], tools)
-    if not text.startswith(with_answer):
+def _answer(
+    template: ChatTemplate, conversation: Conversation, text: str, message: int, mark: Span | None
+) -> Answer:
+    """What follows the question, as serving asks it, up to the token at which serving stops."""
+    if mark is None:
+        first, answered = _proven(template, conversation, text, message)
+    else:
+        first, answered = _marked(template, conversation, text, message, mark)
+    length, stop = template.end_of_answer(answered[first:])
+    end = first + length
+    if not text.startswith(answered[:end]):
         raise DataError(
             f"the chat template writes message {message + 1} in another way once others follow",
-            fix=LAST,
+            fix="set data.learn to last, or give each answer as a row that ends with it",
         )
+    return Answer(message, first, end, stop)
+
+
+def _proven(
+    template: ChatTemplate, conversation: Conversation, text: str, message: int
+) -> tuple[int, str]:
+    """Where an answer begins, and the text of the conversation as far as it."""
     if message == 0:
         raise DataError(
             "the conversation begins with an answer to nothing",
-            fix="begin it with the user's message, or give the first message the weight 0",
+            fix="begin it with the user's message, or give its first message the weight 0",
         )
-    question = template.text(messages[:message], tools, generation_prompt=True)
-    if not with_answer.startswith(question):
+    messages = conversation.messages
+    is_last = message + 1 == len(messages)
+    answered = text if is_last else template.text(messages[: message + 1], conversation.tools)
+    return _end_of_question(template, conversation, answered, message), answered
+
+
+def _marked(
+    template: ChatTemplate, conversation: Conversation, text: str, message: int, mark: Span
+) -> tuple[int, str]:
+    """The same, where the template marks what is answered; its stop token may lie behind the mark."""
+    first, end = mark
+    if message > 0:
+        first = max(first, _end_of_question(template, conversation, text, message))
+    end = max(first, len(text[:end].rstrip()))
+    after = text[end:]
+    if template.stop and after.lstrip().startswith(template.stop):
+        end += after.index(template.stop) + len(template.stop)
+    return first, text[:end]
+
+
+def _end_of_question(
+    template: ChatTemplate, conversation: Conversation, text: str, message: int
+) -> int:
+    """Characters of the text with which serving would ask for an answer."""
+    question = template.text(
+        conversation.messages[:message], conversation.tools, generation_prompt=True
+    )
+    if not text.startswith(question):
         raise DataError(
-            f"the chat template asks for message {message + 1} with {_end(question)}, which is not "
-            "how it begins that message",
-            fix=f"{LAST}; or {OTHER_TEMPLATE}",
+            f"the chat template asks for message {message + 1} with a text that ends "
+            f"{question[-30:]!r}, which is not how it writes that message",
+            fix=f"begin the answer as the template asks for it; or {OTHER_TEMPLATE}",
         )
-    answer = with_answer[len(question) :].rstrip()
-    return Answer(message, len(question), len(question) + len(answer), template.stop_at_end(answer))
+    return len(question)
 
 
-def _end(text: str) -> str:
-    return repr(text[-30:])
+def refuse_stops(template: ChatTemplate, conversation: Conversation) -> None:
+    """Raise DataError where a message holds the token that ends an answer."""
+    for number, message in enumerate(conversation.messages, start=1):
+        if template.stop and template.stop in json.dumps(message, ensure_ascii=False):
+            raise DataError(
+                f"message {number} holds {template.stop}, the token that ends an answer",
+                fix="give messages as people wrote them, without the tokens of a template",
+            )
 
 
 def chosen_answers(conversation: Conversation, learn: str) -> Iterator[int]:

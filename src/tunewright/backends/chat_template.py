@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import TemplateSyntaxError
 from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -19,6 +20,12 @@ from tunewright.errors import DataError, ModelError
 PLAIN = "plain"
 GENERATION_MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
 OTHER_TEMPLATE = "set data.chat_template to a Jinja file, or to plain"
+ANSWER = "an answer to look for"
+PROBE: tuple[Message, ...] = (
+    {"role": "user", "content": "a"},
+    {"role": "assistant", "content": ANSWER},
+    {"role": "user", "content": "b"},
+)
 Span = tuple[int, int]
 
 
@@ -41,7 +48,9 @@ class ChatTemplate:
             for token in tokenizer.added_tokens_decoder.values()
             if not token.content.isspace()
         )
+        self.added_ids = np.array(sorted(tokenizer.added_tokens_decoder))
         self.special = frozenset(tokenizer.all_special_tokens)
+        self.tokens = lru_cache(maxsize=1_000)(self._tokens)
 
     def text(
         self,
@@ -78,11 +87,11 @@ class ChatTemplate:
             ) from None
         return made
 
-    def marks(self, conversation: Conversation) -> list[Span] | None:
-        """Where the template itself says that assistants' texts lie; None where it does not say."""
+    def marks(self, conversation: Conversation) -> list[Span]:
+        """Where the template itself says that assistants' texts lie; none where it does not say."""
         template = self.tokenizer.get_chat_template(tools=conversation.tools)
         if not GENERATION_MARK.search(template):
-            return None
+            return []
         tools: Any = conversation.tools
         made: Any = render_jinja_template(
             [list(conversation.messages)],
@@ -95,23 +104,36 @@ class ChatTemplate:
 
     @cached_property
     def ending(self) -> str | None:
-        """What the template writes after an answer; None where there is none, or it refuses that."""
-        answer = "an answer to look for"
-        asked = [{"role": "user", "content": "a"}, {"role": "assistant", "content": answer}]
-        try:
-            text = self.text(asked)
-        except (DataError, ModelError):
-            return None
-        return text.rpartition(answer)[2] if answer in text else None
+        """What the template writes after the last answer; None where it refuses to write one."""
+        return self._after_answer(PROBE[:2])
 
     @cached_property
     def stop(self) -> str | None:
-        """The token that the template writes after an answer."""
+        """The last token of those that the template writes after every answer.
+
+        Without such, that after the last answer.
+        """
         if self.ending is None:
             return self.tokenizer.eos_token  # type: ignore[no-any-return]
-        tail = self.ending.lstrip()
-        found = [token for token in self.added if token and tail.startswith(token)]
-        return max(found, key=len, default=None)
+        last = self._tokens_at_start(self.ending)
+        inner = self._after_answer(PROBE)
+        if inner is not None:
+            pairs = zip(last, self._tokens_at_start(inner), strict=False)
+            shared = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+            last = shared or last
+        return last[-1] if last else None
+
+    def _after_answer(self, messages: Sequence[Message]) -> str | None:
+        try:
+            _, answer, after = self.text(messages).rpartition(ANSWER)
+        except (DataError, ModelError):
+            return None
+        return after if answer else None
+
+    def _tokens_at_start(self, text: str) -> list[str]:
+        known = "|".join(map(re.escape, sorted(self.added, key=len, reverse=True)))
+        start = re.match(rf"(?:\s*(?:{known}))+", text) if known else None
+        return re.findall(known, start[0]) if start else []
 
     @cached_property
     def stop_ids(self) -> list[int]:
@@ -123,18 +145,20 @@ class ChatTemplate:
         """Its number in the vocabulary."""
         return int(self.tokenizer.convert_tokens_to_ids(token))
 
-    def stop_at_end(self, text: str) -> str | None:
-        """The token that ends a turn's text, where it is one that ends turns."""
-        stops = self.special | {self.stop} - {None}
-        return max((s for s in stops if s and text.endswith(s)), key=len, default=None)
+    def _tokens(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return ids
 
-    def stop_at(self, text: str, position: int) -> int:
-        """Where the stop token ends that follows here, maybe after spaces; else `position`."""
-        for stop in (self.stop, self.tokenizer.eos_token):
-            found = stop and re.compile(r"\s*" + re.escape(stop)).match(text, position)
-            if found:
-                return int(found.end())
-        return position
+    def end_of_answer(self, text: str) -> tuple[int, str | None]:
+        """Where an answer ends that begins a text, and the token that ends it.
+
+        That is the first stop token; or the special token at the text's end, as some calls have it.
+        """
+        if self.stop and self.stop in text:
+            return text.index(self.stop) + len(self.stop), self.stop
+        text = text.rstrip()
+        ends = [token for token in self.special if text.endswith(token)]
+        return len(text), max(ends, key=len, default=None)
 
 
 def set_template(tokenizer: Any, given: str | None) -> None:
@@ -169,28 +193,3 @@ def _plain(tokenizer: Any) -> str:
     begins = tokenizer.bos_token_id is not None and alone[:1] == [tokenizer.bos_token_id]
     template = (Path(__file__).parent / "plain_chat.jinja").read_text("utf-8")
     return ("{{ bos_token }}" if begins else "") + template
-
-
-def refuse_left_out(conversation: Conversation, text: str) -> None:
-    """Raise DataError where a template leaves out, without a word, what a row says."""
-    for number, message in enumerate(conversation.messages, start=1):
-        content = str(message.get("content", "")).strip()
-        if message["role"] in ("system", "user", "developer") and content not in text:
-            _refuse(f"the {message['role']} message, number {number} of the row")
-        for call in message.get("tool_calls", ()):
-            _refuse_missing_name(call, text, f"the call in message {number}")
-    for tool in conversation.tools or ():
-        _refuse_missing_name(tool, text, "the tool")
-
-
-def _refuse_missing_name(call: dict[str, Any], text: str, what: str) -> None:
-    name = str(call.get("function", call).get("name", ""))
-    if json.dumps(name, ensure_ascii=False)[1:-1] not in text:
-        _refuse(f"{what} {name}")
-
-
-def _refuse(what: str) -> None:
-    raise DataError(
-        f"the chat template leaves out {what}",
-        fix="set data.chat_template to a Jinja file that writes it, or take it out of the row",
-    )

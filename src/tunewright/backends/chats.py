@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tunewright.backends.flat_rows import FlatRows
 from tunewright.backends.row_counts import RowCounts, count
 from tunewright.backends.too_long import Cut
 
@@ -17,7 +18,7 @@ IGNORE = -100
 
 
 @dataclass(frozen=True, eq=False)
-class ChatTokens:
+class ChatTokens(FlatRows):
     """The rows of one part. Implements `Inputs`.
 
     Args:
@@ -35,16 +36,6 @@ class ChatTokens:
     padding: int
     numbers: np.ndarray
     counts: RowCounts
-
-    are_ragged = True
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        """int64 (rows): tokens per row."""
-        return np.diff(self.starts)
 
     @cached_property
     def _learned_before(self) -> np.ndarray:
@@ -73,10 +64,7 @@ class ChatTokens:
 
         A label is the token at the same place, not the next one; IGNORE where none is learned.
         """
-        starts, lengths = self.starts[rows], self.lengths[rows]
-        columns = np.arange(int(lengths.max()))
-        inside = columns[None, :] < lengths[:, None]
-        at = (starts[:, None] + columns[None, :])[inside]
+        inside, at = self.padded(rows)
         ids = np.full(inside.shape, self.padding, dtype=np.int64)
         labels = np.full(inside.shape, IGNORE, dtype=np.int64)
         ids[inside] = self.ids[at]

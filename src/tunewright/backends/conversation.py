@@ -56,7 +56,7 @@ def read_row(text: str) -> Conversation | Plain | Preference:
     try:
         row = json.loads(_printable(text))
         if "text" in row:
-            return Plain(row["text"])
+            return Plain(_string(row["text"]))
         if "messages" in row:
             return _conversation(row["messages"], row.get("tools"))
         prompt, tools = row["input"]["messages"], row["input"].get("tools")
@@ -86,10 +86,17 @@ def _seen(message: Message) -> Message:
     seen = {key: value for key, value in message.items() if key != "weight" and value is not None}
     seen |= {"role": message["role"]}
     if isinstance(seen.get("content"), list):
-        seen["content"] = "".join(part["text"] for part in seen["content"])
+        seen["content"] = "".join(_string(part["text"]) for part in seen["content"])
+    _string(seen.get("content", ""))
     if "tool_calls" in seen:
         seen["tool_calls"] = [_parsed(call) for call in seen["tool_calls"]]
     return seen
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def _parsed(call: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from tunewright.backends.answer_spans import Answer, chosen_answers, find_answers
-from tunewright.backends.chat_template import ChatTemplate, refuse_left_out
+from tunewright.backends.answer_spans import Answer, chosen_answers, find_answers, refuse_stops
+from tunewright.backends.chat_template import ChatTemplate
 from tunewright.backends.conversation import Conversation, Plain
+from tunewright.backends.left_out import refuse_left_out
 from tunewright.errors import DataError
 
 Learn = Literal["assistant", "last", "all"]
@@ -24,7 +25,7 @@ class Turn:
         message: its number in the conversation, from 0.
         first, end: of its tokens.
         has_stop: the last of these tells the model to stop.
-        is_joined: its first token begins before it, so that serving cannot ask for that token.
+        is_joined: what is before it would be other tokens if it stood alone, as in serving.
     """
 
     message: int
@@ -100,7 +101,8 @@ def draw(template: ChatTemplate, row: Conversation | Plain, learn: Learn) -> Dra
     if isinstance(row, Plain):
         return Drawn(row.text, [], others=True, is_plain=True)
     text = template.text(row.messages, row.tools)
-    refuse_left_out(row, text)
+    refuse_left_out(template, row, text)
+    refuse_stops(template, row)
     chosen = list(chosen_answers(row, learn))
     if learn == "all":
         unwanted = [message for message in row.answers() if message not in chosen]
@@ -151,10 +153,23 @@ def _answers_alone(
         has_stop = answer.stop is not None and ids[last] == template.id_of(answer.stop)
         learned[first : last + 1] = True
         stops[last] = has_stop
-        is_joined = bool(firsts[first] < answer.first < ends[first])
+        is_joined = _is_joined(template, row.text, answer, ids[:first], firsts)
         turns.append(Turn(answer.message, first, last + 1, bool(has_stop), is_joined))
     learned[:1] = False
     return Marked(ids, learned, stops & learned, tuple(turns), len(ids))
+
+
+def _is_joined(
+    template: ChatTemplate, text: str, answer: Answer, before: np.ndarray, firsts: np.ndarray
+) -> bool:
+    """Whether the tokens before an answer are others where nothing follows them.
+
+    From a special token on, tokens depend on nothing that is before it.
+    """
+    special = np.flatnonzero(np.isin(before, template.added_ids))
+    last = int(special[-1]) if len(special) else 0
+    alone = template.tokens(text[int(firsts[last]) : answer.first])
+    return bool(alone != before[last:].tolist())
 
 
 def _whole(

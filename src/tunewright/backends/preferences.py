@@ -46,6 +46,11 @@ class PairTokens:
         return total
 
     @property
+    def numbers(self) -> np.ndarray:
+        """int64 (rows), of these rows among those read."""
+        return self.chosen.numbers
+
+    @property
     def ids(self) -> np.ndarray:
         """int32: every token of both."""
         return np.concatenate([self.chosen.ids, self.rejected.ids])

@@ -17,7 +17,7 @@ class RowCounts:
         rows, tokens, learned: that the model is given.
         turns: of the assistant that are learned.
         stops: tokens that are learned and end an answer.
-        joined: turns whose first token begins before them, in what serving asks with.
+        joined: turns before which serving would have other tokens, see `Turn`.
         cut, left_out: rows that were too long.
         longest: tokens of the longest row as it was.
     """
@@ -53,7 +53,7 @@ def refuse_hopeless(counts: RowCounts, template: ChatTemplate) -> None:
     """Raise where all of the rows together teach what serving cannot use.
 
     Raises:
-        ModelError: no answer ends with a token that stops, or all begin within a token.
+        ModelError: no answer ends with a token that stops, or most begin within a token.
         DataError: every such token is cut off.
     """
     if not counts.rows:
@@ -65,11 +65,12 @@ def refuse_hopeless(counts: RowCounts, template: ChatTemplate) -> None:
         )
     if not counts.stops:
         raise ModelError(_never_stops(template), fix=OTHER_TEMPLATE)
-    if counts.turns and counts.joined == counts.turns:
+    if counts.joined > counts.turns / 2:
         raise ModelError(
-            "the chat template asks for an answer with a text that ends within a token of the "
-            "answer (often by a space at its end), so serving could not ask as training did",
-            fix=OTHER_TEMPLATE,
+            f"{counts.joined} of {counts.turns} answers begin within a token of what the chat "
+            "template asks for them with (often by a space at its end), so serving could not ask "
+            "as training did",
+            fix=f"take spaces and line ends from the beginnings of answers; or {OTHER_TEMPLATE}",
         )
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tunewright.backends.flat_rows import FlatRows
 from tunewright.backends.folder import load_tokenizer, longest_input
 from tunewright.data.rows import in_chunks
 from tunewright.errors import ModelError
 
 
 @dataclass(frozen=True)
-class Tokens:
+class Tokens(FlatRows):
     """The rows of one part.
 
     ids: int32 (all tokens); types: int8 (all tokens) or None; starts: int64 (rows + 1); padding: the
@@ -28,16 +28,6 @@ class Tokens:
     types: np.ndarray | None
     starts: np.ndarray
     padding: int
-
-    are_ragged = True
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        """int64 (rows): tokens per row."""
-        return np.diff(self.starts)
 
     def sha256(self) -> str:
         """See `Inputs`."""
@@ -53,10 +43,7 @@ class Tokens:
 
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Padded int64 arrays (rows, longest row) of ids, mask and, for pairs, types."""
-        starts, lengths = self.starts[rows], self.lengths[rows]
-        columns = np.arange(int(lengths.max()))
-        inside = columns[None, :] < lengths[:, None]
-        at = (starts[:, None] + columns[None, :])[inside]
+        inside, at = self.padded(rows)
         ids = np.full(inside.shape, self.padding, dtype=np.int64)
         ids[inside] = self.ids[at]
         arrays = {"input_ids": ids, "attention_mask": inside.astype(np.int64)}

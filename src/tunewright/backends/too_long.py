@@ -44,7 +44,7 @@ def cut(marked: Sequence[Marked], longest: int, how: TooLong) -> Cut:
     if over and how == "refuse":
         number = lengths.index(most)
         raise DataError(
-            f"{_rows(len(over))} of {len(marked)} longer than {longest} tokens; "
+            f"{_rows(len(over), len(marked))} longer than {longest} tokens; "
             f"the longest, row {number + 1}, has {most}",
             fix=f"set train.max_length to {most}, or data.too_long to cut or leave-out",
         )
@@ -67,5 +67,5 @@ def cut(marked: Sequence[Marked], longest: int, how: TooLong) -> Cut:
     return Cut(rows, list(range(len(marked))), len(over), 0, most)
 
 
-def _rows(count: int) -> str:
-    return "1 row is" if count == 1 else f"{count} rows are"
+def _rows(count: int, among: int) -> str:
+    return f"1 row of {among} is" if count == 1 else f"{count} rows of {among} are"

@@ -93,8 +93,8 @@ def _written(
 
 def _message(content: dict[str, Any]) -> dict[str, Any]:
     """The answer that the row has; the preferred one of two."""
-    found: dict[str, Any] = content.get("preferred_output", content.get("messages"))[-1]
-    return found
+    messages: list[dict[str, Any]] = content.get("preferred_output") or content["messages"]
+    return messages[-1]
 
 
 def _reference(content: dict[str, Any]) -> str:

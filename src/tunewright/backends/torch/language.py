@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
 
+from tunewright.backends.chat_reader import ChatReader
 from tunewright.backends.chats import ChatTokens
 from tunewright.backends.inputs import sorted_batches
 from tunewright.backends.settings import Part, StepSettings
@@ -77,6 +79,12 @@ class TorchLanguage(TorchTraining):
         """See `TorchTraining`: two rows of a few tokens, as every row is called alike."""
         rows = [torch.arange(length) % self.model.config.vocab_size for length in EXAMPLE_LENGTHS]
         return {name: each.to(self.device) for name, each in packed_arguments(rows).items()}
+
+    def save_model(self, folder: Path) -> None:
+        """See `Backend`. Where an answer ends goes with the model, as it was learned."""
+        reader = cast("ChatReader", self.reader)
+        self.model.generation_config.eos_token_id = reader.stop_ids
+        super().save_model(folder)
 
     def make_frozen(self) -> Frozen:
         """See `TorchTraining`."""

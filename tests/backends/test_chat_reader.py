@@ -107,7 +107,7 @@ def test_a_row_that_is_too_long_is_refused_with_how_many_and_how_long(tmp_path: 
         read(made, [*ROWS, LONG, LONG], 60)
     assert str(refused.value) == (
         f"2 rows of 6 are longer than 60 tokens; the longest, row 5, has {longest}\n"
-        f"fix: set train.max_length to {longest}, or data.too_long to cut or leave-out"
+        f"fix: set train.max_length to {longest}, or data.too_long to cut"
     )
 
 
@@ -123,7 +123,7 @@ def test_a_cut_row_keeps_its_beginning_and_is_counted(tmp_path: Path) -> None:
     whole, tokens = read(made, [ROWS[2], LONG]), read(made, [ROWS[2], LONG], 60)
     assert tokens.lengths[1] == 60
     np.testing.assert_array_equal(tokens.ids[tokens.starts[1] :], whole.ids[whole.starts[1] :][:60])
-    assert (tokens.counts.cut, tokens.counts.left_out) == (1, 0)
+    assert tokens.counts.cut == 1
     assert (tokens.counts.turns, tokens.counts.stops) == (2, 1)
     assert tokens.counts.longest == whole.lengths[1]
 
@@ -137,18 +137,6 @@ def test_a_cut_that_leaves_nothing_to_learn_is_refused(tmp_path: Path) -> None:
 def test_cuts_that_leave_no_stop_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="every row is cut before its end"):
         read(reader(tmp_path, too_long="cut"), [LONG], 60)
-
-
-def test_rows_that_are_left_out_are_counted_and_the_others_keep_their_numbers(
-    tmp_path: Path,
-) -> None:
-    made = reader(tmp_path, too_long="leave-out")
-    tokens = read(made, [ROWS[2], LONG, ROWS[1]], 60)
-    assert tokens.numbers.tolist() == [0, 2]
-    assert len(tokens) == tokens.counts.rows == 2
-    assert (tokens.counts.cut, tokens.counts.left_out) == (0, 1)
-    with pytest.raises(DataError, match="every row is longer than 60 tokens"):
-        read(made, [LONG], 60)
 
 
 def test_a_row_is_refused_by_its_number_and_beginning(tmp_path: Path) -> None:

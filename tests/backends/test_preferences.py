@@ -82,14 +82,11 @@ def test_preferences_and_other_rows_do_not_mix(tmp_path: Path) -> None:
         read(reader(tmp_path), [pair(), ROWS[0]])
 
 
-def test_long_preferences_are_refused_cut_or_left_out_whole(tmp_path: Path) -> None:
+def test_long_preferences_are_refused_or_cut(tmp_path: Path) -> None:
     rows = [pair(), pair(bad="Why? " * 60), pair()]
     with pytest.raises(DataError, match="1 row of 3 is longer than 90 tokens"):
         read(reader(tmp_path), rows, 90)
-    left = read(reader(tmp_path, too_long="leave-out"), rows, 90)
-    assert left.numbers.tolist() == [0, 2]
-    assert len(left) == len(left.chosen) == len(left.rejected) == 2
     cut = read(reader(tmp_path, too_long="cut"), rows, 90)
-    assert cut.lengths[1] == 90
+    assert cut.rejected.lengths[1] == 90
     assert cut.rejected.counts.cut == 1
     assert ChatReader(tmp_path, CONFIG).longest_input == 512

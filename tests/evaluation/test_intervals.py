@@ -72,7 +72,10 @@ def test_answers_that_are_all_right_leave_room_for_a_wrong_one(kind: Kind, name:
     labels = np.arange(10) % 2
     ones = labels[:, None] == [0, 1]
     targets = labels if kind == "one" else ones.astype(np.float32)
-    found = intervals.bootstrap([name], np.where(ones, 0.9, 0.1), targets, resamples=100)[name]
+    answers = np.where(ones, 0.9, 0.1)
+    if kind == "preference":
+        answers, targets = np.tile([1.0, 0.0, 0.3], (10, 1)), np.tile([True, False], (10, 1))
+    found = intervals.bootstrap([name], answers, targets, resamples=100)[name]
     assert found == {"value": 1.0, "low": pytest.approx(0.722, abs=1e-3), "high": 1.0}
 
 

@@ -62,6 +62,7 @@ CHAT: dict[str, object] = {
     "train.max_length": "auto",
     "evaluate.metric": "loss",
 }
+WRITING = CHAT | {"evaluate.answers": 4, "evaluate.most_tokens": 8}
 PAIRS = CHAT | {
     "data.columns.messages": None,
     "data.columns.prompt": "prompt",
@@ -156,6 +157,10 @@ PROOFS: dict[str, Proof] = {
     "train.cache": Proof("off", beside={"train.phases": phase(), "train.strategy": None}),
     "evaluate.metric": Proof("log_loss", "evaluate"),
     "evaluate.resamples": Proof(101, "evaluate"),
+    "evaluate.answers": Proof(2, "evaluate", WRITING),
+    "evaluate.most_tokens": Proof(2, "evaluate", WRITING),
+    "evaluate.pattern": Proof("here", "evaluate", WRITING),
+    "evaluate.own": Proof(["{folder}/own.py:length"], "evaluate", WRITING),
     "test.open": Proof(True, "test"),
 }
 BASE: dict[str, object] = {
@@ -236,10 +241,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "rows.csv").write_text("\n".join(lines) + "\n")
     (root / "fewer.csv").write_text("\n".join(lines[:46]) + "\n")
     write_chat_model(root / "chat-model")
+    (root / "own.py").write_text("def length(answer, reference, row):\n    return len(answer)\n")
     write_lines(root / "chats.jsonl", [chat_row(row) for row in range(60)])
     more = [line.replace("paint", "wood").replace("a note", "another") for line in lines[:13]]
     (root / "more.csv").write_text("\n".join(more) + "\n")
     return root
+
+
+def filled(value: Any, folder: Path) -> Any:
+    """The value with "{folder}" replaced; of a list in every text."""
+    if isinstance(value, list):
+        return [filled(each, folder) for each in value]
+    return value.format(folder=folder) if isinstance(value, str) else deepcopy(value)
 
 
 def content(folder: Path, *layers: Mapping[str, object]) -> dict[str, Any]:
@@ -250,7 +263,7 @@ def content(folder: Path, *layers: Mapping[str, object]) -> dict[str, Any]:
         place = nested
         for parent in parents:
             place = place.setdefault(parent, {})
-        place[last] = value.format(folder=folder) if isinstance(value, str) else deepcopy(value)
+        place[last] = filled(value, folder)
     if nested["train"].get("strategy") is None:
         nested["train"].pop("strategy")
     return nested

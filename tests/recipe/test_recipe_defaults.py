@@ -42,6 +42,7 @@ def resolved(recipe: Recipe) -> Recipe:
             ("train.precision", "fp32", "measured"),
             ("train.threads", 2, "two cores"),
             defaults.choose_metric(recipe.evaluate, known),
+            defaults.choose_answers(recipe.evaluate, "one"),
         ),
     )
 

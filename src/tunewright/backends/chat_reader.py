@@ -28,11 +28,11 @@ class RowError(DataError):
     """A row that cannot be learned from.
 
     Args:
-        row: its number among those read, from 0.
+        row: its number among those read, from 0. error: why; `why` says it in words.
     """
 
     def __init__(self, row: int, text: str, error: DataError) -> None:
-        self.row = row
+        self.row, self.why = row, error.what
         beginning = text[:BEGINNING] + ("…" if len(text) > BEGINNING else "")
         super().__init__(f"row {row + 1}, {beginning}: {error.what}", fix=error.fix)
 

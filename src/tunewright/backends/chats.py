@@ -26,7 +26,6 @@ class ChatTokens(FlatRows):
         learned: bool (all tokens); never a row's first.
         starts: int64 (rows + 1), where each row begins.
         padding: the token that stands past a row's end.
-        numbers: int64 (rows), of these rows among those read: some may be left out.
         counts: what became of the rows.
     """
 
@@ -34,7 +33,6 @@ class ChatTokens(FlatRows):
     learned: np.ndarray
     starts: np.ndarray
     padding: int
-    numbers: np.ndarray
     counts: RowCounts
 
     @cached_property
@@ -81,7 +79,6 @@ def joined(kept: Cut, padding: int) -> ChatTokens:
         learned=_flat([row.learned[: row.kept] for row in kept.rows], np.dtype(bool)),
         starts=starts,
         padding=padding,
-        numbers=np.asarray(kept.numbers, dtype=np.int64),
         counts=count(kept),
     )
 

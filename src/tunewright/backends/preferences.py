@@ -46,11 +46,6 @@ class PairTokens:
         return total
 
     @property
-    def numbers(self) -> np.ndarray:
-        """int64 (rows), of these rows among those read."""
-        return self.chosen.numbers
-
-    @property
     def ids(self) -> np.ndarray:
         """int32: every token of both."""
         return np.concatenate([self.chosen.ids, self.rejected.ids])
@@ -95,9 +90,7 @@ def paired(kept: Cut, rows: Sequence[Sequence[Marked]], longest: int, padding: i
         rows: of all: the question, and this with each of its answers.
         longest: tokens at which each is cut.
     """
-    prompts, *halves = (
-        [rows[number][part].cut_at(longest) for number in kept.numbers] for part in range(3)
-    )
+    prompts, *halves = ([row[part].cut_at(longest) for row in rows] for part in range(3))
     chosen, rejected = (joined(replace(kept, rows=half), padding) for half in halves)
     return PairTokens(chosen, rejected, np.array([row.kept for row in prompts], dtype=np.int64))
 

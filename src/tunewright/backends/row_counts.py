@@ -18,7 +18,7 @@ class RowCounts:
         turns: of the assistant that are learned.
         stops: tokens that are learned and end an answer.
         joined: turns before which serving would have other tokens, see `Turn`.
-        cut, left_out: rows that were too long.
+        cut: rows that were too long.
         longest: tokens of the longest row as it was.
     """
 
@@ -29,7 +29,6 @@ class RowCounts:
     stops: int
     joined: int
     cut: int
-    left_out: int
     longest: int
 
 
@@ -44,7 +43,6 @@ def count(kept: Cut) -> RowCounts:
         stops=sum(row.num_stops for row in kept.rows),
         joined=sum(turns),
         cut=kept.num_cut,
-        left_out=kept.num_left_out,
         longest=kept.longest,
     )
 
@@ -61,7 +59,7 @@ def refuse_hopeless(counts: RowCounts, template: ChatTemplate) -> None:
     if not counts.stops and counts.cut == counts.rows:
         raise DataError(
             "every row is cut before its end, so the model would never learn to stop",
-            fix=f"set train.max_length to {counts.longest}, or data.too_long to leave-out",
+            fix=f"set train.max_length to {counts.longest}, or shorten the rows",
         )
     if not counts.stops:
         raise ModelError(_never_stops(template), fix=OTHER_TEMPLATE)

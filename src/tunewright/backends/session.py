@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from tunewright.backends.chat_reader import ChatReader
+from tunewright.backends.chat_reader import ChatReader, RowError
 from tunewright.backends.chats import ChatTokens
 from tunewright.backends.folder import read_config
 from tunewright.backends.inputs import Inputs, Reader
@@ -19,6 +19,7 @@ from tunewright.backends.settings import Part, Room
 from tunewright.backends.tokens import TextReader, Tokens, refuse_unknown_tokens
 from tunewright.cache import cache_folder
 from tunewright.data.rows import Rows
+from tunewright.errors import DataError
 from tunewright.recipe.schema import Data, Reads
 
 BF16_GAIN = 1.3
@@ -50,7 +51,7 @@ class Session:
 
     def lengths(self, rows: Rows) -> np.ndarray:
         """int64 (rows): tokens per row, up to what the model can read."""
-        inputs = self.reader.read(rows.texts, rows.pairs, self.longest_input)
+        inputs = self._read_rows(rows, self.longest_input)
         self._read[id(rows)] = inputs
         return inputs.lengths
 
@@ -80,7 +81,13 @@ class Session:
             or int(known.lengths.max(initial=0)) <= longest
         ):
             return known
-        return self.reader.read(rows.texts, rows.pairs, longest)
+        return self._read_rows(rows, longest)
+
+    def _read_rows(self, rows: Rows, longest: int | None) -> Inputs:
+        try:
+            return self.reader.read(rows.texts, rows.pairs, longest)
+        except RowError as error:  # known here by its place
+            raise DataError(f"{rows.place(error.row)}: {error.why}", fix=error.fix) from None
 
 
 def reader_for(path: Path, config: Any, reads: Reads, data: Data | None = None) -> Reader:

@@ -1,4 +1,4 @@
-"""Rows of more tokens than the model is given: refused, cut or left out, and never without a word."""
+"""Rows of more tokens than the model is given: refused or cut, and never without a word."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from tunewright.backends.learned import Marked
 from tunewright.errors import DataError
 
-TooLong = Literal["refuse", "cut", "leave-out"]
+TooLong = Literal["refuse", "cut"]
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,12 @@ class Cut:
 
     Args:
         rows: as the model is given them.
-        numbers: of these rows among all.
-        num_cut, num_left_out: rows that were longer.
+        num_cut: rows that were longer.
         longest: tokens of the longest row as it was.
     """
 
     rows: list[Marked]
-    numbers: list[int]
     num_cut: int
-    num_left_out: int
     longest: int
 
 
@@ -34,7 +31,7 @@ def cut(marked: Sequence[Marked], longest: int, how: TooLong) -> Cut:
     """Rows of at most `longest` tokens.
 
     Args:
-        how: with longer ones: 'refuse', 'cut' their ends off, or 'leave-out'.
+        how: with longer ones: 'refuse', or 'cut' their ends off.
     Raises:
         DataError: a row is longer, and is to be refused; or nothing that is learned is left of it.
     """
@@ -46,25 +43,17 @@ def cut(marked: Sequence[Marked], longest: int, how: TooLong) -> Cut:
         raise DataError(
             f"{_rows(len(over), len(marked))} longer than {longest} tokens; "
             f"the longest, row {number + 1}, has {most}",
-            fix=f"set train.max_length to {most}, or data.too_long to cut or leave-out",
+            fix=f"set train.max_length to {most}, or data.too_long to cut",
         )
-    if how == "leave-out":
-        numbers = [number for number in range(len(marked)) if number not in over]
-        if not numbers and marked:
-            raise DataError(
-                f"every row is longer than {longest} tokens; the longest has {most}",
-                fix=f"set train.max_length to {most}",
-            )
-        return Cut([marked[number] for number in numbers], numbers, 0, len(over), most)
     rows = [row.cut_at(longest) for row in marked]
     for number in sorted(over):
         if not rows[number].num_learned:
             raise DataError(
                 f"row {number + 1} has {lengths[number]} tokens, and nothing that is learned is "
                 f"among the first {longest}",
-                fix="raise train.max_length, or set data.too_long to leave-out",
+                fix="raise train.max_length, or take the row out",
             )
-    return Cut(rows, list(range(len(marked))), len(over), 0, most)
+    return Cut(rows, len(over), most)
 
 
 def _rows(count: int, among: int) -> str:

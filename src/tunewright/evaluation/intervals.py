@@ -17,7 +17,7 @@ from tunewright.evaluation.scored import Floats, Ints, Scored
 
 Interval = dict[str, float]
 SHARES = (  # 1: every row is right
-    *("accuracy", "macro_f1", "mcc", "micro_f1", "token_accuracy", "preference_accuracy"),
+    *("accuracy", "macro_f1", "mcc", "micro_f1", "preference_accuracy"),
     *written.SHARES,
 )
 AT_ZERO = ("accuracy", "preference_accuracy", *written.OF_ROWS)  # 0: every row is wrong

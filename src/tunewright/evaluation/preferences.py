@@ -37,8 +37,7 @@ class Preferences(Scored):
     def measure(self, names: Sequence[str], sample: Ints | None = None) -> Floats:
         """See `Scored`."""
         counts = often(sample, len(self))
-        shares = counts / counts.sum(axis=1, keepdims=True)
-        return np.stack([shares @ METRICS[name](self) for name in names])
+        return np.stack([counts @ METRICS[name](self) / counts.sum(axis=1) for name in names])
 
 
 METRICS: dict[str, Callable[[Preferences], Floats]] = {

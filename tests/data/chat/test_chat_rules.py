@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,16 @@ from bad_chats import ANSWER, CALL, CHATS, PAIRS, TOOL, USER, Case, Row, answere
 
 from tiny_chats import write_lines
 from tunewright.checking import check
+from tunewright.data.chat.canonical import conversation_row, preference_row
+from tunewright.data.chat.conversation import prompt_of, shown, written
 from tunewright.data.chat.rules import problems
 
 GOOD = 22
+OPENAI_PAIR = {
+    "messages": "input",
+    "chosen": "preferred_output",
+    "rejected": "non_preferred_output",
+}
 
 
 def good_chats() -> list[Row]:
@@ -127,6 +135,34 @@ def test_an_empty_plain_text_is_named(tmp_path: Path) -> None:
 )
 def test_a_good_row_has_no_problems(row: Row) -> None:
     assert problems(json.dumps(row)) == []
+
+
+JUNK = (None, 5, 1.5, True, "", "x", [], {}, [[]], [{}], {"a": 1}, "[]", "{}", [None, 5])
+
+
+def spoil(value: Any, draw: random.Random) -> Any:
+    """The value with junk in a place or two."""
+    if draw.random() < 0.12:
+        return draw.choice(JUNK)
+    if isinstance(value, dict):
+        return {key: spoil(each, draw) for key, each in value.items() if draw.random() > 0.05}
+    return [spoil(each, draw) for each in value] if isinstance(value, list) else value
+
+
+def test_no_junk_of_any_kind_breaks_the_check() -> None:
+    draw = random.Random(0)
+    rows = [row for _, row, _ in CHATS + PAIRS]
+    for _ in range(4000):
+        row = spoil(draw.choice(rows), draw)
+        row = row if isinstance(row, dict) else {}
+        given = {part: row.get(name) for part, name in OPENAI_PAIR.items()}
+        for text in (
+            written(preference_row(given) if "input" in row else conversation_row(row)),
+            json.dumps(row),
+        ):
+            assert all(each.message and each.fix for each in problems(text))
+            assert isinstance(shown(text), str)
+            assert isinstance(prompt_of(json.loads(text)), str)
 
 
 def test_equal_rows_are_duplicates_and_equal_prompts_are_not(tmp_path: Path) -> None:

@@ -35,6 +35,13 @@ def check_command(
     return int(any(finding["severity"] == "error" for finding in found["findings"]))
 
 
+def _line(row: dict[str, str]) -> str:
+    """A row in one line: what is wrong in which field, else the beginning of its text."""
+    if "field" in row:
+        return f"{row['place']}, {row['field']}: {row['problem']}"
+    return f"{row['place']}: {' | '.join(row['text'].splitlines())}"
+
+
 def _show(findings: list[dict[str, object]]) -> None:
     from rich.console import Console
     from rich.markup import escape
@@ -49,5 +56,5 @@ def _show(findings: list[dict[str, object]]) -> None:
         out.print(f"{head}: {escape(str(finding['message']))}")
         rows = finding["rows"]
         for row in rows[:3] if isinstance(rows, list | tuple) else ():
-            out.print(f"         {escape(row['place'])}: {escape(row['text'])}")
+            out.print(f"         {escape(_line(row))}")
         out.print(f"         fix: {escape(str(finding['fix']))}")

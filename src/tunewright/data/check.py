@@ -9,18 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from tunewright.data.duplicates import Keys, together
+from tunewright.data.chat.check import format_findings
+from tunewright.data.duplicates import KEY, Keys, text_key, together
 from tunewright.data.findings import Finding, Findings, Place, show
 from tunewright.data.labels import of_row
 from tunewright.data.rows import Rows
 from tunewright.errors import DataError
-from tunewright.recipe.schema import Kind
+from tunewright.recipe.schema import Kind, Reads
 
 MIN_ROWS = 20
 IMBALANCE = 20
 SHORT_CHARACTERS = 3
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 Parts = Mapping[str, Rows]
+_NOUNS: dict[Reads, str] = {
+    "text": "text",
+    "image": "picture",
+    "chat": "conversation",
+    "preference": "pair of answers",
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,21 @@ class _Index:
     @property
     def noun(self) -> str:
         """What a row is, for people."""
-        return "picture" if any(rows.reads == "image" for rows in self.parts.values()) else "text"
+        return _NOUNS[next((rows.reads for rows in self.parts.values()), "text")]
+
+    @property
+    def of_form(self) -> bool:
+        """Whether rows are conversations or preferences, without labels."""
+        return self.noun not in ("text", "picture")
+
+    def whole_keys(self) -> dict[str, Keys]:
+        """One key for each row, the same where all of the row is, not its prompt alone."""
+        if not self.of_form:
+            return self.keys
+        return {
+            part: np.fromiter((text_key(text, None) for text in rows.texts), KEY, len(rows))
+            for part, rows in self.parts.items()
+        }
 
     def classes(self, rows: Rows) -> Iterator[tuple[int, str]]:
         """(row, class), as often as a row has one."""
@@ -56,13 +77,20 @@ def check_rows(parts: Parts, kind: Kind = "one") -> Findings:
     index = _look(parts, kind)
     _refuse_hopeless(index)
     found = [
-        *(_unreadable(index) if index.noun == "picture" else _empty_and_short(index)),
+        *_of_content(index),
         *_duplicates(index),
         *_leaks(index),
         *_classes(index),
         *_spellings(index),
     ]
     return Findings(tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])))
+
+
+def _of_content(index: _Index) -> Iterator[Finding]:
+    """What is wrong with rows one by one."""
+    if index.of_form:
+        return format_findings(index.parts.values())
+    return _unreadable(index) if index.noun == "picture" else _empty_and_short(index)
 
 
 def excluded(parts: Parts) -> dict[str, set[int]]:
@@ -126,7 +154,7 @@ def _refuse_hopeless(index: _Index) -> None:
     if total < MIN_ROWS:
         raise DataError(
             f"{sources} has {total} rows, expected {MIN_ROWS} or more",
-            fix="add labelled rows; a few hundred make a number one can believe",
+            fix=f"add {'' if index.of_form else 'labelled '}rows; a few hundred make a number one can believe",
         )
     _refuse_equal_labels(index, sources)
     labels = Counter(name for rows in parts.values() for _, name in index.classes(rows))
@@ -214,7 +242,7 @@ def _rows(count: int) -> str:
 def _duplicates(index: _Index) -> Iterator[Finding]:
     again: list[Place] = []
     against: list[Place] = []
-    for places in _same(index):
+    for places in _same(index, index.whole_keys()):
         seen: set[str] = set()
         for part, i in places:
             if part in seen:
@@ -243,18 +271,16 @@ def _duplicates(index: _Index) -> Iterator[Finding]:
         )
 
 
-def _same(index: _Index) -> list[list[tuple[str, int]]]:
+def _same(index: _Index, of_all: Mapping[str, Keys]) -> list[list[tuple[str, int]]]:
     """(part, row) of the rows of each text that is there twice or more, as they come."""
-    ends = np.cumsum([len(keys) for keys in index.keys.values()])
-    names = list(index.keys)
+    ends = np.cumsum([len(keys) for keys in of_all.values()])
+    names = list(of_all)
 
     def place(row: int) -> tuple[str, int]:
         part = int(np.searchsorted(ends, row, side="right"))
         return names[part], row - int(ends[part - 1] if part else 0)
 
-    rows = sorted(
-        rows for rows in together(np.concatenate(list(index.keys.values()))) if len(rows) > 1
-    )
+    rows = sorted(rows for rows in together(np.concatenate(list(of_all.values()))) if len(rows) > 1)
     places = ([place(row) for row in same] for same in rows)
     return [same for same in places if same[0][1] not in index.empty[same[0][0]]]
 
@@ -274,7 +300,7 @@ def _leaks(index: _Index) -> Iterator[Finding]:
         yield Finding(
             "leak",
             "error" if most else "warning",
-            f"{_rows(len(shared))} of {part} ({rows.source}) with a {index.noun} that is also in "
+            f"{_rows(len(shared))} of {part} ({rows.source}) with a {'prompt' if index.of_form else index.noun} that is also in "
             f"{other}; {end}",
             f"remove from {part} what is in {other}",
             len(shared),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, Literal
 
+from tunewright.data.chat.conversation import shown
 from tunewright.data.rows import Rows
 from tunewright.errors import DataError
 
@@ -24,7 +26,8 @@ class Finding:
         code: stable name, such as 'leak'.
         severity: an error must be mended before training; a warning and a note need not be.
         count: how many rows, or labels, it is about.
-        rows: at most 20 of them, {"place", "file", "line" or "row", "text"}.
+        rows: at most 20 of them, {"place", "file", "line" or "row", "text"}; of codes that say how
+            rows are written also "field" and "problem", and a row is there for each field.
     """
 
     code: str
@@ -47,10 +50,15 @@ class Findings:
         Raises:
             DataError: what the finding says, and its fix.
         """
-        for finding in self.findings:
-            if finding.severity == "error":
-                place = f" (first: {finding.rows[0]['place']})" if finding.rows else ""
-                raise DataError(f"{finding.code}: {finding.message}{place}", fix=finding.fix)
+        errors = [finding for finding in self.findings if finding.severity == "error"]
+        if not errors:
+            return
+        worst = errors[0]
+        place = f" (first: {_first(worst)})" if worst.rows else ""
+        others = len(errors) - 1 if worst.rows and "field" in worst.rows[0] else 0
+        more = f"; `tunewright check` lists {others} more kinds of errors" if others > 1 else ""
+        more = "; `tunewright check` lists 1 more kind of errors" if others == 1 else more
+        raise DataError(f"{worst.code}: {worst.message}{place}{more}", fix=worst.fix)
 
     def as_json(self) -> dict[str, Any]:
         """The document of `check --json` and data/findings.json."""
@@ -62,21 +70,32 @@ class Findings:
         }
 
 
+def _first(finding: Finding) -> str:
+    """Where the first of its rows is: with the field, and how many more rows, where it has one."""
+    row = finding.rows[0]
+    if "field" not in row:
+        return str(row["place"])
+    more = f", and {finding.count - 1} more" if finding.count > 1 else ""
+    return f"{row['place']}, {row['field']}{more}"
+
+
 def show(places: Iterable[Place]) -> tuple[dict[str, Any], ...]:
     """Up to 20 rows with their place and the beginning of their text."""
-    shown: list[dict[str, Any]] = []
-    for rows, index in places:
-        if len(shown) == SHOWN_ROWS:
-            break
-        text = rows.texts[index]
-        cut = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
-        row: dict[str, Any] = {
-            "place": rows.place(index),
-            "file": rows.source,
-            rows.unit: int(rows.numbers[index]),
-            "text": cut,
-        }
-        if rows.labels is not None:
-            row["label"] = rows.labels[index]
-        shown.append(row)
-    return tuple(shown)
+    return tuple(show_row(rows, index) for rows, index in islice(places, SHOWN_ROWS))
+
+
+def show_row(rows: Rows, index: int) -> dict[str, Any]:
+    """A row with its place and the beginning of its text; of a conversation, a line per turn."""
+    text = rows.texts[index]
+    if rows.reads in ("chat", "preference"):
+        text = shown(text)
+    cut = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+    row: dict[str, Any] = {
+        "place": rows.place(index),
+        "file": rows.source,
+        rows.unit: int(rows.numbers[index]),
+        "text": cut,
+    }
+    if rows.labels is not None:
+        row["label"] = rows.labels[index]
+    return row

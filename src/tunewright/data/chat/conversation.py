@@ -44,7 +44,7 @@ def shown(text: str) -> str:
     if "text" in row:
         return str(row["text"])
     if "input" not in row:
-        return _lines(_messages(row))
+        return _lines(_messages(row)) or text
     sides = (("chosen", "preferred_output"), ("rejected", "non_preferred_output"))
     answers = [f"{name}: {_said(row.get(key))}" for name, key in sides]
     return "\n".join([_lines(_messages(row["input"])), *answers])
@@ -72,4 +72,6 @@ def _role(message: Any) -> Any:
 
 def _plain(message: Any) -> Any:
     """Without its weight: what is learned of a turn does not make another prompt of it."""
+    if not isinstance(message, Mapping):
+        return message
     return {k: v for k, v in message.items() if k != "weight"}

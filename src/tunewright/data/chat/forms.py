@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from tunewright.data.chat.canonical import conversation_row, preference_row
 from tunewright.data.chat.conversation import without_nulls, written
 from tunewright.data.table import Table
 from tunewright.errors import DataError
@@ -26,13 +28,10 @@ PAIRS = (
     ("query", "response"),
     ("input", "output"),
 )
-ROLES = {
-    **{"human": "user", "gpt": "assistant", "bing": "assistant", "chatgpt": "assistant"},
-    **{"function_call": "assistant", "observation": "tool"},
-}
-"""ShareGPT's words for OpenAI's."""
 SAMPLE_ROWS = 200
 AT_ONCE = 256  # rows
+PARALLEL = "parallel_tool_calls"
+LIKE = 0.85  # a mistyped key is; another word is not
 MOSTLY = 0.5  # answers that differ: fewer, and they are labels
 
 
@@ -42,22 +41,25 @@ class Form:
 
     Args:
         task: text-generation or preference. columns: part → column; reason: for people.
+        beside: key → column of what OpenAI's rows have beside messages and tools, by its name.
     """
 
     task: str
     columns: Mapping[str, str]
     reason: str
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     def texts(self, table: Table) -> Iterator[str]:
         """Every row as one text, see `conversation`. What is wrong with it is kept as it is."""
-        nested = {part: table.is_nested(name) for part, name in self.columns.items()}
+        parts = {**self.beside, **self.columns}
+        nested = {part: table.is_nested(name) for part, name in parts.items()}
         for start in range(0, len(table), AT_ONCE):
-            some = table.arrow.select(sorted(set(self.columns.values()))).slice(start, AT_ONCE)
+            some = table.arrow.select(sorted(set(parts.values()))).slice(start, AT_ONCE)
             for row in some.to_pylist():
                 yield self._text(
                     {
-                        part: _read(row[name]) if nested[part] else row[name]
-                        for part, name in self.columns.items()
+                        part: _read(row[name]) if nested[part] else _plain_value(part, row[name])
+                        for part, name in parts.items()
                     }
                 )
 
@@ -65,8 +67,9 @@ class Form:
         if "text" in given:
             text = given["text"]
             return written({"text": text if isinstance(text, str) else ""})
-        row = _preference(given) if self.task == "preference" else _conversation(given)
-        return written(row)
+        if self.task == "preference":
+            return written(preference_row(given))
+        return written(conversation_row(given, beside=tuple(self.beside)))
 
 
 def find_form(table: Table, task: str, named: Named) -> Form | None:
@@ -84,12 +87,14 @@ def find_form(table: Table, task: str, named: Named) -> Form | None:
     if set(asked) & set(COLUMNS):
         return _asked_for(task, asked, free, table)
     plain = {name.strip().lower(): name for name in table.columns}
-    form = _preferences(plain, table) or _chats(plain, table) or _pair(plain, table, task)
+    if task == "text-generation" and "text" in asked:
+        return Form(task, {"text": asked["text"]}, "named in the recipe")
+    form = _preferences(plain, table) or _chats(plain, table, task) or _pair(plain, table, task)
     if form is not None and task not in ("auto", form.task):
         form = None
     if task == "auto" or form is not None:
         return form
-    text = asked.get("text") or plain.get("text") or plain.get("content")
+    text = plain.get("text") or plain.get("content")
     if task == "text-generation" and text is not None:
         return Form(task, {"text": text}, f"{text} holds plain texts")
     raise DataError(
@@ -116,7 +121,7 @@ def _asked_for(task: str, asked: Mapping[str, str], free: set[str], table: Table
     plain = {name.strip().lower(): name for name in table.columns}
     if "messages" in columns and "tools" in free and "tools" in plain:
         columns["tools"] = plain["tools"]
-    return Form(found, columns, "named in the recipe")
+    return Form(found, columns, "named in the recipe", _beside(columns, plain, table))
 
 
 def _preferences(plain: Mapping[str, str], table: Table) -> Form | None:
@@ -129,7 +134,8 @@ def _preferences(plain: Mapping[str, str], table: Table) -> Form | None:
         return Form("preference", columns, "the columns of OpenAI's preference form")
     if not {"chosen", "rejected"} <= set(plain):
         return None
-    columns = {part: plain[part] for part in ("prompt", "chosen", "rejected") if part in plain}
+    parts = ("prompt", "chosen", "rejected", "tools")
+    columns = {part: plain[part] for part in parts if part in plain}
     if "prompt" not in plain:
         columns |= _first(plain, "messages", MESSAGES)
     if "prompt" not in columns and "question" in plain and "messages" not in columns:
@@ -137,12 +143,35 @@ def _preferences(plain: Mapping[str, str], table: Table) -> Form | None:
     return Form("preference", columns | _system(plain), "chosen and rejected are a pair of answers")
 
 
-def _chats(plain: Mapping[str, str], table: Table) -> Form | None:
+def _chats(plain: Mapping[str, str], table: Table, task: str) -> Form | None:
+    """Conversations; where none of them is a list, only if nothing else can be meant."""
     columns = _first(plain, "messages", MESSAGES)
-    if not columns or not table.is_nested(columns["messages"]):
+    if not columns:
+        return None
+    could = set(MESSAGES) | {"tools", "system", PARALLEL}
+    nested = table.is_nested(columns["messages"])
+    if not nested and task != "text-generation" and not set(plain) <= could:
         return None
     columns |= {part: plain[part] for part in ("tools",) if part in plain} | _system(plain)
-    return Form("text-generation", columns, f"{columns['messages']} holds lists of messages")
+    reason = f"{columns['messages']} holds lists of messages"
+    return Form("text-generation", columns, reason, _beside(columns, plain, table))
+
+
+def _beside(columns: Mapping[str, str], plain: Mapping[str, str], table: Table) -> dict[str, str]:
+    """parallel_tool_calls of OpenAI's chats, and keys that were meant to be known ones.
+
+    Other columns, such as ids and groups, are for others to read.
+    """
+    if plain.get("messages") != columns.get("messages") or "chosen" in columns:
+        return {}
+    keys = ("messages", "tools", PARALLEL)
+    found = {PARALLEL: plain[PARALLEL]} if PARALLEL in plain else {}
+    for name in table.columns:
+        key = name.strip().lower()
+        meant = key == "functions" or difflib.get_close_matches(key, keys, n=1, cutoff=LIKE)
+        if meant and key not in (*keys, *COLUMNS) and name not in columns.values():
+            found[name] = name
+    return found
 
 
 def _pair(plain: Mapping[str, str], table: Table, task: str) -> Form | None:
@@ -179,73 +208,18 @@ def _read(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else without_nulls(value)
 
 
-def _conversation(given: Mapping[str, Any]) -> dict[str, Any]:
-    """{"messages", …} of a row; what has another shape stays as it is."""
-    if "messages" in given:
-        row: dict[str, Any] = {"messages": _messages(given["messages"])}
-    else:
-        row = {"messages": [_user(given), _message(given.get("completion"), "assistant")]}
-    _add_system(row, given)
-    return row | {part: given[part] for part in ("tools",) if given.get(part)}
+def _plain_value(part: str, value: Any) -> Any:
+    """A value of a column that holds neither lists nor objects; what stands for such is read.
 
-
-def _user(given: Mapping[str, Any]) -> dict[str, Any]:
-    prompt, context = given.get("prompt"), given.get("context")
-    if isinstance(context, str) and context.strip():
-        prompt = f"{prompt}\n\n{context}"
-    return {"role": "user", "content": prompt}
-
-
-def _preference(given: Mapping[str, Any]) -> dict[str, Any]:
-    chosen, rejected = (_answer(given[part]) for part in ("chosen", "rejected"))
-    asked = given.get("messages", given.get("prompt"))
-    row: dict[str, Any]
-    if isinstance(asked, Mapping):
-        row = dict(asked) | {"messages": _messages(asked.get("messages"))}
-    elif asked is not None:
-        row = {"messages": _messages(asked)}
-    else:
-        common = 0
-        while common < min(len(chosen), len(rejected)) - 1 and chosen[common] == rejected[common]:
-            common += 1
-        row = {"messages": chosen[:common]}
-        chosen, rejected = chosen[common:], rejected[common:]
-    _add_system(row, given)
-    return {"input": row, "preferred_output": chosen, "non_preferred_output": rejected}
-
-
-def _add_system(row: dict[str, Any], given: Mapping[str, Any]) -> None:
-    system = given.get("system")
-    if isinstance(system, str) and system.strip() and isinstance(row["messages"], list):
-        row["messages"] = [{"role": "system", "content": system}, *row["messages"]]
-
-
-def _answer(value: Any) -> list[Any]:
-    if isinstance(value, list):
-        return [_message(each, "assistant") for each in value]
-    return [_message(value, "assistant")]
-
-
-def _messages(value: Any) -> Any:
-    if isinstance(value, str):
-        return [{"role": "user", "content": value}]
-    return [_message(each, "user") for each in value] if isinstance(value, list) else value
-
-
-def _message(value: Any, role: str) -> Any:
-    """A message in OpenAI's words, in one order of keys."""
-    if not isinstance(value, Mapping):
-        return {"role": role, "content": value} if not isinstance(value, list) else value
-    if "from" in value and "role" not in value:
-        said = dict(value)
-        name = said.pop("from")
-        value = {"role": ROLES.get(name, name), "content": said.pop("value", None), **said}
-    content = value.get("content")
-    if isinstance(content, list) and all(_is_text(part) for part in content):
-        value = {**value, "content": "".join(part["text"] for part in content)}
-    first = {key: value[key] for key in ("role", "content") if key in value}
-    return first | {key: value[key] for key in sorted(value) if key not in first}
-
-
-def _is_text(part: Any) -> bool:
-    return isinstance(part, Mapping) and part.get("type") == "text" and "text" in part
+    A table writes true as text where other rows have other than true and false.
+    """
+    if part == PARALLEL:
+        return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+    if part not in ("messages", "tools") or not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value

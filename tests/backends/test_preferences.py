@@ -60,7 +60,7 @@ def test_a_batch_is_all_chosen_and_then_all_rejected(tmp_path: Path) -> None:
         for labels in batch["labels"]
     ]
     assert answers == ["Hi!", GOOD, "Hello there!", BAD.strip()]
-    assert batch["attention_mask"].sum(axis=1).max() == pairs.lengths[:2].max()
+    assert batch["attention_mask"].sum(axis=1).max() == pairs.rejected.lengths[:2].max()
     assert pairs.num_learned(np.array([1, 0])) == (batch["labels"] != IGNORE).sum()
 
 

@@ -80,7 +80,12 @@ def test_a_setting_without_key_or_value_is_refused(setting: str) -> None:
             "train.phases.1.block",
             "did you mean 'train.phases.1.blocks'?",
         ),
-        ("evaluate: {zzz: 1}\n", 1, "evaluate.zzz", "known here: metric, resamples, answers, most_tokens, pattern, own"),
+        (
+            "evaluate: {zzz: 1}\n",
+            1,
+            "evaluate.zzz",
+            "known here: answers, metric, most_tokens, own, pattern, resamples",
+        ),
     ],
 )
 def test_an_unknown_key_is_named_with_its_line(

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tunewright import life
+from tiny_chats import write_chat_model
+from tunewright import judging, life, writing
 from tunewright.cli.main import COMMANDS, main
 from tunewright.pretrained import catalog
 from tunewright.recipe.load import load_recipe
@@ -31,9 +32,8 @@ import os
 import tunewright.pretrained.catalog as catalog
 
 _resolve = catalog.resolve_model
-catalog.resolve_model = lambda name, **rest: _resolve(
-    os.environ["DOCS_MODEL"] if name == "minilm" else name, **rest
-)
+_tiny = {"minilm": os.environ["DOCS_MODEL"], "smollm2": os.environ["DOCS_WRITER"]}
+catalog.resolve_model = lambda name, **rest: _resolve(_tiny.get(name, name), **rest)
 """
 
 
@@ -116,6 +116,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runpy.run_path(str(ROOT / "examples" / "tiny_model.py"))["write_tiny_model"](
         folder / "tiny-model"
     )
+    write_chat_model(folder / "tiny-writer")
     return folder
 
 
@@ -125,9 +126,11 @@ def folder(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thre
     shutil.copytree(desk, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DOCS_MODEL", str(desk / "tiny-model"))
+    monkeypatch.setenv("DOCS_WRITER", str(desk / "tiny-writer"))
     monkeypatch.delenv("TUNEWRIGHT_RUNS", raising=False)
     exec(STAND_IN, {})
-    monkeypatch.setattr(life, "resolve_model", catalog.resolve_model)
+    for module in (life, judging, writing):
+        monkeypatch.setattr(module, "resolve_model", catalog.resolve_model)
     run_here("tunewright run tickets.csv --set train.strategy=head --set train.epochs=1")
     return tmp_path
 

@@ -45,6 +45,7 @@ from tunewright.publishing import publish, report_failure, report_of_run
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
 from tunewright.recipe.write import as_yaml
+from tunewright.token_truth import token_rows
 from tunewright.train.checkpoint import Checkpoints, flat, remove_checkpoints
 from tunewright.train.events import Events, Listener
 from tunewright.train.interrupt import Interrupted, StopRequest
@@ -53,6 +54,7 @@ from tunewright.warm_start import with_weights_of_run
 
 Stage = Literal["choose", "prepare", "adapt", "train", "evaluate", "test"]
 FP32_BYTES = 4
+SHOWN_ROWS = 3  # with the truth about their tokens
 STAGES: tuple[str, ...] = get_args(Stage)
 
 
@@ -349,6 +351,17 @@ def evaluate_validation(
         **details(answers, labels, texts, prepared.labels, places, prepared.columns.reads),
     }
     shown["written"] = written
+    shown["tokens"] = []
+    if prepared.columns.form is not None:
+        max_length = recipe.train.max_length
+        first = range(min(SHOWN_ROWS, len(prepared.train)))
+        shown["tokens"] = token_rows(
+            source.path,
+            recipe.data,
+            prepared.train,
+            first,
+            longest=max_length if isinstance(max_length, int) else None,
+        )
     write_json(folder / "data" / "report.json", shown | {"licence": source.licence})
     publish(folder, judged)
     events.emit("verdict", part="validation", **judged.verdict)

@@ -40,8 +40,8 @@ def report_of_run(
     return {
         **_of_training(folder, recipe, history),
         "labels": list(prepared.labels),
-        "baseline_seconds": {b.name: b.seconds for b in baselines},
-        "baseline_rows": {b.name: b.rows for b in baselines if b.rows < len(prepared.train)},
+        "baseline_seconds": {b.name: b.seconds for b in baselines if b.rows},
+        "baseline_rows": {b.name: b.rows for b in baselines if 0 < b.rows < len(prepared.train)},
         "split": split_facts(prepared),
         "findings": prepared.findings.as_json()["findings"],
         "choices": [{"key": key, "value": value, "reason": why} for key, value, why in choices],

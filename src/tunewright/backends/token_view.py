@@ -72,6 +72,20 @@ def terminal_view(pieces: Sequence[Piece]) -> Text:
     return view
 
 
+def plain_view(pieces: Sequence[Piece]) -> str:
+    """For a pipe: what is learned stands in ⟦ ⟧, what is cut in ⟪ ⟫.
+
+    >>> plain_view([Piece("Hi", False, False, False), Piece("Yes", True, False, False)])
+    'Hi⟦Yes⟧'
+    """
+    marks = (("⟦{}⟧", "learned"), ("⟪{}⟫", "is_cut"))
+    found = []
+    for piece in pieces:
+        mark = next((mark for mark, kind in marks if getattr(piece, kind)), "{}")
+        found.append(mark.format(piece.text.translate(SHOWN_CONTROLS)))
+    return "".join(found)
+
+
 def html_view(pieces: Sequence[Piece]) -> str:
     """For a page: spans of the classes `learned`, `stop` and `cut`, for a style of the page's own.
 

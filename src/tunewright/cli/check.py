@@ -11,6 +11,7 @@ def check_command(
     source: str,
     *,
     set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    row: int | None = None,
     json: bool = False,
 ) -> int:
     """Say what is wrong with data, with place and fix. Exit 1 when a finding is an error.
@@ -21,11 +22,18 @@ def check_command(
         As for run: a data file, a folder with train/validation/test files, or a recipe.
     set_
         Any recipe key, as in --set data.columns.text=review.
+    row
+        Show this line of conversations or preferences as the model is given it: learned tokens
+        are green and underlined (in a pipe within ⟦ ⟧), what ends an answer is reversed, what is
+        cut is struck.
     json
         Print the findings as one JSON document.
     """
     from tunewright.checking import check
     from tunewright.cli.main import say_json
+
+    if row is not None:
+        return _show_tokens(source, row, set_, json=json)
 
     found = check(source, settings=set_)
     if json:
@@ -33,6 +41,27 @@ def check_command(
     else:
         _show(found["findings"])
     return int(any(finding["severity"] == "error" for finding in found["findings"]))
+
+
+def _show_tokens(source: str, row: int, settings: tuple[str, ...], *, json: bool) -> int:
+    from rich.console import Console
+    from rich.markup import escape
+
+    from tunewright.backends.token_view import plain_view, terminal_view
+    from tunewright.cli.main import say_json
+    from tunewright.token_truth import pieces_of, tokens
+
+    found = tokens(source, row, settings=settings)
+    if json:
+        say_json(found)
+        return 0
+    out = Console(highlight=False, soft_wrap=True)
+    for each in found:
+        part = "" if each["part"] == "row" else f", {each['part']}"
+        out.print(f"[bold]{escape(each['place'])}{part}[/bold]: {each['learned']} tokens learned")
+        pieces = pieces_of(each)
+        out.print(terminal_view(pieces) if out.is_terminal else plain_view(pieces), markup=False)
+    return 0
 
 
 def _line(row: dict[str, str]) -> str:

@@ -43,8 +43,7 @@ def answers_before_and_after(
     given = [(row, content) for row, content in given if "text" not in content]
     if not given:
         return None
-    own = {name: load_own(name) for name in evaluate.own}
-    asked = Asked(pattern=evaluate.pattern, own=own)
+    asked = asked_for(recipe)
     before, after = (
         Generated(_written(model, rows, given, recipe), asked) for model in (base, folder)
     )
@@ -71,6 +70,16 @@ def answers_before_and_after(
         "samples": samples(by, after, prompts, before, seed=recipe.seed),
         "sampled_by": by,
     }
+
+
+def asked_for(recipe: Recipe) -> Asked:
+    """What some scores of answers need to be told.
+
+    Raises:
+        RecipeError: the pattern is none, or a function of the user's own cannot be loaded.
+    """
+    own = {name: load_own(name) for name in recipe.evaluate.own}
+    return Asked(pattern=recipe.evaluate.pattern, own=own)
 
 
 def _written(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from tunewright.adapting import Adapted, adapt
-from tunewright.answering import answers_before_and_after
+from tunewright.answering import answers_before_and_after, asked_for
 from tunewright.backends import DECIDING_PACKAGES
 from tunewright.data.prepare import Prepared, prepare
 from tunewright.data.rows import joined_texts
@@ -178,6 +178,7 @@ def _live(
     _tell_prepared(prepared, events)
     if not begins("adapt"):
         return False
+    asked_for(recipe)  # before any training: it may refuse
     adapted = adapt(recipe, source, prepared)
     checkpoints = Checkpoints(folder / "checkpoints", _fixed(adapted, source, prepared))
     saved = checkpoints.resume()  # before anything of the run is written anew: it may refuse

@@ -51,7 +51,7 @@ def test_from_a_file_to_a_tested_model_with_adapters(
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        (["adapt.rank=8"], "rank is 8, but method full has no adapters"),
+        (["adapt.method=full", "adapt.rank=8"], "rank is 8, but method full has no adapters"),
         (["adapt.method=lora", "adapt.layers=top-40"], "adapt.layers is top-40"),
         (["adapt.method=lora", "adapt.rank=999"], "adapt.rank is 999"),
         (

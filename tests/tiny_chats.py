@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def open_language(
     given: list[dict[str, Any]] | None = None,
     adapt: dict[str, Any] | None = None,
     data: dict[str, Any] | None = None,
+    session: Callable[..., Any] = TorchSession,
     **train: Any,
 ) -> Any:
     """A backend over `count` rows to train on and a third of that to validate."""
@@ -93,5 +95,4 @@ def open_language(
         table = read_table(write_lines(folder / f"{part}.jsonl", some))
         found = build_rows(table, find_columns(table))
         parts[part] = (found, targets(found, (), TASKS[task]))
-    session = TorchSession(folder, READS[task], recipe.data)
-    return session.open(recipe, (), parts)
+    return session(folder, READS[task], recipe.data).open(recipe, (), parts)

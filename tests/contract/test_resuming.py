@@ -72,6 +72,12 @@ def open_keras(path: Path, **changes: Any) -> Any:
     )
 
 
+def keras_session(path: Path, reads: Any, data: Any) -> Any:
+    from tunewright.backends.keras.session import KerasSession
+
+    return KerasSession(path, 1, reads, data)
+
+
 NEEDS_KERAS = pytest.mark.skipif(
     find_spec("keras_hub") is None, reason="needs the extra tensorflow"
 )
@@ -97,10 +103,22 @@ SETUPS = {
         write=write_chat_model,
     ),
     "Keras": Setup(open_keras, STAGED, kept=True),
+    "Keras language": Setup(
+        lambda path: open_language(path, adapt=LORA, session=keras_session),
+        FROM_ABOVE,
+        "llama",
+        kept=True,
+        plan=BY_LOSS,
+        write=write_chat_model,
+    ),
     "Keras LoRA": Setup(lambda path: open_keras(path, adapt=LORA), STAGED, kept=True),
 }
 
-MARKS = {"Keras": [NEEDS_KERAS], "Keras LoRA": [NEEDS_KERAS, pytest.mark.slow]}
+MARKS = {
+    "Keras": [NEEDS_KERAS],
+    "Keras LoRA": [NEEDS_KERAS, pytest.mark.slow],
+    "Keras language": [NEEDS_KERAS, pytest.mark.slow],
+}
 
 
 @pytest.fixture(
@@ -307,7 +325,7 @@ def test_a_batch_that_is_not_finite_is_skipped_where_the_recipe_says_so(
     backend.train_step(rows, rate=1.0, draw=1)
     backend.save_state(before := new_folder(tmp_path / "before"))
     backend.label_weights = torch.full((3,), math.nan)  # of a classifier
-    backend.amount = lambda rows: math.nan  # of a language model
+    backend.amount = lambda rows: math.nan  # of every other training
     loss, _ = backend.train_step(rows, rate=1.0, draw=2)
     assert not math.isfinite(float(loss))
     backend.save_state(after := new_folder(tmp_path / "after"))

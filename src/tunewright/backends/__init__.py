@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tunewright.errors import ModelError
 from tunewright.pretrained.keras_files import MODEL_TYPE
 from tunewright.recipe.schema import Reads, Recipe
 
@@ -20,12 +19,10 @@ DECIDING_PACKAGES = {
 def open_session(recipe: Recipe, path: Path, reads: Reads) -> Any:
     """A model folder, opened by the backend that the recipe names; its framework is imported here."""
     if recipe.backend == "keras":
-        if reads in ("chat", "preference"):
-            raise ModelError("backend keras trains no language models", fix="write backend: torch")
         from tunewright.backends.keras.session import KerasSession
 
         threads = recipe.train.threads
-        return KerasSession(path, threads if isinstance(threads, int) else None, reads)
+        return KerasSession(path, threads if isinstance(threads, int) else None, reads, recipe.data)
     from tunewright.backends.torch.session import TorchSession
 
     return TorchSession(path, reads, recipe.data)

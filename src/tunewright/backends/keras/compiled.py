@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,11 +56,11 @@ class Compiled:
         values = [variable.value for variable in optimizer.variables]
         top = self._top.model
 
-        def gradients(inputs: Any, targets: Any, weights: Any, count: Any) -> Any:
+        def gradients(inputs: Any, right: Any, count: Any) -> Any:
             self.traces += 1
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(values)
-                loss = self._loss(top(inputs, training=True), targets, weights)
+                loss = self.loss(top(inputs, training=True), right)
                 mean = loss / count
             found = tape.gradient(mean, values, unconnected_gradients="zero")
             return loss, [tf.convert_to_tensor(each) for each in found]
@@ -70,36 +70,36 @@ class Compiled:
             return optimizer.apply(found, rate)
 
         scalar = tf.TensorSpec([], tf.float32)
-        targets = {
-            "one": tf.TensorSpec([None], tf.int64),
-            "several": tf.TensorSpec([None, None], tf.float32),
-            "number": tf.TensorSpec([None], tf.float32),
-        }
-        weights = tf.TensorSpec([None], tf.float32)
-        given = [_specs(tf, top), targets[self.settings.kind], weights, scalar]
+        given = [_specs(tf, top), self.right_specs(), scalar]
         self._gradients = tf.function(gradients, input_signature=given)
         shapes = [tf.TensorSpec(value.shape, value.dtype) for value in values]
         self.apply = tf.function(apply, input_signature=[shapes, scalar])
 
     def gradients(
-        self, batch: Batch, targets: np.ndarray, weights: np.ndarray, count: int, kept: Any
+        self, batch: Batch, right: Sequence[np.ndarray], count: int, kept: Any
     ) -> tuple[Any, list[Any]]:
-        """(summed loss, gradients of its share in a mean over `count` rows).
+        """(summed loss, gradients of its share in a mean over `count`).
 
         Args:
-            targets: what `Answers.learned` gives.
-            weights: float (labels), of each label in the loss.
+            right: what `loss` takes beside the model's answer.
             kept: what the frozen blocks answer, None to compute it.
         """
         tf = self.made.fw.tf
         inputs = self._above(self._top.model, batch, kept)
         found: tuple[Any, list[Any]] = self._gradients(
-            inputs,
-            targets,
-            np.asarray(weights, np.float32),
-            tf.constant(count, tf.float32),
+            inputs, tuple(right), tf.constant(count, tf.float32)
         )
         return found
+
+    def right_specs(self) -> tuple[Any, ...]:
+        """Shapes of what `loss` takes beside the model's answer."""
+        tf = self.made.fw.tf
+        targets = {
+            "one": tf.TensorSpec([None], tf.int64),
+            "several": tf.TensorSpec([None, None], tf.float32),
+            "number": tf.TensorSpec([None], tf.float32),
+        }
+        return targets[self.settings.kind], tf.TensorSpec([None], tf.float32)
 
     def keep(self, batch: Batch, *, one_vector: bool) -> np.ndarray:
         """(rows, tokens or 1, width): what enters the blocks that learn.
@@ -152,10 +152,16 @@ class Compiled:
             batch = {name: np.ones((len(kept), 1), each.dtype) for name, each in batch.items()}
         return arguments(model, batch, kept)
 
-    def _loss(self, scores: Any, targets: Any, weights: Any) -> Any:
-        """Summed over rows, the same as `backends.torch.loss`."""
+    def loss(self, answer: Any, right: Sequence[Any]) -> Any:
+        """Summed over rows, the same as `backends.torch.loss`.
+
+        Args:
+            answer: scores. right: what `Answers.learned` gives, and float (labels), the weight of
+                each label in the loss.
+        """
+        targets, weights = right
         tf, smooth = self.made.fw.tf, self.settings.label_smoothing
-        scores = tf.cast(scores, tf.float32)
+        scores = tf.cast(answer, tf.float32)
         if self.settings.kind == "number":
             return tf.reduce_sum((scores[:, 0] - targets) ** 2)
         if self.settings.kind == "several":

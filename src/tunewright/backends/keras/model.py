@@ -35,6 +35,7 @@ class Classifier:
         head: its symbolic scores, what enters the last layer, and that layer.
         ports: where each of its weights came from.
         adapters: all that learns below the head, where there are any.
+        has_new_head: whether the head learns beside adapters.
     """
 
     fw: Frameworks
@@ -42,6 +43,7 @@ class Classifier:
     head: Scores
     ports: tuple[Port, ...]
     adapters: tuple[Weight, ...] = ()
+    has_new_head: bool = True
 
     @property
     def num_blocks(self) -> int:
@@ -70,6 +72,7 @@ class Classifier:
             for variable in layer.trainable_variables
         }
         height |= {id(variable): self.num_blocks for variable in self._embedding()}
+        height |= {id(variable): -1 for variable in self._words()}
         idle = {id(variable) for variable in self.spine.idle}
         whole = {id(p.variable): p for p in self.ports if id(p.variable) not in idle}
         highest = top - 1 if top < self.num_blocks else top
@@ -79,7 +82,8 @@ class Classifier:
             if (port := whole.get(id(variable))) is not None
         ]
         if self.adapters:
-            weights = [*(weight for weight in weights if weight.above < 0), *self.adapters]
+            head = [weight for weight in weights if weight.above < 0 and self.has_new_head]
+            weights = [*head, *self.adapters]
         return [weight for weight in weights if weight.above <= highest]
 
     def below(self, blocks: int) -> Any:
@@ -98,6 +102,11 @@ class Classifier:
             return []
         found: list[Any] = self.fw.keras.Model(self.spine.inputs, entry).trainable_variables
         return found
+
+    def _words(self) -> list[Any]:
+        """The matrix that words are told by, where it is not that of the embedding."""
+        matrix = getattr(self.head.last, "reverse_embeddings", None)
+        return [] if matrix is None else [matrix]
 
     def _border(self, blocks: int) -> Any:
         return self.spine.borders[self.num_blocks - 1 - blocks]
@@ -136,9 +145,51 @@ def build(
     return made
 
 
+def build_language(
+    fw: Frameworks,
+    config: Any,
+    weights: Mapping[str, np.ndarray],
+    *,
+    dropout: float | None,
+    attention_dropout: bool,
+    bf16: bool,
+) -> Classifier:
+    """The Keras model of a causal language model, up to what its words are told by.
+
+    Args:
+        config, weights, dropout, attention_dropout, bf16: see `build`.
+    Raises:
+        ModelError: KerasHub has no such model, or its words are told by more than one product.
+    """
+    if head_of(config.model_type).reads != "last" or getattr(
+        config, "final_logit_softcapping", None
+    ):
+        raise ModelError(
+            f"backend keras trains no language model of the type {config.model_type}",
+            fix="use backend torch, or a Llama, Mistral, Qwen, Gemma or GPT-2",
+        )
+    reader = Reader(weights, words=True)
+    backbone = _filled(fw, config, reader, dropout, "mixed_bfloat16" if bf16 else "float32")
+    spine = spine_of(fw, backbone, config.model_type)
+    if not attention_dropout:
+        _without_attention_dropout(backbone)
+    words = backbone.token_embedding
+    made = Classifier(
+        fw,
+        spine,
+        Scores("last", spine.output, spine.output, words),
+        reader.done(),
+        has_new_head=False,
+    )
+    refuse_no_way_back(made.model.trainable_variables, made.ports, (), config.model_type)
+    return made
+
+
 def _filled(fw: Frameworks, config: Any, reader: Reader, dropout: float | None, policy: str) -> Any:
     """KerasHub's backbone with the reader's weights. Raises ModelError where it cannot be made."""
-    facts = config.to_dict() | {"tie_word_embeddings": True}  # a classifier predicts no words
+    facts = config.to_dict()
+    if not reader.words:
+        facts["tie_word_embeddings"] = True  # a classifier predicts none
     converter = converter_of(fw, config.model_type, facts)
     rate = dropout
     if rate is None:

@@ -46,13 +46,15 @@ class Reader:
 
     Args:
         weights: of the Transformers model, by their names there.
+        words: whether the model predicts words.
 
     Attributes:
-        unread: variables that are for words, which a classifier does not predict.
+        unread: variables that are for words, where the model does not predict them.
     """
 
-    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, weights: Mapping[str, np.ndarray], *, words: bool = False) -> None:
         self.weights = weights
+        self.words = words
         self.ports: list[Port] = []
         self.unread: list[Any] = []
 
@@ -64,7 +66,7 @@ class Reader:
         self, keras_variable: Any, hf_weight_key: str, hook_fn: Turn | None = None
     ) -> None:
         """Put a weight into a variable, and remember it."""
-        if hf_weight_key == WORD_SCORES:
+        if hf_weight_key == WORD_SCORES and not self.words:
             self.unread.append(keras_variable)
             return
         key = self._whole(hf_weight_key)

@@ -15,7 +15,14 @@ from tunewright.backends.keras.adapters import put_adapters
 from tunewright.backends.keras.classifier import KerasClassifier
 from tunewright.backends.keras.framework import start
 from tunewright.backends.keras.heads import head_of
-from tunewright.backends.keras.model import build
+from tunewright.backends.keras.language import KerasLanguage
+from tunewright.backends.keras.language_twin import (
+    LanguageTwin,
+    refuse_other_words,
+    without_labels,
+)
+from tunewright.backends.keras.model import build, build_language
+from tunewright.backends.keras.training import KerasTraining
 from tunewright.backends.keras.twin import (
     Twin,
     adapt,
@@ -26,9 +33,9 @@ from tunewright.backends.keras.twin import (
 from tunewright.backends.session import LabelledRows, Session, faster_precision, room_for
 from tunewright.backends.settings import StepSettings, step_settings
 from tunewright.cores import usable_cores
-from tunewright.errors import RecipeError
+from tunewright.errors import ModelError, RecipeError
 from tunewright.pretrained.keras_files import MODEL_TYPE
-from tunewright.recipe.schema import TASKS, Reads, Recipe
+from tunewright.recipe.schema import TASKS, Data, Reads, Recipe
 
 ROWS, MEASURE_S = 1024, 0.15
 
@@ -36,8 +43,19 @@ ROWS, MEASURE_S = 1024, 0.15
 class KerasSession(Session):
     """See `Session`."""
 
-    def __init__(self, path: Path, threads: int | None, reads: Reads = "text") -> None:
-        super().__init__(path, reads)
+    def __init__(
+        self,
+        path: Path,
+        threads: int | None,
+        reads: Reads = "text",
+        data: Data | None = None,
+    ) -> None:
+        if reads == "preference":
+            raise ModelError(
+                "the task is preference, which backend keras does not have",
+                fix="write backend: torch",
+            )
+        super().__init__(path, reads, data)
         if self.config.model_type != MODEL_TYPE:
             head_of(self.config.model_type)
         self.fw = start(threads)
@@ -53,7 +71,7 @@ class KerasSession(Session):
 
     def open(
         self, recipe: Recipe, labels: tuple[str, ...], parts: Mapping[str, LabelledRows]
-    ) -> KerasClassifier:
+    ) -> KerasTraining:
         """The model with its new head, and the rows as it takes them.
 
         Args:
@@ -72,6 +90,8 @@ class KerasSession(Session):
             )
         if self.config.model_type == MODEL_TYPE:
             return self._open_application(recipe, labels, parts)
+        if self.reads == "chat":
+            return self._open_language(recipe, parts)
         train: Any = recipe.train
         twin = Twin(
             self.path,
@@ -110,6 +130,43 @@ class KerasSession(Session):
         )
         if not settings.bf16:
             refuse_other_answers(loaded, *backend.first_answers())
+        return backend
+
+    def _open_language(self, recipe: Recipe, parts: Mapping[str, LabelledRows]) -> KerasLanguage:
+        """A causal language model."""
+        train: Any = recipe.train
+        reader: Any = self.reader
+        attention_dropout = recipe.adapt.dropout == "model"
+        twin = LanguageTwin(self.path, reader, recipe.seed, attention_dropout)
+        loaded = twin.load()
+        inputs = self.inputs(parts, train.max_length, loaded.known_tokens)
+        settings = self._settings(recipe, 0)
+        made = build_language(
+            self.fw,
+            loaded.model.config,
+            named_weights(loaded.model),
+            dropout=settings.dropout,
+            attention_dropout=attention_dropout,
+            bf16=settings.bf16,
+        )
+        news = loaded.news
+        if settings.adapters is not None:
+            rows = inputs["train"].inputs
+            batch = without_labels(rows.batch(np.arange(min(2, len(rows)))))
+            _, told = adapt(loaded, settings, batch, task="CAUSAL_LM")
+            made = put_adapters(made, pairs_of(loaded), settings.adapters)
+            news += f"; {told}"
+        backend = KerasLanguage(
+            made,
+            inputs,
+            settings,
+            device_type=self._device_type(),
+            save=partial(twin.save, settings=settings, adapters=made.adapters),
+            news=news,
+            parameters=loaded.model.num_parameters(),
+        )
+        if not settings.bf16:
+            refuse_other_words(loaded, *backend.first_answers())
         return backend
 
     def _open_application(

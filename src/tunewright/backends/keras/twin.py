@@ -121,12 +121,16 @@ class Twin:
 
 
 def adapt(
-    loaded: Loaded, settings: StepSettings, batch: Mapping[str, np.ndarray]
+    loaded: Loaded,
+    settings: StepSettings,
+    batch: Mapping[str, np.ndarray],
+    *,
+    task: str = "SEQ_CLS",
 ) -> tuple[Layout, str]:
     """Put adapters on the Transformers model; the same ones each time.
 
     Args:
-        batch: some rows, to see how the model is built.
+        batch: some rows, to see how the model is built. task: in PEFT's words.
     Returns:
         its parts, and one line that says what the adapters are.
     """
@@ -135,7 +139,7 @@ def adapt(
         raise RuntimeError("adapt without adapters")
     layout = find_layout(model, {name: torch.from_numpy(array) for name, array in batch.items()})
     layout = torch_adapters.put_adapters(
-        model, layout, deepest(settings.layers, layout.num_blocks), chosen
+        model, layout, deepest(settings.layers, layout.num_blocks), chosen, task=task
     )
     return layout, torch_adapters.news(model, layout, chosen)
 
@@ -193,9 +197,13 @@ def refuse_other_answers(
         wanted = loaded.model(**given).logits.numpy()
     apart = float(np.abs(wanted - scores).max())
     if not apart <= ANSWERS_WITHIN * max(1.0, float(np.abs(wanted).max())):
-        kind = loaded.model.config.model_type
-        raise ModelError(
-            f"this {kind} answers otherwise in Keras than in Transformers: scores differ by "
-            f"{apart:.2g}",
-            fix="use backend torch",
-        )
+        raise other_answers(loaded, apart)
+
+
+def other_answers(loaded: Loaded, apart: float) -> ModelError:
+    """Why a model is refused whose scores differ by so much."""
+    kind = loaded.model.config.model_type
+    return ModelError(
+        f"this {kind} answers otherwise in Keras than in Transformers: scores differ by {apart:.2g}",
+        fix="use backend torch",
+    )

@@ -55,6 +55,8 @@ def load_language(
                 f"the model in {path} cannot be loaded: {first_line(error)}",
                 fix="it must be a causal language model of Transformers",
             ) from None
+    # no row is padded: the token that pads elsewhere, often the one that ends an answer, learns too
+    model.get_input_embeddings().padding_idx = None
     new = sorted(report["missing_keys"])
     refuse_hollow(path, model, new)
     if new:

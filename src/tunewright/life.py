@@ -9,43 +9,35 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from tunewright.adapting import Adapted, adapt
-from tunewright.answering import answers_before_and_after, asked_for
+from tunewright.answering import asked_for
 from tunewright.backends import DECIDING_PACKAGES
 from tunewright.data.prepare import Prepared, prepare
-from tunewright.data.rows import joined_texts
 from tunewright.durable import (
     file_sha256,
     make_folder,
-    read_lines,
     replacing_folder,
-    write_json,
     write_text,
 )
 from tunewright.errors import ChangedError, FailedRunError, RecipeError, RunError, TunewrightError
+from tunewright.evaluating import evaluate_validation
 from tunewright.evaluation import facts as report_facts
-from tunewright.evaluation.baselines import FittedBaseline
-from tunewright.evaluation.judge import details, judge
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER, all_metrics
 from tunewright.finished import FinishedRun
 from tunewright.history.folder import ASKED_FILE, create_run, find_run
 from tunewright.history.lock import lock_run
-from tunewright.history.memory import peak_memory_mib
 from tunewright.history.request import read_request
-from tunewright.history.result import write_result
 from tunewright.history.state import read_state, write_state
 from tunewright.judging import baselines_of, test_sealed
 from tunewright.pretrained.catalog import ModelSource, resolve_model
-from tunewright.publishing import publish, report_failure, report_of_run
+from tunewright.publishing import report_failure
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
 from tunewright.recipe.write import as_yaml
-from tunewright.token_truth import token_rows
 from tunewright.train.checkpoint import Checkpoints, flat, remove_checkpoints
 from tunewright.train.events import Events, Listener
 from tunewright.train.interrupt import Interrupted, StopRequest
@@ -54,7 +46,6 @@ from tunewright.warm_start import with_weights_of_run
 
 Stage = Literal["choose", "prepare", "adapt", "train", "evaluate", "test"]
 FP32_BYTES = 4
-SHOWN_ROWS = 3  # with the truth about their tokens
 STAGES: tuple[str, ...] = get_args(Stage)
 
 
@@ -290,82 +281,6 @@ def _tell_resumed(checkpoints: Checkpoints, saved: dict[str, Any] | None, events
         events.emit("resumed", step=saved["step"])
     elif checkpoints.broken:
         events.emit("begun_anew", reason="no checkpoint is whole")
-
-
-def evaluate_validation(
-    folder: Path,
-    adapted: Adapted,
-    source: ModelSource,
-    prepared: Prepared,
-    baselines: Sequence[FittedBaseline],
-    progress: Progress,
-    events: Events,
-) -> None:
-    """Judge the model on validation; write result.json, the model card and the report."""
-    recipe = adapted.recipe
-    answers = adapted.backend.answers("validation")
-    labels = prepared.targets_of("validation")
-    texts = joined_texts(prepared.validation)
-    judged = judge(
-        "validation",
-        answers,
-        labels,
-        texts,
-        baselines,
-        metric=recipe.evaluate.metric,
-        resamples=recipe.evaluate.resamples,
-        seed=recipe.seed,
-    )
-    result = {
-        "task": recipe.task,
-        "metric": recipe.evaluate.metric,
-        "validation": judged.scores,
-        "test": None,
-        "baselines": judged.baselines,
-        "verdict": judged.verdict,
-        "train": {
-            "phases": progress.records,
-            "best_step": progress.best.step,
-            "wall_s": report_facts.wall_s(read_lines(folder / "events.jsonl"), time.time()),
-            "peak_memory_mib": peak_memory_mib(),
-        },
-        "model": {
-            "base": source.base,
-            "path": str(folder / "model"),
-            "parameters": adapted.backend.parameters,
-            "trainable_parameters": max(r["trainable_parameters"] for r in progress.records),
-        },
-    }
-    written = None
-    if recipe.evaluate.answers:
-        events.emit("writing", rows=recipe.evaluate.answers)
-        written = answers_before_and_after(
-            folder / "model", source.path, prepared.validation, recipe
-        )
-    if written is not None:
-        result["answers"] = {key: written[key] for key in ("rows", "metrics")}
-    write_result(folder, result)
-    places = [prepared.validation.place(row) for row in range(len(labels))]
-    shown = {
-        **report_of_run(folder, recipe, adapted.choices, prepared, baselines, progress.history),
-        "part": "validation",
-        **details(answers, labels, texts, prepared.labels, places, prepared.columns.reads),
-    }
-    shown["written"] = written
-    shown["tokens"] = []
-    if prepared.columns.form is not None:
-        max_length = recipe.train.max_length
-        first = range(min(SHOWN_ROWS, len(prepared.train)))
-        shown["tokens"] = token_rows(
-            source.path,
-            recipe.data,
-            prepared.train,
-            first,
-            longest=max_length if isinstance(max_length, int) else None,
-        )
-    write_json(folder / "data" / "report.json", shown | {"licence": source.licence})
-    publish(folder, judged)
-    events.emit("verdict", part="validation", **judged.verdict)
 
 
 def _tell_prepared(prepared: Prepared, events: Events) -> None:

@@ -112,7 +112,7 @@ RECIPES: list[tuple[str, str, str]] = [
     ("a column that is not there", "data: {train: tickets.csv, columns: {text: body}}\n", "body"),
     ("a group that is not there", "data: {train: tickets.csv, group: customer}\n", "customer"),
     ("text and picture are both named", "data: {train: tickets.csv, columns: {text: a, image: b}}\n", "pictures or texts"),
-    ("nothing is read", "data: {train: tickets.csv, columns: {text: null, image: null}}\n", "nothing would be read"),
+    ("nothing is read", "data: {train: tickets.csv, columns: {text: null, image: null}}\n", "the text is null"),
     ("text in a task of pictures", "task: image-classification\ndata: {train: tickets.csv, columns: {text: text}}\n", "named as the text"),
     ("picture in a task of texts", "task: text-classification\ndata: {train: tickets.csv, columns: {image: text}}\n", "named as the picture"),
     ("texts in a task of pictures", "task: image-classification\ndata: tickets.csv\n", "which column is the picture"),

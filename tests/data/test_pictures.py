@@ -124,7 +124,8 @@ def test_a_column_of_bytes_may_hold_the_pictures(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pa.table({"shot": data, "kind": PAIR}), tmp_path / "x.parquet")
     table = read_table(tmp_path / "x.parquet")
     columns = find_columns(table)
-    assert columns.in_recipe == {"text": None, "text_pair": None, "image": "shot", "label": "kind"}
+    named = {name: column for name, column in columns.in_recipe.items() if column is not None}
+    assert named == {"image": "shot", "label": "kind"}
 
 
 # ---- columns

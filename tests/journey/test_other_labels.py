@@ -100,8 +100,8 @@ def test_numbers(backend: str, tiny_bert: Path, tmp_path: Path, cli: Cli) -> Non
 @pytest.mark.parametrize(
     ("make", "settings", "said"),
     [
-        (numbers, ["train.label_smoothing=0.1"], "numbers have no classes"),
-        (numbers, ["train.class_weights=balanced"], "numbers have no classes"),
+        (numbers, ["train.label_smoothing=0.1"], "the rows have no classes"),
+        (numbers, ["train.class_weights=balanced"], "the rows have no classes"),
         (numbers, ["evaluate.metric=accuracy"], "evaluate.metric is accuracy"),
         (several, ["evaluate.metric=mcc"], "evaluate.metric is mcc"),
         (several, ["task=text-classification"], "lists or objects"),

@@ -226,7 +226,7 @@ def test_after_a_change_of_the_recipe_the_weights_are_still_those_of_the_checkpo
     with stopped_at_the_third_save():
         assert cli(*run_words(data, tiny_bert)).code == 143
     asked = only_run() / "asked.yaml"
-    asked.write_text(asked.read_text().replace("method: full", "method: lora"))
+    asked.write_text(asked.read_text().replace("method: auto", "method: lora"))
     assert "recipe.adapt" in refused(cli)
     made = Path(with_weights_of_run(Recipe.model_validate({"model": str(only_run())})).model)
     newest = complete_checkpoints(only_run() / "checkpoints")[-1]

@@ -109,3 +109,11 @@ def test_preferences_are_refused(cli: Cli, tmp_path: Path) -> None:
     said = cli(*run_words(data, folder, "backend=keras"))
     assert said.code == 2
     assert "the task is preference, which backend keras does not have" in said.err
+
+
+def test_a_model_trained_in_bf16_is_saved(tmp_path: Path) -> None:
+    folder = write_chat_model(tmp_path / "base")
+    side = open_keras(folder, adapt=LORA, precision="bf16")
+    steps(side, 2)
+    side.save_model(tmp_path / "model")
+    assert (tmp_path / "model" / "model.safetensors").is_file()

@@ -19,6 +19,7 @@ from tunewright.backends.keras.ports import Port, weights_back
 from tunewright.backends.keras.twin import (
     ANSWERS_WITHIN,
     adapt,
+    bound_of,
     named_weights,
     other_answers,
     put_weights,
@@ -79,7 +80,7 @@ class LanguageTwin:
             plain = torch_adapters.merged(loaded.model)
         loaded.model.generation_config.eos_token_id = self.reader.stop_ids
         with plain, quiet():
-            refuse_other_words(loaded, batch, scores)
+            refuse_other_words(loaded, batch, scores, within=bound_of(settings))
             loaded.model.save_pretrained(folder)
             self.reader.save(folder)
         if adapters:
@@ -94,11 +95,17 @@ def without_labels(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: array for name, array in batch.items() if name != "labels"}
 
 
-def refuse_other_words(loaded: Loaded, batch: Mapping[str, np.ndarray], scores: np.ndarray) -> None:
+def refuse_other_words(
+    loaded: Loaded,
+    batch: Mapping[str, np.ndarray],
+    scores: np.ndarray,
+    *,
+    within: float = ANSWERS_WITHIN,
+) -> None:
     """Raise ModelError where the Transformers model does not say the same of these rows.
 
     Args:
-        scores: (P, words), where learned tokens are foretold.
+        scores: (P, words), where learned tokens are foretold. within: see `bound_of`.
     """
     loaded.model.eval()
     with torch.no_grad():
@@ -107,5 +114,5 @@ def refuse_other_words(loaded: Loaded, batch: Mapping[str, np.ndarray], scores: 
     places, _ = places_of(batch)
     wanted = wanted[places[:, 0], places[:, 1]]
     apart = float(np.abs(wanted - scores).max())
-    if not apart <= ANSWERS_WITHIN * max(1.0, float(np.abs(wanted).max())):
+    if not apart <= within * max(1.0, float(np.abs(wanted).max())):
         raise other_answers(loaded, apart)

@@ -166,7 +166,7 @@ def build_language(
     ):
         raise ModelError(
             f"backend keras trains no language model of the type {config.model_type}",
-            fix="use backend torch, or a Llama, Mistral, Qwen, Gemma or GPT-2",
+            fix="use backend torch, or a Llama, Qwen or GPT-2",
         )
     reader = Reader(weights, words=True)
     backbone = _filled(fw, config, reader, dropout, "mixed_bfloat16" if bf16 else "float32")

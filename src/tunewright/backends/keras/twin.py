@@ -28,7 +28,7 @@ from tunewright.errors import ModelError
 from tunewright.recipe.schema import Kind
 from tunewright.train.phases import deepest
 
-ANSWERS_WITHIN = 1e-4
+ANSWERS_WITHIN, ANSWERS_WITHIN_BF16 = 1e-4, 5e-2
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,9 @@ class Twin:
         last = last_linear(loaded.model, len(self.labels))
         with in_units(last, answers):
             with plain, quiet():
-                refuse_other_answers(loaded, batch, answers.in_units(scores))
+                refuse_other_answers(
+                    loaded, batch, answers.in_units(scores), within=bound_of(settings)
+                )
                 loaded.model.save_pretrained(folder)
                 self.reader.save(folder)
             if adapters:
@@ -183,20 +185,30 @@ def _as_in_a_file(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     return found
 
 
+def bound_of(settings: StepSettings) -> float:
+    """By which share of the largest score answers may differ from those of Transformers in fp32."""
+    return ANSWERS_WITHIN_BF16 if settings.bf16 else ANSWERS_WITHIN
+
+
 def refuse_other_answers(
-    loaded: Loaded, batch: Mapping[str, np.ndarray], scores: np.ndarray
+    loaded: Loaded,
+    batch: Mapping[str, np.ndarray],
+    scores: np.ndarray,
+    *,
+    within: float = ANSWERS_WITHIN,
 ) -> None:
     """Raise ModelError where the Transformers model does not say the same of these rows.
 
     Args:
         batch: under the names of Transformers. scores: (rows, labels), before softmax.
+        within: see `bound_of`.
     """
     loaded.model.eval()
     with torch.no_grad():
         given = {name: torch.from_numpy(array) for name, array in batch.items()}
         wanted = loaded.model(**given).logits.numpy()
     apart = float(np.abs(wanted - scores).max())
-    if not apart <= ANSWERS_WITHIN * max(1.0, float(np.abs(wanted).max())):
+    if not apart <= within * max(1.0, float(np.abs(wanted).max())):
         raise other_answers(loaded, apart)
 
 

@@ -1,0 +1,101 @@
+"""The stage `evaluate`: the model judged on validation, and all that is written of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tunewright.adapting import Adapted
+from tunewright.answering import answers_before_and_after
+from tunewright.data.prepare import Prepared
+from tunewright.data.rows import joined_texts
+from tunewright.durable import read_lines, write_json
+from tunewright.evaluation import facts as report_facts
+from tunewright.evaluation.baselines import FittedBaseline
+from tunewright.evaluation.judge import details, judge
+from tunewright.history.memory import peak_memory_mib
+from tunewright.history.result import write_result
+from tunewright.pretrained.catalog import ModelSource
+from tunewright.publishing import publish, report_of_run
+from tunewright.token_truth import token_rows
+from tunewright.train.events import Events
+from tunewright.train.loop import Progress
+
+SHOWN_ROWS = 3  # with the truth about their tokens
+
+
+def evaluate_validation(
+    folder: Path,
+    adapted: Adapted,
+    source: ModelSource,
+    prepared: Prepared,
+    baselines: Sequence[FittedBaseline],
+    progress: Progress,
+    events: Events,
+) -> None:
+    """Judge the model on validation; write result.json, the model card and the report."""
+    recipe = adapted.recipe
+    answers = adapted.backend.answers("validation")
+    labels = prepared.targets_of("validation")
+    texts = joined_texts(prepared.validation)
+    judged = judge(
+        "validation",
+        answers,
+        labels,
+        texts,
+        baselines,
+        metric=recipe.evaluate.metric,
+        resamples=recipe.evaluate.resamples,
+        seed=recipe.seed,
+    )
+    result = {
+        "task": recipe.task,
+        "metric": recipe.evaluate.metric,
+        "validation": judged.scores,
+        "test": None,
+        "baselines": judged.baselines,
+        "verdict": judged.verdict,
+        "train": {
+            "phases": progress.records,
+            "best_step": progress.best.step,
+            "wall_s": report_facts.wall_s(read_lines(folder / "events.jsonl"), time.time()),
+            "peak_memory_mib": peak_memory_mib(),
+        },
+        "model": {
+            "base": source.base,
+            "path": str(folder / "model"),
+            "parameters": adapted.backend.parameters,
+            "trainable_parameters": max(r["trainable_parameters"] for r in progress.records),
+        },
+    }
+    written = None
+    if recipe.evaluate.answers:
+        events.emit("writing", rows=recipe.evaluate.answers)
+        written = answers_before_and_after(
+            folder / "model", source.path, prepared.validation, recipe
+        )
+    if written is not None:
+        result["answers"] = {key: written[key] for key in ("rows", "metrics")}
+    write_result(folder, result)
+    places = [prepared.validation.place(row) for row in range(len(labels))]
+    shown = {
+        **report_of_run(folder, recipe, adapted.choices, prepared, baselines, progress.history),
+        "part": "validation",
+        **details(answers, labels, texts, prepared.labels, places, prepared.columns.reads),
+    }
+    shown["written"] = written
+    shown["tokens"] = []
+    if prepared.columns.form is not None:
+        max_length = recipe.train.max_length
+        first = range(min(SHOWN_ROWS, len(prepared.train)))
+        shown["tokens"] = token_rows(
+            source.path,
+            recipe.data,
+            prepared.train,
+            first,
+            longest=max_length if isinstance(max_length, int) else None,
+        )
+    write_json(folder / "data" / "report.json", shown | {"licence": source.licence})
+    publish(folder, judged)
+    events.emit("verdict", part="validation", **judged.verdict)

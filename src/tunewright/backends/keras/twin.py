@@ -28,7 +28,7 @@ from tunewright.errors import ModelError
 from tunewright.recipe.schema import Kind
 from tunewright.train.phases import deepest
 
-ANSWERS_WITHIN, ANSWERS_WITHIN_BF16 = 1e-4, 5e-2
+ANSWERS_WITHIN, ANSWERS_WITHIN_BF16 = 1e-4, 0.15
 
 
 @dataclass(frozen=True)

@@ -187,3 +187,9 @@ def test_every_shipped_recipe_loads() -> None:
     assert len(found) == 3
     for path in found:
         assert load_recipe(path).data.train == "tickets.csv"
+
+
+def test_a_flag_has_no_comments() -> None:
+    recipe = build_recipe({}, ["evaluate.pattern=#### -?[0-9]", "name=a #b", "train.epochs=3"])
+    assert (recipe.evaluate.pattern, recipe.name) == ("#### -?[0-9]", "a #b")
+    assert recipe.train.epochs == 3

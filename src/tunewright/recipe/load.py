@@ -89,14 +89,25 @@ def _lay_over(content: dict[str, Any], setting: str) -> None:
         if not isinstance(below, dict):
             below = place[parent] = {"train": below} if parent == "data" and below else {}
         place = below
-    try:
-        new = yaml.load(value, Loader=Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError:
-        new = value
+    new = _value_of(value)
     if place is content and last == "data" and isinstance(new, str):
         new = {"train": new}
     old = place.get(last)
     place[last] = {**old, **new} if isinstance(old, dict) and isinstance(new, dict) else new
+
+
+def _value_of(text: str) -> Any:
+    """What a flag says. In a file # begins a comment, in a flag nobody writes one.
+
+    >>> _value_of("3"), _value_of("#### 42")
+    (3, '#### 42')
+    """
+    if "#" in text and text.lstrip()[:1] not in ("[", "{", '"', "'"):
+        return text
+    try:
+        return yaml.load(text, Loader=Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError:
+        return text
 
 
 def _key_lines(node: yaml.Node, file: Path, above: Path_ = ()) -> Iterator[tuple[Path_, int]]:

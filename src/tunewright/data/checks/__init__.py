@@ -1,0 +1,1 @@
+"""What the data check looks for: a file for each kind of trouble."""

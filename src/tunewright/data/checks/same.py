@@ -1,0 +1,82 @@
+"""Rows that are there twice: in one part, in two parts, or with two labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from tunewright.data.checks.index import Index, also_in, num_rows, pairs_of_parts
+from tunewright.data.duplicates import Keys, together
+from tunewright.data.findings import Finding, Place, show
+
+
+def duplicates(index: Index) -> Iterator[Finding]:
+    """Rows of a part that are there before, and the same rows with different labels."""
+    again: list[Place] = []
+    against: list[Place] = []
+    for places in _same_rows(index, index.whole_keys()):
+        seen: set[str] = set()
+        for part, i in places:
+            if part in seen:
+                again.append((index.parts[part], i))
+            seen.add(part)
+        if len({(index.parts[part].labels or [""] * (i + 1))[i] for part, i in places}) > 1:
+            against += [(index.parts[part], i) for part, i in places]
+    if again:
+        yield Finding(
+            "duplicate",
+            "note",
+            f"{num_rows(len(again))} with a {index.noun} that is there before; the split keeps them "
+            "together",
+            "remove them if they are not meant to count twice",
+            len(again),
+            show(again),
+        )
+    if against:
+        yield Finding(
+            "contradictory-label",
+            "warning",
+            f"{num_rows(len(against))} with the same {index.noun} and different labels",
+            f"decide on one label for each {index.noun}",
+            len(against),
+            show(against),
+        )
+
+
+def leaks(index: Index) -> Iterator[Finding]:
+    """Rows of one part that are in another too."""
+    for part, other in pairs_of_parts(index.parts):
+        rows = index.parts[part]
+        shared = also_in(index, part, other)
+        if not shared:
+            continue
+        most = len(shared) > 0.5 * len(rows)
+        end = (
+            "that is most of them, so the parts are not different data"
+            if most
+            else f"left out of {part}, so that the {other} score can be believed"
+        )
+        yield Finding(
+            "leak",
+            "error" if most else "warning",
+            f"{num_rows(len(shared))} of {part} ({rows.source}) with a {'prompt' if index.of_form else index.noun} that is also in "
+            f"{other}; {end}",
+            f"remove from {part} what is in {other}",
+            len(shared),
+            show((rows, i) for i in shared),
+        )
+
+
+def _same_rows(index: Index, of_all: Mapping[str, Keys]) -> list[list[tuple[str, int]]]:
+    """(part, row) of the rows of each text that is there twice or more, as they come."""
+    ends = np.cumsum([len(keys) for keys in of_all.values()])
+    names = list(of_all)
+
+    def place(row: int) -> tuple[str, int]:
+        part = int(np.searchsorted(ends, row, side="right"))
+        return names[part], row - int(ends[part - 1] if part else 0)
+
+    rows = sorted(rows for rows in together(np.concatenate(list(of_all.values()))) if len(rows) > 1)
+    places = ([place(row) for row in same] for same in rows)
+    return [same for same in places if same[0][1] not in index.empty[same[0][0]]]

@@ -103,6 +103,13 @@ def test_what_a_template_says_of_a_row_is_told(
     assert "data.chat_template" in refused.value.fix
 
 
+def test_a_template_that_prints_todays_date_prints_one_date_in_training() -> None:
+    dated = template(
+        "{{ strftime_now('%d %b %Y') }} " + EACH + "{{ message['content'] }}{% endfor %}"
+    )
+    assert dated.text([HELLO]) == "26 Jul 2024 " + HELLO["content"]
+
+
 def test_a_template_sees_no_weight_and_no_empty_key() -> None:
     row = conversation([HELLO, {**HELP, "weight": 0, "name": None}])
     prints_all = template(EACH + "{{ message | tojson }}{% endfor %}")

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,12 @@ def test_what_was_sealed_comes_back(run: Path) -> None:
     assert list(rows.texts) == list(sealed.texts)
     assert (rows.labels, rows.ids, rows.times) == (sealed.labels, sealed.ids, sealed.times)
     assert rows.place(1) == "line 3 of x.csv"
+
+
+def test_sealed_conversations_come_back_as_such(tmp_path: Path) -> None:
+    rows = make(["first text", "second text"])
+    seal_part(tmp_path, replace(rows, reads="chat"))
+    assert open_seal(tmp_path, run_id="one", command="test").reads == "chat"
 
 
 def test_many_pairs_come_back_and_no_plain_copy_stays(tmp_path: Path) -> None:

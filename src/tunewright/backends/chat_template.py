@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from functools import cached_property, lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -26,6 +27,9 @@ PROBE: tuple[Message, ...] = (
     {"role": "assistant", "content": ANSWER},
     {"role": "user", "content": "b"},
 )
+PRINTED_DATE = date(2024, 7, 26)
+"""What a template that prints today's date prints in training: a run resumes to the same tokens."""
+TODAY = re.compile(r"""strftime_now\(\s*(?P<quote>["'])(?P<form>.*?)(?P=quote)\s*\)""")
 Span = tuple[int, int]
 
 
@@ -75,6 +79,7 @@ class ChatTemplate:
                 tools=tools,
                 tokenize=False,
                 add_generation_prompt=generation_prompt,
+                chat_template=self._template(tools),
             )
         except TemplateSyntaxError as error:
             raise ModelError(
@@ -87,9 +92,14 @@ class ChatTemplate:
             ) from None
         return made
 
+    def _template(self, tools: list[dict[str, Any]] | None) -> str:
+        """The template's text, where today's date is one date."""
+        template: str = self.tokenizer.get_chat_template(tools=tools)
+        return TODAY.sub(lambda call: repr(PRINTED_DATE.strftime(call["form"])), template)
+
     def marks(self, conversation: Conversation) -> list[Span]:
         """Where the template itself says that assistants' texts lie; none where it does not say."""
-        template = self.tokenizer.get_chat_template(tools=conversation.tools)
+        template = self._template(conversation.tools)
         if not GENERATION_MARK.search(template):
             return []
         tools: Any = conversation.tools

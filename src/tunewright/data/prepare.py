@@ -122,6 +122,7 @@ def same_columns(table: Table, columns: Columns) -> Columns:
     """
     names = columns.in_recipe
     if columns.form is not None:
+        names["tools"] = "auto"  # a part without any tool may lack the column
         return find_columns(
             table,
             text=names["text"],

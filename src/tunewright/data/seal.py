@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 from filelock import FileLock
@@ -22,6 +22,7 @@ from tunewright.data.pictures import content_hashes
 from tunewright.data.rows import CONTENT_DIGITS, Rows, Texts, content_digits, in_chunks
 from tunewright.durable import append_line, disk_errors, make_folder, replacing, write_json
 from tunewright.errors import ChangedError, SealError
+from tunewright.recipe.schema import Reads
 
 MAGIC = b"TUNEWRIGHT-SEAL-2\n"
 SEAL, SEALED, LEDGER = "seal.json", "sealed.arrow", "looks.jsonl"
@@ -232,7 +233,7 @@ def _from_table(table: pa.Table) -> Rows:
         unit=metadata[b"unit"].decode(),
         groups=held("group"),
         times=None if times is None else [json.loads(time) for time in times],
-        reads="image" if metadata.get(b"reads") == b"image" else "text",
+        reads=cast(Reads, metadata.get(b"reads", b"text").decode()),
     )
 
 

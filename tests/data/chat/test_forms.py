@@ -214,3 +214,15 @@ def test_the_wrong_task_for_the_columns_is_refused(tmp_path: Path) -> None:
     path = file_of(tmp_path, CHAT)
     with pytest.raises(DataError, match="no column holds what preference needs"):
         read(path, "preference")
+
+
+@pytest.mark.parametrize("without", ["train", "validation"])
+def test_tools_of_one_part_alone_are_read(tmp_path: Path, without: str) -> None:
+    tools = [{"type": "function", "function": {"name": "weather"}}]
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    for part in ("train", "validation"):
+        row = {"messages": turns} | ({} if part == without else {"tools": tools})
+        (tmp_path / f"{part}.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    rows, _ = rows_of_parts(read_data(str(tmp_path)), Data())
+    found = {part: "tools" in json.loads(some.texts[0]) for part, some in rows.items()}
+    assert found == {"train": without != "train", "validation": without != "validation"}

@@ -119,7 +119,7 @@ def _asked_for(task: str, asked: Mapping[str, str], free: set[str], table: Table
             fix=f"pass --data.columns.{wanted} NAME (found: {', '.join(table.columns)})",
         )
     plain = {name.strip().lower(): name for name in table.columns}
-    if "messages" in columns and "tools" in free and "tools" in plain:
+    if "completion" not in columns and "tools" in free and "tools" in plain:
         columns["tools"] = plain["tools"]
     return Form(found, columns, "named in the recipe", _beside(columns, plain, table))
 

@@ -37,6 +37,7 @@ FLOORS = (
         "exporting",
         "inference",
         "checking",
+        "comparing",
         "diagnosis",
         "inventory",
         "warm_start",

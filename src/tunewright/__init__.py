@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tunewright.checking import check as check
+    from tunewright.comparing import compare as compare
     from tunewright.diagnosis import doctor as doctor
     from tunewright.errors import TunewrightError as TunewrightError
     from tunewright.finished import FinishedRun as FinishedRun
@@ -29,6 +30,7 @@ _HOMES = {
     "TunewrightError": ("tunewright.errors", "TunewrightError"),
     "chat": ("tunewright.writing", "chat"),
     "check": ("tunewright.checking", "check"),
+    "compare": ("tunewright.comparing", "compare"),
     "doctor": ("tunewright.diagnosis", "doctor"),
     "evaluate": ("tunewright.judging", "evaluate"),
     "models": ("tunewright.inventory", "models"),

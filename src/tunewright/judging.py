@@ -79,14 +79,7 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
     folder, recipe = done_run(run)
     with lock_run(folder):
         prepared = prepared_as_then(folder, recipe)
-    rows = prepared.validation
-    if data is not None:
-        table = read_table(data)
-        rows = build_rows(table, same_columns(table, prepared.columns))
-        rows.refuse_flaws()
-        _refuse_known_rows(folder, rows, str(data))
-    if not len(rows):
-        raise DataError(f"{data} has no rows", fix="give a file with rows")
+    rows = prepared.validation if data is None else given_rows(folder, prepared, data)
     judged, shown = _judge(
         folder,
         rows,
@@ -109,6 +102,22 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
     }
 
 
+def given_rows(folder: Path, prepared: Prepared, data: str | Path) -> Rows:
+    """The rows of a labelled file, read as the run read its own.
+
+    Raises:
+        SealError: a row is in the run's sealed test part. DataError: it was trained on one, or
+            there are none.
+    """
+    table = read_table(data)
+    rows = build_rows(table, same_columns(table, prepared.columns))
+    rows.refuse_flaws()
+    _refuse_known_rows(folder, rows, str(data))
+    if not len(rows):
+        raise DataError(f"{data} has no rows", fix="give a file with rows")
+    return rows
+
+
 def _judge(
     folder: Path,
     rows: Rows,
@@ -119,7 +128,7 @@ def _judge(
     times: int,
 ) -> tuple[Judgement, dict[str, Any]]:
     numbers, texts = targets(rows, labels, TASKS[recipe.task]), joined_texts(rows)
-    answers = _predictor(folder, recipe).answers(rows.texts, rows.pairs)
+    answers = opened_model(folder, recipe).answers(rows.texts, rows.pairs)
     judged = judge(
         part,
         answers,
@@ -135,7 +144,8 @@ def _judge(
     return judged, dict(details(answers, numbers, texts, labels, places, rows.reads))
 
 
-def _predictor(folder: Path, recipe: Recipe) -> Any:
+def opened_model(folder: Path, recipe: Recipe) -> Any:
+    """What answers rows as the run's model does."""
     if TASKS[recipe.task] in UNLABELLED:
         return open_language(folder / "model", _base(recipe), recipe)
     return open_predictor(folder / "model")

@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "Answer for a file, a pipe or one text.",
     "chat": "Talk to a language model and to its base, side by side.",
     "evaluate": "Scores with intervals and error analysis.",
+    "compare": "Hold runs against each other, row by row.",
     "test": "Open the seal: final scores and final verdict.",
     "export": "Take a model away as a Keras, SavedModel, TensorFlow Lite or GGUF file.",
     "runs": "What there is: list, show, remove.",

@@ -42,23 +42,28 @@ def write_report(path: Path, facts: dict[str, Any]) -> None:
 
 def render(facts: dict[str, Any]) -> str:
     """The page as text."""
+    from markupsafe import Markup
+
+    drawn = {name: Markup(svg) for name, svg in _drawings(facts).items()}  # noqa: S704
+    return page("report.html.jinja", facts=_Facts(facts), drawn=drawn, **_derived(facts))
+
+
+def page(template: str, **values: Any) -> str:
+    """A page of this folder's templates, in the house's style."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    page = Environment(
+    pages = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page.filters.update(clip=clip, percent=percent, count=count, seconds=seconds, decimal=decimal)
-    page.globals.update(number=number, bounds=bounds, word=word, in_percent=in_percent)
-    drawn = {name: Markup(svg) for name, svg in _drawings(facts).items()}  # noqa: S704
+    pages.filters.update(clip=clip, percent=percent, count=count, seconds=seconds, decimal=decimal)
+    pages.globals.update(number=number, bounds=bounds, word=word, in_percent=in_percent)
     css = Markup((FOLDER / "report.css").read_text(encoding="utf-8"))  # noqa: S704
-    text = page.get_template("report.html.jinja").render(
-        facts=_Facts(facts), drawn=drawn, css=css, **_derived(facts)
-    )
+    text = pages.get_template(template).render(css=css, **values)
     return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

@@ -57,7 +57,7 @@ def verdict(
         difference = paired_difference(metric, ours, baselines[best], labels, **drawn)
         if metric == "accuracy":
             p_value = mcnemar(ours, baselines[best], labels)
-            difference = _agree(difference, p_value, alpha)
+            difference = agree(difference, p_value, alpha)
     head = f"Look {looks} at this sealed test; {100 * (1 - alpha):.4g} % intervals: "
     return {
         "better_than_baseline": difference is not None and difference["low"] > 0,
@@ -89,7 +89,7 @@ def mcnemar(ours: Floats, theirs: Floats, labels: Ints) -> float:
     return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
-def _agree(difference: Interval, p_value: float, alpha: float) -> Interval:
+def agree(difference: Interval, p_value: float, alpha: float) -> Interval:
     """Stretch the interval to zero when the exact test sees no difference.
 
     On a handful of rows a bootstrap interval is too narrow; the exact test is not.

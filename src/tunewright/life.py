@@ -249,6 +249,8 @@ def train(
     )
     try:
         progress = loop.run(Progress() if saved is None else Progress.from_json(saved))
+        if recipe.evaluate.calibrate and (temperature := backend.calibrate()) is not None:
+            events.emit("calibrated", temperature=temperature)
     except FailedRunError as error:
         report_failure(folder, recipe, error)
         raise

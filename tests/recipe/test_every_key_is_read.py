@@ -157,6 +157,7 @@ PROOFS: dict[str, Proof] = {
     "train.cache": Proof("off", beside={"train.phases": phase(), "train.strategy": None}),
     "evaluate.metric": Proof("log_loss", "evaluate"),
     "evaluate.resamples": Proof(101, "evaluate"),
+    "evaluate.calibrate": Proof(False, "evaluate"),
     "evaluate.answers": Proof(2, "evaluate", WRITING),
     "evaluate.most_tokens": Proof(2, "evaluate", WRITING),
     "evaluate.pattern": Proof("here", "evaluate", WRITING),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tunewright.backends.calibration import temperature
 from tunewright.backends.inputs import sorted_batches
 from tunewright.recipe.schema import Kind
 
@@ -23,8 +24,9 @@ class Answers:
     """What scores mean.
 
     Args:
-        centre, spread: numbers are learned less their mean, over their spread; in the folder that
-            is written the last layer has both in its weights.
+        centre, spread: numbers are learned less their mean, over their spread; of classes the
+            spread is one over the temperature. In the folder that is written the last layer has
+            both in its weights.
     """
 
     kind: Kind
@@ -35,15 +37,19 @@ class Answers:
         """float64 (rows, outputs): shares that sum to one, shares, or numbers."""
         from scipy.special import expit, softmax
 
-        scores = scores.astype(np.float64)
+        scores = self.in_units(scores.astype(np.float64))
         if self.kind == "number":
-            return self.in_units(scores)
+            return scores
         shares: np.ndarray = softmax(scores, axis=-1) if self.kind == "one" else expit(scores)
         return shares
 
     def in_units(self, scores: np.ndarray) -> np.ndarray:
         """Scores as the written folder gives them."""
         return scores if self.as_learned else scores * self.spread + self.centre
+
+    def calibrated(self, shares: np.ndarray, targets: np.ndarray) -> Answers:
+        """With the temperature that fits these answers to these rows, see `temperature`."""
+        return replace(self, spread=self.spread / temperature(shares, targets, self.kind))
 
     @property
     def as_learned(self) -> bool:

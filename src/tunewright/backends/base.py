@@ -87,6 +87,9 @@ class Backend(Protocol):
     def state_bytes(self) -> int:
         """What `save_state` writes at most."""
 
+    def calibrate(self) -> float | None:
+        """Fit the temperature of the answers on validation, and give it; None where there is none."""
+
     def save_state(self, folder: Path) -> None:
         """Write all that resuming needs as safetensors files into an empty folder."""
 

@@ -105,6 +105,12 @@ class Progress:
         shown = ("max_length", "batch_size", "learning_rate", "epochs", "precision")
         self._line("", ", ".join(f"{key} {chosen[f'train.{key}']}" for key in shown))
 
+    def _on_calibrated(self, event: dict[str, Any]) -> None:
+        if event["temperature"] != 1:
+            self._line(
+                "train", f"scores are divided by a temperature of {event['temperature']:.2f}"
+            )
+
     def _on_writing(self, event: dict[str, Any]) -> None:
         self._line("evaluate", f"base and tuned model answer {event['rows']} validation rows")
 

@@ -325,6 +325,11 @@ class Evaluate(Section):
     resamples: Annotated[int, Field(ge=100, le=100_000)] = Field(
         1000, description="bootstrap resamples behind each 95 % interval"
     )
+    calibrate: bool = Field(
+        True,
+        description="fit the temperature of a classifier's scores on validation; labels stay as "
+        "they are",
+    )
     answers: Annotated[int, Field(ge=0)] | Auto = Field(
         "auto",
         description="validation rows that a language model answers, before and after training",

@@ -27,6 +27,7 @@ from tunewright.errors import ModelError
 
 STEM = re.compile(r"([a-z]+)(?:_(?:pad|dw|pw))?_?(\d+)([a-z]?)(?:_block_?(\d+))?")
 WEIGHTS = "model.safetensors"
+LAST = "scores"  # the layer's name
 ANSWERS_WITHIN = 1e-4
 
 
@@ -55,7 +56,7 @@ def build(
         state = fw.keras.layers.Identity(name="features")(spine.output)  # apart from the border
         last = fw.keras.layers.Dense(
             num_labels,
-            name="scores",
+            name=LAST,
             dtype="float32",
             kernel_initializer=fw.keras.initializers.GlorotUniform(seed=seed),
         )
@@ -87,16 +88,27 @@ def save(
     own = {"weights": WEIGHTS, "reads_blue_first": False, "names": None}
     named = {"id2label": dict(enumerate(labels)), "problem_type": PROBLEMS[answers.kind]}
     write_json(folder / "config.json", {**config, **own, **named})
-    write_arrays(folder / WEIGHTS, {port.key: np.asarray(port.variable) for port in ports})
+    write_arrays(folder / WEIGHTS, _in_units(ports, answers))
     reader.save(folder)
     again = build(fw, folder, len(labels), dropout=None, seed=0)
     found = np.asarray(again.model(arguments(again.model, batch)))
+    scores = answers.in_units(scores)
     apart = float(np.abs(found - scores).max())
     if not apart <= ANSWERS_WITHIN * max(1.0, float(np.abs(scores).max())):
         raise ModelError(
             f"the saved model answers otherwise: scores differ by {apart:.2g}",
             fix="use train.precision fp32",
         )
+
+
+def _in_units(ports: tuple[Port, ...], answers: Answers) -> dict[str, np.ndarray]:
+    """The weights; those of the last layer give scores in the units of the labels."""
+    arrays = {port.key: np.asarray(port.variable) for port in ports}
+    for key in (key for key in arrays if key.startswith(f"{LAST}/")):
+        arrays[key] = (arrays[key] * answers.spread).astype(arrays[key].dtype)
+        if key.endswith("/bias"):
+            arrays[key] += np.asarray(answers.centre, arrays[key].dtype)
+    return arrays
 
 
 def _backbone(fw: Frameworks, config: Mapping[str, Any]) -> Any:

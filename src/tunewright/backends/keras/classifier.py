@@ -99,6 +99,14 @@ class KerasClassifier(KerasTraining):
             budget=EVAL_TOKENS,
         )
 
+    def calibrate(self) -> float | None:
+        """See `Backend`."""
+        if self.settings.kind == "number":
+            return None
+        shares = self.answers("validation")
+        self.answer = self.answer.calibrated(shares, self.parts["validation"].targets)
+        return 1 / self.answer.spread
+
     def save_model(self, folder: Path) -> None:
         """See `Backend`. A Transformers folder."""
         batch, scores = self.first_answers()

@@ -147,6 +147,10 @@ class KerasTraining(ABC):
         """See `Backend`."""
         self._put(self.best)
 
+    def calibrate(self) -> float | None:
+        """See `Backend`."""
+        return None
+
     def state_bytes(self) -> int:
         """See `Backend`. Weights, best weights and two moments."""
         return 16 * sum(int(np.prod(each.shape)) for each in self.may_learn.values())

@@ -100,6 +100,14 @@ class TorchClassifier(TorchTraining):
                 budget=self.eval_tokens,
             )
 
+    def calibrate(self) -> float | None:
+        """See `Backend`."""
+        if self.settings.kind == "number":
+            return None
+        shares = self.answers("validation")
+        self.answer = self.answer.calibrated(shares, self.parts["validation"].targets)
+        return 1 / self.answer.spread
+
     def save_model(self, folder: Path) -> None:
         """See `Backend`."""
         last = head.last_linear(self.model, self.settings.num_labels)

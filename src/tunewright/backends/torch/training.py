@@ -202,6 +202,10 @@ class TorchTraining(ABC):
         """See `Backend`."""
         state.put_weights(self.model, self.best)
 
+    def calibrate(self) -> float | None:
+        """See `Backend`."""
+        return None
+
     def state_bytes(self) -> int:
         """See `Backend`. Weights, best weights and two moments."""
         learn = (p for name, p in self.model.named_parameters() if name not in self.fixed)

@@ -18,8 +18,8 @@ demo: $(STAMP) ## fine-tune on real product reviews, with the final test, into .
 	@data="$$($(BIN)/tunewright example reviews)" && \
 	$(BIN)/tunewright run "$$data" --group review --name reviews --test
 
-test: $(STAMP) ## the fast tests, on one thread and without a network
-	$(QUIET_CORES) $(OFFLINE) $(BIN)/python -m pytest -m "not slow"
+test: $(STAMP) ## the fast tests, in two processes and without a network
+	$(QUIET_CORES) $(OFFLINE) $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 check: $(STAMP) ## lint, format, types, import direction
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,8 +145,14 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     return hook
 
 
+def told(page: Path) -> Any:
+    """A page as a parameter; one whose blocks take minutes is slow."""
+    marks = [pytest.mark.slow] if page.name == "language.md" else []
+    return pytest.param(page, marks=marks, id=page.name)
+
+
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if any(b.page == page for b in OFFLINE)], ids=lambda p: p.name
+    "page", [told(page) for page in PAGES if any(b.page == page for b in OFFLINE)]
 )
 def test_the_blocks_of_a_page_run_in_order(page: Path, stand_in: Path, folder: Path) -> None:
     shell = environment(PYTHONPATH=os.pathsep.join([str(stand_in), *sys.path[1:]]))

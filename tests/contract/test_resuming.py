@@ -114,11 +114,7 @@ SETUPS = {
     "Keras LoRA": Setup(lambda path: open_keras(path, adapt=LORA), STAGED, kept=True),
 }
 
-MARKS = {
-    "Keras": [NEEDS_KERAS],
-    "Keras LoRA": [NEEDS_KERAS, pytest.mark.slow],
-    "Keras language": [NEEDS_KERAS, pytest.mark.slow],
-}
+MARKS = {name: [NEEDS_KERAS, pytest.mark.slow] for name in SETUPS if name.startswith("Keras")}
 
 
 @pytest.fixture(

@@ -49,7 +49,7 @@ def test_a_whole_run_and_its_model(
     np.testing.assert_allclose(answers, plain, atol=1e-5)
 
 
-@pytest.mark.parametrize("saves", [1, 3])
+@pytest.mark.parametrize("saves", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_run_that_goes_on_ends_as_one_that_never_stopped(
     saves: int, tickets: Path, tiny_bert: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,7 @@ def in_keras(model: Path) -> KerasSession:
     return KerasSession(model, 1, "image")
 
 
+@pytest.mark.slow
 def test_what_is_trained_is_saved_and_answers_the_same(folder: Path, tmp_path: Path) -> None:
     backend = open_pictures(folder, tmp_path / "rows", session=in_keras)
     fw = backend.made.fw

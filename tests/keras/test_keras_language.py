@@ -48,7 +48,10 @@ def steps(backend: Any, count: int = 12) -> list[float]:
     ]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [name if name == "llama" else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES],
+)
 def test_answers_and_steps_are_those_of_torch_and_the_folder_says_the_same(
     family: str, tmp_path: Path
 ) -> None:
@@ -82,6 +85,7 @@ def test_without_adapters_every_weight_learns_as_on_torch(tmp_path: Path) -> Non
     np.testing.assert_allclose(steps(keras_side, 6), steps(torch_side, 6), rtol=5e-3)
 
 
+@pytest.mark.slow
 def test_accumulating_changes_nothing(tmp_path: Path) -> None:
     folder = write_chat_model(tmp_path / "base")
     whole, parts = open_keras(folder, adapt=LORA), open_keras(folder, adapt=LORA)
@@ -111,6 +115,7 @@ def test_preferences_are_refused(cli: Cli, tmp_path: Path) -> None:
     assert "the task is preference, which backend keras does not have" in said.err
 
 
+@pytest.mark.slow
 def test_a_model_trained_in_bf16_is_saved(tmp_path: Path) -> None:
     folder = write_chat_model(tmp_path / "base")
     side = open_keras(folder, adapt=LORA, precision="bf16")

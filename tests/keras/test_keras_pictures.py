@@ -39,7 +39,10 @@ def take_steps(backend: Any, blocks: int, steps: int = 12) -> list[tuple[float, 
     return [(float(loss), float(norm)) for loss, norm in found]
 
 
-@pytest.mark.parametrize("name", APART)
+@pytest.mark.parametrize(
+    "name",
+    [name if name == "vit" else pytest.param(name, marks=pytest.mark.slow) for name in APART],
+)
 def test_answers_and_steps_are_those_of_torch(name: str, tmp_path: Path) -> None:
     model = write_picture_model(tmp_path / "model", name)
     keras, torch = (open_it(model, tmp_path / "rows") for open_it in (in_keras, open_pictures))

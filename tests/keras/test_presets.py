@@ -108,6 +108,7 @@ def test_pictures_are_cut_and_scaled_as_in_keras_hub(crop: bool, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.slow
 def test_runs_start_from_a_preset_which_is_made_once(bert: Path, tmp_path: Path) -> None:
     data = write_csv(tmp_path / "tickets.csv", text_rows(60))
     train = {"epochs": 1, "threads": 1, "precision": "fp32"}

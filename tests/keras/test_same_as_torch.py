@@ -27,6 +27,7 @@ FAMILIES = (
     *("bert", "distilbert", "roberta", "xlm-roberta", "albert"),
     *("gpt2", "llama", "qwen2", "qwen3"),
 )
+SLOW = pytest.mark.slow  # a graph takes seconds to compile
 STEPS = 20
 
 
@@ -54,7 +55,13 @@ def take_steps(backend: Any, blocks: int) -> list[tuple[float, float]]:
     return [(float(loss), float(norm)) for loss, norm in found]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("bert", "gpt2", "llama") else pytest.param(name, marks=SLOW)
+        for name in FAMILIES
+    ],
+)
 def test_answers_and_steps_are_those_of_torch(name: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "model", name)
     keras, torch = in_keras(folder), open_backend(folder, 24)
@@ -83,9 +90,9 @@ BALANCED = {"class_weights": "balanced", "label_smoothing": 0.1}
     [
         ("bert", "text-classification", BALANCED),
         ("bert", "text-multi-label", {}),
-        ("distilbert", "text-multi-label", BALANCED),
-        ("distilbert", "text-regression", {}),
-        ("llama", "text-regression", {}),  # whose head has no bias
+        pytest.param("distilbert", "text-multi-label", BALANCED, marks=SLOW),
+        pytest.param("distilbert", "text-regression", {}, marks=SLOW),
+        pytest.param("llama", "text-regression", {}, marks=SLOW),  # whose head has no bias
     ],
 )
 def test_every_task_gives_the_answers_and_steps_of_torch(
@@ -114,7 +121,9 @@ def test_pairs_of_texts_give_the_answers_and_steps_of_torch(name: str, tmp_path:
     np.testing.assert_allclose(take_steps(keras, 2), take_steps(torch, 2), rtol=2e-3)
 
 
-@pytest.mark.parametrize("name", ["bert", "distilbert", "llama"])
+@pytest.mark.parametrize(
+    "name", ["bert", pytest.param("distilbert", marks=SLOW), pytest.param("llama", marks=SLOW)]
+)
 @pytest.mark.parametrize("blocks", [0, 1])
 def test_with_frozen_blocks_the_steps_are_those_of_torch(
     name: str, blocks: int, tmp_path: Path

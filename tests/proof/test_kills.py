@@ -60,8 +60,6 @@ def trial(
     ("name", "settings", "count"),
     [
         ("staged", STAGED, 5),
-        ("LoRA", LORA, 3),
-        pytest.param("Keras", KERAS, 2, marks=NEEDS_KERAS),
         pytest.param("staged", STAGED, 200, marks=pytest.mark.slow),
         pytest.param("LoRA", LORA, 50, marks=pytest.mark.slow),
         pytest.param("Keras", KERAS, 50, marks=[pytest.mark.slow, NEEDS_KERAS]),

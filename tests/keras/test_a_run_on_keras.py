@@ -78,6 +78,7 @@ def test_a_run_that_goes_on_ends_as_one_that_never_stopped(
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
+        (["adapt.method=rslora"], "adapt.method is rslora, which backend keras does not have"),
         (["adapt.method=dora"], "adapt.method is dora, which backend keras does not have"),
         (["backend=jax"], "backend"),
     ],

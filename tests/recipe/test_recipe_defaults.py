@@ -187,6 +187,12 @@ def test_adapters_get_a_rank_and_twice_that_as_alpha() -> None:
     assert asked["layers"] == ("top-3", "asked for")
 
 
+def test_rslora_is_at_the_usual_rank_as_strong_as_lora() -> None:
+    chosen = adapters(adapt={"method": "rslora"})
+    assert chosen["alpha"][0] / chosen["rank"][0] ** 0.5 == 32 / 16
+    assert adapters(adapt={"method": "rslora", "rank": 64})["alpha"] == chosen["alpha"]
+
+
 def test_adapters_go_as_deep_as_the_phases() -> None:
     phases = [{"blocks": 1}, {"blocks": 3}]
     assert adapters(train={"phases": phases})["layers"] == ("top-3", "as deep as train.phases go")

@@ -8,6 +8,7 @@ import numpy as np
 
 from tunewright.errors import RecipeError
 from tunewright.recipe.schema import (
+    ADAPTED,
     ADAPTER_KEYS,
     METRICS,
     UNLABELLED,
@@ -23,6 +24,7 @@ Choice = tuple[str, object, str]  # key, value, reason
 BASE_WIDTH, BASE_RATE = 384, 1.5e-4
 LAYER_DECAY = 0.9
 ADAPTER_RANK, ALPHA_PER_RANK = 16, 2
+RSLORA_ALPHA = 8  # at the rank of 16 as strong as the others
 ADAPTER_RATE = 10.0  # times the rate of whole layers
 PATIENCE = 3
 SHORT_ENOUGH = 128
@@ -70,7 +72,7 @@ def with_method(recipe: Recipe, kind: Kind) -> tuple[Recipe, tuple[Choice, ...]]
             strategy = ("full", "there is no new head to begin with")
         if method[0] == "head":
             strategy = ("head", "adapt.method is head")
-    if method[0] in ("lora", "dora") and strategy[0] == "head" and not unlabelled:
+    if method[0] in ADAPTED and strategy[0] == "head" and not unlabelled:
         raise RecipeError(
             f"{method[1]}, which is for adapters, but train asks for the head alone",
             fix="take it out, or train blocks too",
@@ -114,7 +116,7 @@ def choose_adapters(adapt: Adapt, train: Train, facts: Facts) -> tuple[Choice, .
     rank = most if adapt.rank == "auto" else adapt.rank
     auto: tuple[Choice, ...] = (
         ("rank", most, "enough for one task; a higher rank costs more and rarely gains"),
-        ("alpha", ALPHA_PER_RANK * (rank or 0), f"{ALPHA_PER_RANK} times the rank"),
+        ("alpha", *_choose_alpha(adapt, rank or 0)),
         ("adapter_dropout", 0.0, "so few weights seldom learn rows by heart"),
     )
     return (
@@ -126,6 +128,12 @@ def choose_adapters(adapt: Adapt, train: Train, facts: Facts) -> tuple[Choice, .
             for key, value, why in auto
         ),
     )
+
+
+def _choose_alpha(adapt: Adapt, rank: int) -> tuple[int, str]:
+    if adapt.method == "rslora":
+        return RSLORA_ALPHA, f"over √rank: at rank {ADAPTER_RANK} as strong as with lora"
+    return ALPHA_PER_RANK * rank, f"{ALPHA_PER_RANK} times the rank"
 
 
 def _choose_layers(adapt: Adapt, train: Train) -> Choice:

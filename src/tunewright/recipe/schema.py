@@ -64,6 +64,7 @@ Metric = Literal[
     "reward_margin",
 ]
 TOP = r"^top-[1-9][0-9]*$"
+ADAPTED = ("lora", "rslora", "dora")
 ADAPTER_KEYS = ("rank", "alpha", "adapter_dropout")
 Blocks = Annotated[int, Field(ge=0)] | Literal["all"]
 
@@ -162,10 +163,10 @@ class Data(Section):
 class Adapt(Section):
     """What becomes of the architecture."""
 
-    method: Literal["full", "head", "lora", "dora"] | Auto = Field(
+    method: Literal["full", "head", "lora", "rslora", "dora"] | Auto = Field(
         "auto",
-        description="full: any layer may be trained; head: only the new head; lora, dora: "
-        "adapters in the blocks, and the head",
+        description="full: any layer may be trained; head: only the new head; lora, rslora, "
+        "dora: adapters in the blocks, and the head",
     )
     layers: Literal["all"] | Annotated[str, Field(pattern=TOP)] | Auto | None = Field(
         "auto",
@@ -176,7 +177,8 @@ class Adapt(Section):
         "auto", description="of the adapters; null for none, without adapters"
     )
     alpha: Count | Auto | None = Field(
-        "auto", description="what adapters add is multiplied by alpha / rank"
+        "auto",
+        description="what adapters add is multiplied by alpha / rank; with rslora by alpha / √rank",
     )
     adapter_dropout: Annotated[float, Field(ge=0, lt=1)] | Auto | None = Field(
         "auto", description="share of the values that enter an adapter to drop in training"
@@ -190,7 +192,7 @@ class Adapt(Section):
     @property
     def has_adapters(self) -> bool:
         """Whether the blocks get adapters."""
-        return self.method in ("lora", "dora")
+        return self.method in ADAPTED
 
     @field_validator("layers", mode="before")
     @classmethod

@@ -78,9 +78,9 @@ class KerasSession(Session):
             recipe: resolved.
             parts: "train" and "validation" to (rows, label numbers).
         """
-        if recipe.adapt.method == "dora":
+        if recipe.adapt.method in ("dora", "rslora"):
             raise RecipeError(
-                "adapt.method is dora, which backend keras does not have",
+                f"adapt.method is {recipe.adapt.method}, which backend keras does not have",
                 fix="write adapt.method: lora, or backend: torch",
             )
         if recipe.adapt.has_adapters and self.reads == "image":

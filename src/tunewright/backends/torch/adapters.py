@@ -1,7 +1,7 @@
-"""LoRA and DoRA adapters, by the PEFT library, inside a model that keeps its class.
+"""LoRA, rsLoRA and DoRA adapters, by the PEFT library, inside a model that keeps its class.
 
 Every linear layer of the top blocks gets an adapter beside it. The adapters and the head learn,
-nothing else does. Hu et al. 2021 (LoRA); Liu et al. 2024 (DoRA).
+nothing else does. Hu et al. 2021 (LoRA); Kalajdzievski 2023 (rsLoRA); Liu et al. 2024 (DoRA).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tunewright.backends.torch.blocks import Layout
 from tunewright.backends.torch.state import write_tensors
 from tunewright.errors import ModelError
 
+KINDS = {"lora": "LoRA", "rslora": "rsLoRA", "dora": "DoRA"}
 NAME = "default"  # PEFT's word for an only adapter
 KEY_PREFIX = "base_model.model."  # of every weight in PEFT's files
 
@@ -54,6 +55,7 @@ def put_adapters(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
+        use_rslora=settings.method == "rslora",
         use_dora=settings.method == "dora",
         target_modules=list(targets),
         fan_in_fan_out=all(isinstance(layer, Conv1D) for layer in targets.values()),
@@ -71,7 +73,7 @@ def news(model: nn.Module, layout: Layout, settings: AdapterSettings) -> str:
     names = {name for block in layout.in_block for name in block}
     count = sum(p.numel() for name, p in model.named_parameters() if name in names)
     blocks = sum(1 for block in layout.in_block if block)
-    kind = {"lora": "LoRA", "dora": "DoRA"}[settings.method]
+    kind = KINDS[settings.method]
     return (
         f"{kind} adapters of rank {settings.rank} in {blocks} of {layout.num_blocks} blocks "
         f"({count:,} weights); the other weights stay as they are"

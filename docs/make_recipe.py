@@ -64,7 +64,7 @@ def _value(choice: dict[str, Any]) -> str:
     if "enum" in choice:
         return " · ".join(f"`{value}`" for value in choice["enum"])
     if "items" in choice:
-        return "list of phases"
+        return "list of phases" if "$ref" in choice["items"] else "list of texts"
     if "pattern" in choice:
         return "`top-N`"
     words = {"string": "text", "boolean": "true or false", "null": "`null`"}

@@ -95,4 +95,6 @@ def open_language(
         table = read_table(write_lines(folder / f"{part}.jsonl", some))
         found = build_rows(table, find_columns(table))
         parts[part] = (found, targets(found, (), TASKS[task]))
-    return session(folder, READS[task], recipe.data).open(recipe, (), parts)
+    given_tokens = [recipe.adapt.new_tokens] if recipe.adapt.new_tokens else []
+    opened = session(folder, READS[task], recipe.data, *given_tokens)
+    return opened.open(recipe, (), parts)

@@ -13,7 +13,13 @@ from tunewright.data.prepare import Prepared
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.recipe import defaults
 from tunewright.recipe.schema import READS, Recipe
-from tunewright.train.phases import PhasePlan, deepest, plan_phases, refuse_idle_adapters
+from tunewright.train.phases import (
+    PhasePlan,
+    deepest,
+    plan_phases,
+    refuse_idle_adapters,
+    refuse_idle_tokens,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class Adapted:
 def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     """Resolve every `auto`, then put a new head on the model."""
     defaults.refuse_unfit(recipe.train, prepared.kind)
+    defaults.refuse_new_tokens(recipe, prepared.kind)
     recipe, methods = defaults.with_method(recipe, prepared.kind)
     session = open_session(recipe, source.path, READS[prepared.columns.task])
     facts = defaults.Facts(
@@ -76,6 +83,8 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     phases = plan_phases(resolved.train, backend.num_blocks, most)
     if resolved.adapt.has_adapters:
         refuse_idle_adapters(phases, most)
+    if resolved.adapt.new_tokens:
+        refuse_idle_tokens(phases, backend.num_blocks)
     return Adapted(backend, resolved, choices, phases)
 
 

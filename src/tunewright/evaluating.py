@@ -87,15 +87,8 @@ def evaluate_validation(
     shown["written"] = written
     shown["tokens"] = []
     if prepared.columns.form is not None:
-        max_length = recipe.train.max_length
         first = range(min(SHOWN_ROWS, len(prepared.train)))
-        shown["tokens"] = token_rows(
-            source.path,
-            recipe.data,
-            prepared.train,
-            first,
-            longest=max_length if isinstance(max_length, int) else None,
-        )
+        shown["tokens"] = token_rows(source.path, recipe, prepared.train, first)
     write_json(folder / "data" / "report.json", shown | {"licence": source.licence})
     publish(folder, judged)
     events.emit("verdict", part="validation", **judged.verdict)

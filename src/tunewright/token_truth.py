@@ -14,7 +14,7 @@ from tunewright.data.rows import Rows
 from tunewright.errors import DataError
 from tunewright.history.request import read_request
 from tunewright.pretrained.catalog import resolve_model
-from tunewright.recipe.schema import Data, Recipe
+from tunewright.recipe.schema import Recipe
 
 ANSWERS = ("preferred", "other")  # of a row with two
 
@@ -47,25 +47,21 @@ def tokens(
             fix=f"give one from {rows.numbers.min()} to {rows.numbers.max()}",
         )
     path = resolve_model(recipe.model, revision=recipe.revision).path
-    return token_rows(path, recipe.data, rows, at, longest=_longest(recipe))
+    return token_rows(path, recipe, rows, at)
 
 
-def token_rows(
-    path: Path, data: Data, rows: Rows, at: Sequence[int], *, longest: int | None
-) -> list[dict[str, Any]]:
-    """See `tokens`: of some rows, by the tokenizer of a model folder.
-
-    Args:
-        longest: tokens at which a row is cut.
-    """
+def token_rows(path: Path, recipe: Recipe, rows: Rows, at: Sequence[int]) -> list[dict[str, Any]]:
+    """See `tokens`: of some rows, by the tokenizer of a model folder."""
+    data, longest = recipe.data, recipe.train.max_length
     reader = ChatReader(
         path,
         read_config(path),
         learn=data.learn,
         too_long=data.too_long,
         chat_template=data.chat_template,
+        new_tokens=recipe.adapt.new_tokens,
     )
-    limit = longest or reader.longest_input or 0
+    limit = (longest if isinstance(longest, int) else None) or reader.longest_input or 0
     found = []
     for row, marked in zip(at, reader.marked([rows.texts[i] for i in at]), strict=True):
         parts = (
@@ -87,8 +83,3 @@ def token_rows(
 def pieces_of(row: dict[str, Any]) -> list[Piece]:
     """The inverse of how `tokens` writes them."""
     return [Piece(**piece) for piece in row["pieces"]]
-
-
-def _longest(recipe: Recipe) -> int | None:
-    asked = recipe.train.max_length
-    return asked if isinstance(asked, int) else None

@@ -95,6 +95,13 @@ SETUPS = {
         plan=BY_LOSS,
         write=write_chat_model,
     ),
+    "language, new tokens": Setup(
+        lambda path: open_language(path, adapt=LORA | {"new_tokens": ["delivery"]}),
+        (phase(2, epochs=3),),
+        "llama",
+        plan=BY_LOSS,
+        write=write_chat_model,
+    ),
     "preference": Setup(
         lambda path: open_language(path, adapt=LORA, task="preference"),
         (phase(2, epochs=3),),

@@ -118,6 +118,7 @@ PROOFS: dict[str, Proof] = {
     "adapt.alpha": Proof(1, beside={"adapt.method": "lora"}),
     "adapt.adapter_dropout": Proof(0.5, beside={"adapt.method": "lora"}),
     "adapt.dropout": Proof(0.5),
+    "adapt.new_tokens": Proof(["delivery"], "train", CHAT),
     "train.strategy": Proof("head"),
     "train.phases": Proof(phase(), beside={"train.strategy": None}),
     "train.phases[].name": in_phase(name="two"),

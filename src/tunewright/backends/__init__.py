@@ -25,7 +25,7 @@ def open_session(recipe: Recipe, path: Path, reads: Reads) -> Any:
         return KerasSession(path, threads if isinstance(threads, int) else None, reads, recipe.data)
     from tunewright.backends.torch.session import TorchSession
 
-    return TorchSession(path, reads, recipe.data)
+    return TorchSession(path, reads, recipe.data, recipe.adapt.new_tokens)
 
 
 def open_predictor(folder: Path) -> Any:

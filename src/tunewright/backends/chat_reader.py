@@ -11,6 +11,7 @@ from tunewright.backends.chats import ChatTokens, joined
 from tunewright.backends.conversation import Preference, read_row
 from tunewright.backends.folder import load_tokenizer, longest_input
 from tunewright.backends.learned import Drawn, Learn, Marked, draw, mark_all
+from tunewright.backends.new_tokens import add_tokens
 from tunewright.backends.preferences import PairTokens, paired, refuse_other_prompt
 from tunewright.backends.row_counts import refuse_hopeless
 from tunewright.backends.tokens import give_padding
@@ -44,7 +45,9 @@ class ChatReader:
         learn: which tokens of a conversation are learned, as in `learned.draw`.
         too_long: what becomes of rows longer than the model is given, as in `too_long.cut`.
         chat_template: the path of a Jinja file, or 'plain'; None for the tokenizer's own.
+        new_tokens: which the tokenizer is given.
     Raises:
+        RecipeError: it has one of these already.
         ModelError: the folder has no tokenizer that can be read, or no chat template.
     """
 
@@ -56,8 +59,10 @@ class ChatReader:
         learn: Learn = "assistant",
         too_long: TooLong = "refuse",
         chat_template: str | None = None,
+        new_tokens: Sequence[str] = (),
     ) -> None:
         self.tokenizer = load_tokenizer(path)
+        self.new_tokens = add_tokens(self.tokenizer, new_tokens)
         give_padding(self.tokenizer)
         set_template(self.tokenizer, chat_template)
         self.template = ChatTemplate(self.tokenizer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tunewright.backends.chat_reader import ChatReader, RowError
 from tunewright.backends.chats import ChatTokens
 from tunewright.backends.folder import read_config
 from tunewright.backends.inputs import Inputs, Reader
+from tunewright.backends.new_tokens import refuse_unused
 from tunewright.backends.pictures import PictureReader
 from tunewright.backends.preferences import PairTokens
 from tunewright.backends.settings import Part, Room
@@ -34,13 +35,20 @@ class Session:
 
     Args:
         reads: what a row is. data: how conversations are read.
+        new_tokens: which the tokenizer of a language model is given.
     """
 
-    def __init__(self, path: Path, reads: Reads = "text", data: Data | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        reads: Reads = "text",
+        data: Data | None = None,
+        new_tokens: Sequence[str] = (),
+    ) -> None:
         self.path = path
         self.reads: Reads = reads
         self.config = config = read_config(path)
-        self.reader: Reader = reader_for(path, config, reads, data)
+        self.reader: Reader = reader_for(path, config, reads, data, new_tokens)
         self.width = int(getattr(config, "hidden_size", 0) or getattr(config, "d_model", 0) or 512)
         self._read: dict[int, Inputs] = {}
 
@@ -50,8 +58,14 @@ class Session:
         return self.reader.longest_input
 
     def lengths(self, rows: Rows) -> np.ndarray:
-        """int64 (rows): tokens per row, up to what the model can read."""
+        """int64 (rows): tokens per training row, up to what the model can read.
+
+        Raises:
+            RecipeError: a new token is in none of them.
+        """
         inputs = self._read_rows(rows, self.longest_input)
+        if isinstance(self.reader, ChatReader) and isinstance(inputs, ChatTokens | PairTokens):
+            refuse_unused(self.reader.new_tokens, inputs.ids)
         self._read[id(rows)] = inputs
         return inputs.lengths
 
@@ -90,7 +104,13 @@ class Session:
             raise DataError(f"{rows.place(error.row)}: {error.why}", fix=error.fix) from None
 
 
-def reader_for(path: Path, config: Any, reads: Reads, data: Data | None = None) -> Reader:
+def reader_for(
+    path: Path,
+    config: Any,
+    reads: Reads,
+    data: Data | None = None,
+    new_tokens: Sequence[str] = (),
+) -> Reader:
     """What turns rows into inputs for the model in a folder."""
     if reads in ("chat", "preference"):
         data = data or Data()
@@ -100,6 +120,7 @@ def reader_for(path: Path, config: Any, reads: Reads, data: Data | None = None) 
             learn=data.learn,
             too_long=data.too_long,
             chat_template=data.chat_template,
+            new_tokens=new_tokens,
         )
     return PictureReader(path) if reads == "image" else TextReader(path, config)
 

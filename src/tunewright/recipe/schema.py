@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tunewright.recipe.metric_names import Metric
+
 Auto = Literal["auto"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -37,32 +39,6 @@ READS: dict[str, Reads] = {
 }
 """What a row is: a text or a pair of texts, a picture, a conversation, or a prompt with two answers."""
 UNLABELLED: tuple[Kind, ...] = ("tokens", "preference")
-METRICS: dict[Kind, tuple[str, ...]] = {
-    "one": ("accuracy", "macro_f1", "mcc", "log_loss"),
-    "several": ("micro_f1", "macro_f1", "exact_match", "log_loss"),
-    "number": ("rmse", "mae", "r2", "pearson", "spearman"),
-    "tokens": ("loss", "token_accuracy", "perplexity"),
-    "preference": ("loss", "preference_accuracy", "reward_margin"),
-}
-"""Those that can decide."""
-Metric = Literal[
-    "accuracy",
-    "macro_f1",
-    "mcc",
-    "log_loss",
-    "micro_f1",
-    "exact_match",
-    "rmse",
-    "mae",
-    "r2",
-    "pearson",
-    "spearman",
-    "loss",
-    "token_accuracy",
-    "perplexity",
-    "preference_accuracy",
-    "reward_margin",
-]
 TOP = r"^top-[1-9][0-9]*$"
 ADAPTED = ("lora", "rslora", "dora")
 ADAPTER_KEYS = ("rank", "alpha", "adapter_dropout")
@@ -188,6 +164,21 @@ class Adapt(Section):
         description="a share for hidden layers; hidden: the model's own share, in hidden layers "
         "only; model: as its config says, in attention weights too",
     )
+    new_tokens: tuple[str, ...] = Field(
+        (),
+        description="texts that become tokens of a language model; each begins as the mean of the "
+        "pieces that it was, and learns",
+    )
+
+    @field_validator("new_tokens")
+    @classmethod
+    def _each_token_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for token in value:
+            if not token.strip() or token != token.strip():
+                raise ValueError(f"{token!r} begins or ends with a space, or is empty")
+            if value.count(token) > 1:
+                raise ValueError(f"{token} is there twice")
+        return value
 
     @property
     def has_adapters(self) -> bool:

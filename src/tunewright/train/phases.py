@@ -97,6 +97,16 @@ def refuse_idle_adapters(phases: Sequence[PhasePlan], adapted: int) -> None:
         )
 
 
+def refuse_idle_tokens(phases: Sequence[PhasePlan], num_blocks: int) -> None:
+    """Raise RecipeError when no phase trains what lies below all blocks: the vectors of tokens."""
+    reached = max(phase.blocks for phase in phases)
+    if reached < num_blocks:
+        raise RecipeError(
+            f"adapt.new_tokens lie below all {num_blocks} blocks, of which the top {reached} learn",
+            fix="write adapt.layers: all, or give a phase blocks: all",
+        )
+
+
 def _by_hand(phase: Phase, index: int, num_blocks: int, most: int, train: Train) -> PhasePlan:
     blocks = most if phase.blocks == "all" else phase.blocks
     if blocks > num_blocks:

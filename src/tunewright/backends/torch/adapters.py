@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,13 +29,20 @@ KEY_PREFIX = "base_model.model."  # of every weight in PEFT's files
 
 
 def put_adapters(
-    model: nn.Module, layout: Layout, top: int, settings: AdapterSettings, *, task: str = "SEQ_CLS"
+    model: nn.Module,
+    layout: Layout,
+    top: int,
+    settings: AdapterSettings,
+    *,
+    task: str = "SEQ_CLS",
+    tokens: Mapping[str, list[int]] | None = None,
 ) -> Layout:
     """Put adapters on the top blocks, in place; what they add is zero until they learn.
 
     Args:
         layout: of the model without adapters.
         top: number of blocks, counted from the head. task: in PEFT's words.
+        tokens: name of a layer to those of its rows, one for each token, that learn too.
     Returns:
         the same layout, with the adapters as all that may learn below the head.
     Raises:
@@ -58,6 +65,7 @@ def put_adapters(
         use_rslora=settings.method == "rslora",
         use_dora=settings.method == "dora",
         target_modules=list(targets),
+        trainable_token_indices=dict(tokens) if tokens else None,
         fan_in_fan_out=all(isinstance(layer, Conv1D) for layer in targets.values()),
     )
     with torch.random.fork_rng(devices=[]):
@@ -65,7 +73,9 @@ def put_adapters(
         inject_adapter_in_model(config, model, NAME)
     added = {name: p for name, p in model.named_parameters() if id(p) not in before}
     in_block = tuple(_names_within(block, added) for block in layout.blocks)
-    return replace(layout, embeddings=(), in_block=in_block)
+    inside = {name for block in in_block for name in block}
+    rows = tuple(name for name in added if name not in inside)
+    return replace(layout, embeddings=rows, in_block=in_block)
 
 
 def news(model: nn.Module, layout: Layout, settings: AdapterSettings) -> str:
@@ -87,16 +97,20 @@ def merged(model: nn.Module) -> Iterator[None]:
     The adapted layers themselves are not touched: merging and taking back would round.
     """
     from peft.tuners.lora import LoraLayer
+    from peft.utils.other import TrainableTokensWrapper
 
     places = [
         (parent, name, layer)
         for parent in model.modules()
         for name, layer in parent.named_children()
-        if isinstance(layer, LoraLayer)
+        if isinstance(layer, LoraLayer | TrainableTokensWrapper)
     ]
+    tables: dict[int, nn.Parameter] = {}
     try:
         for parent, name, layer in places:
-            setattr(parent, name, _merged_layer(layer))
+            is_table = isinstance(layer, TrainableTokensWrapper)
+            plain = _merged_table(layer, tables) if is_table else _merged_layer(layer)
+            setattr(parent, name, plain)
         yield
     finally:
         for parent, name, layer in places:
@@ -155,4 +169,20 @@ def _merged_layer(layer: Any) -> nn.Module:
     alone = copy.deepcopy(layer)
     alone.merge()
     plain: nn.Module = alone.get_base_layer()
+    return plain
+
+
+def _merged_table(layer: Any, tables: dict[int, nn.Parameter]) -> nn.Module:
+    """A table with its new rows. Layers that shared one share the merged one.
+
+    Args:
+        tables: id of a weight to the merged one, of layers that were asked for before.
+    """
+    base = layer.token_adapter.get_base_layer()
+    plain: nn.Module = copy.copy(base)
+    plain._parameters = dict(base._parameters)
+    if id(base.weight) not in tables:
+        merged = layer.token_adapter.get_merged_weights([NAME]).detach()
+        tables[id(base.weight)] = nn.Parameter(merged, requires_grad=False)
+    plain.weight = tables[id(base.weight)]
     return plain

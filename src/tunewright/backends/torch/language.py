@@ -15,6 +15,7 @@ from tunewright.backends.inputs import sorted_batches
 from tunewright.backends.settings import Part, StepSettings
 from tunewright.backends.torch.cut import Batch
 from tunewright.backends.torch.frozen import Frozen
+from tunewright.backends.torch.grown import rows_of_tokens
 from tunewright.backends.torch.language_calls import LanguageCalls
 from tunewright.backends.torch.language_frozen import LanguageFrozen
 from tunewright.backends.torch.load import Loaded
@@ -85,6 +86,10 @@ class TorchLanguage(TorchTraining):
         reader = cast("ChatReader", self.reader)
         self.model.generation_config.eos_token_id = reader.stop_ids
         super().save_model(folder)
+
+    def new_rows(self) -> dict[str, list[int]] | None:
+        """See `TorchTraining`."""
+        return rows_of_tokens(self.model, cast("ChatReader", self.reader).new_tokens)
 
     def make_frozen(self) -> Frozen:
         """See `TorchTraining`."""

@@ -37,6 +37,8 @@ class LanguageScorer:
         return model.answers("train")
 
     def _opened(self, folder: Path, texts: Sequence[str]) -> TorchLanguage:
+        # the base knows new tokens as training began with them: both models read the same tokens
+        new_tokens = self.recipe.adapt.new_tokens if folder == self.base else ()
         rows = Rows(
             texts=texts,
             pairs=None,
@@ -45,6 +47,6 @@ class LanguageScorer:
             source="",
             numbers=np.arange(len(texts)),
         )
-        session = TorchSession(folder, READS[self.recipe.task], self.recipe.data)
+        session = TorchSession(folder, READS[self.recipe.task], self.recipe.data, new_tokens)
         nothing = np.zeros(len(texts))
         return session.open_language(self.recipe, {"train": (rows, nothing)})

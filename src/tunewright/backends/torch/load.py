@@ -32,13 +32,14 @@ ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn
 class Loaded:
     """A model, what reads its rows, and the names of the weights that the folder did not have.
 
-    mapped: where the others lie, None in ordinary memory.
+    mapped: where the others lie, None in ordinary memory. tokens: that are new.
     """
 
     model: PreTrainedModel
     reader: Reader
     new: tuple[str, ...]
     mapped: MappedWeights | None
+    tokens: tuple[str, ...] = ()
 
     @property
     def known_tokens(self) -> int:
@@ -51,6 +52,10 @@ class Loaded:
     @property
     def news(self) -> str:
         """One line that says what is new and why."""
+        if self.tokens:
+            return (
+                f"new: the tokens {', '.join(self.tokens)}, each the mean of the pieces that it was"
+            )
         if not self.new:
             return "every weight comes from the folder"
         count = sum(p.numel() for n, p in self.model.named_parameters() if n in set(self.new))

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
+from tunewright.backends.chat_reader import ChatReader
 from tunewright.backends.folder import first_line, quiet
-from tunewright.backends.inputs import Reader
 from tunewright.backends.torch import row_attention
+from tunewright.backends.torch.grown import grow_tables
 from tunewright.backends.torch.load import Loaded, config_of, refuse_hollow
 from tunewright.backends.torch.output import Output
 from tunewright.errors import ModelError
@@ -20,7 +21,7 @@ PROVED_LENGTHS = (7, 1, 12)
 
 def load_language(
     path: Path,
-    reader: Reader,
+    reader: ChatReader,
     *,
     seed: int,
     attention_dropout: bool,
@@ -55,8 +56,6 @@ def load_language(
                 f"the model in {path} cannot be loaded: {first_line(error)}",
                 fix="it must be a causal language model of Transformers",
             ) from None
-    # no row is padded: the token that pads elsewhere, often the one that ends an answer, learns too
-    model.get_input_embeddings().padding_idx = None
     new = sorted(report["missing_keys"])
     refuse_hollow(path, model, new)
     if new:
@@ -64,7 +63,10 @@ def load_language(
             f"{path} has no weights for {', '.join(new[:4])}: it cannot write texts as it is",
             fix="choose a folder of a causal language model, with all of its weights",
         )
-    return Loaded(model, reader, (), None)
+    grow_tables(model, reader.new_tokens)
+    # no row is padded: the token that pads elsewhere, often the one that ends an answer, learns too
+    model.get_input_embeddings().padding_idx = None
+    return Loaded(model, reader, (), None, tuple(each.text for each in reader.new_tokens))
 
 
 def let_rows_be_packed(model: torch.nn.Module, *, bound: float) -> None:

@@ -26,15 +26,20 @@ class Output:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        owner: Any = model
-        self.layer: nn.Module = owner.get_output_embeddings()
-        if self.layer is None:
+        self.model: Any = model
+        if self.model.get_output_embeddings() is None:
             raise ModelError(
                 f"{type(model).__name__} has no layer that gives scores of tokens",
                 fix="choose a causal language model",
             )
-        self.config = owner.config
+        self.config = self.model.config
         self._caught: list[torch.Tensor] = []
+
+    @property
+    def layer(self) -> nn.Module:
+        """The layer, or what stands around it where rows of it learn."""
+        found: nn.Module = self.model.get_output_embeddings()
+        return found
 
     @contextmanager
     def left_out(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,15 @@ THREADS_GAIN = 1.1
 class TorchSession(Session):
     """See `Session`."""
 
-    def __init__(self, path: Path, reads: Reads = "text", data: Data | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        reads: Reads = "text",
+        data: Data | None = None,
+        new_tokens: Sequence[str] = (),
+    ) -> None:
         keep_freed_memory()
-        super().__init__(path, reads, data)
+        super().__init__(path, reads, data, new_tokens)
         if self.config.model_type == MODEL_TYPE:
             raise ModelError(
                 f"{path} is a model of Keras, which backend torch cannot train",

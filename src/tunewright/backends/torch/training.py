@@ -66,7 +66,12 @@ class TorchTraining(ABC):
         most = deepest(settings.layers, self.num_blocks)
         if settings.adapters is not None:
             self.layout = adapters.put_adapters(
-                self.model, self.layout, most, settings.adapters, task=self.adapters_for
+                self.model,
+                self.layout,
+                most,
+                settings.adapters,
+                task=self.adapters_for,
+                tokens=self.new_rows(),
             )
             if not self.has_new_head:
                 self.layout = replace(self.layout, head=())
@@ -105,6 +110,10 @@ class TorchTraining(ABC):
         """Arguments of one call, by which the model is looked at."""
         first = np.arange(min(2, len(self.parts["train"].inputs)))
         return self.calls.batch("train", first)
+
+    def new_rows(self) -> dict[str, list[int]] | None:
+        """Name of a layer to its rows that are of new tokens; they learn beside adapters."""
+        return None
 
     def make_frozen(self) -> Frozen:
         """What keeps the states of frozen layers."""

@@ -62,3 +62,7 @@ class FailedRunError(TunewrightError):
     """Training started and could not go on: a non-finite loss, a full disk."""
 
     exit_code = 1
+
+
+class MergedOtherwiseError(FailedRunError):
+    """A trained model answers otherwise once its adapters are merged; they alone are kept."""

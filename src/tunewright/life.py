@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 from tunewright.adapting import Adapted, adapt
 from tunewright.answering import asked_for
 from tunewright.backends import DECIDING_PACKAGES
+from tunewright.backends.base import Backend
 from tunewright.data.prepare import Prepared, prepare
 from tunewright.durable import (
     file_sha256,
@@ -23,7 +24,14 @@ from tunewright.durable import (
     replacing_folder,
     write_text,
 )
-from tunewright.errors import ChangedError, FailedRunError, RecipeError, RunError, TunewrightError
+from tunewright.errors import (
+    ChangedError,
+    FailedRunError,
+    MergedOtherwiseError,
+    RecipeError,
+    RunError,
+    TunewrightError,
+)
 from tunewright.evaluating import evaluate_validation
 from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER, all_metrics
@@ -251,12 +259,22 @@ def train(
         progress = loop.run(Progress() if saved is None else Progress.from_json(saved))
         if recipe.evaluate.calibrate and (temperature := backend.calibrate()) is not None:
             events.emit("calibrated", temperature=temperature)
+        _save_model(folder, backend)
     except FailedRunError as error:
         report_failure(folder, recipe, error)
         raise
-    with replacing_folder(folder / "model") as staged:
-        backend.save_model(staged)
     return progress
+
+
+def _save_model(folder: Path, backend: Backend) -> None:
+    """Write the model; where merged it answers otherwise, the adapters alone."""
+    with replacing_folder(folder / "model") as staged:
+        try:
+            backend.save_model(staged)
+        except MergedOtherwiseError:
+            with replacing_folder(folder / "adapter") as kept:
+                shutil.copytree(staged / "adapter", kept, dirs_exist_ok=True)
+            raise
 
 
 def _fixed(adapted: Adapted, source: ModelSource, prepared: Prepared) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from transformers import AutoModelForCausalLM
 
 from tiny_chats import chats, open_language, preferences, write_chat_model, write_lines
 from training import phase
+from tunewright.backends.torch import adapters
 from tunewright.backends.torch.language_scorer import LanguageScorer
 from tunewright.backends.torch.load_language import let_rows_be_packed
 from tunewright.data.columns import find_columns
 from tunewright.data.read import read_table
 from tunewright.data.rows import build_rows
-from tunewright.errors import ModelError
+from tunewright.errors import MergedOtherwiseError, ModelError
 from tunewright.recipe.schema import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -163,6 +164,27 @@ def test_the_merged_model_answers_as_the_adapters_do(
     config = json.loads((tmp_path / "model/adapter/adapter_config.json").read_text())
     assert config["task_type"] == "CAUSAL_LM"
     assert config["modules_to_save"] == []
+
+
+def test_a_merge_that_went_wrong_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = open_language(folder, adapt=LORA)
+    backend.start_phase(phase(2, learning_rate=1e-2))
+    backend.train_step([np.arange(48)], rate=1.0, draw=1)
+    backend.save_model(tmp_path / "good")
+    monkeypatch.setattr(adapters, "_merged_layer", lambda layer: layer.get_base_layer())
+    with pytest.raises(MergedOtherwiseError, match="merged the model answers otherwise") as told:
+        backend.save_model(tmp_path / "model")
+    assert told.value.exit_code == 1
+    assert (tmp_path / "model" / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def test_a_merge_in_bf16_has_the_room_of_bf16(folder: Path, tmp_path: Path) -> None:
+    backend = open_language(folder, adapt=LORA, precision="bf16")
+    backend.start_phase(phase(2, learning_rate=1e-2))
+    backend.train_step([np.arange(48)], rate=1.0, draw=1)
+    backend.save_model(tmp_path / "model")
 
 
 def test_the_saved_adapter_is_read_by_peft(folder: Path, tmp_path: Path) -> None:

@@ -87,6 +87,21 @@ def test_from_preferences_to_a_model_that_prefers(writer: Path, cli: Cli, tmp_pa
     assert "answers" not in result
 
 
+def test_adapters_that_cannot_be_merged_are_kept_alone(
+    writer: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tunewright.backends.torch import adapters
+
+    monkeypatch.setattr(adapters, "_merged_layer", lambda layer: layer.get_base_layer())
+    said = cli(*run_words(write_lines(tmp_path / "chats.jsonl", chats(40)), writer, *SHORT))
+    assert said.code == 1
+    assert "error: with its adapters merged the model answers otherwise" in said.err
+    run = only_run()
+    assert (run / "adapter" / "adapter_config.json").is_file()
+    assert not (run / "model").exists()
+    assert "merged the model answers otherwise" in (run / "report.html").read_text()
+
+
 def test_plain_texts_are_learned_whole(writer: Path, cli: Cli, tmp_path: Path) -> None:
     rows = [{"text": f"the parcel {n} is late again"} for n in range(40)]
     data = write_lines(tmp_path / "texts.jsonl", rows)

@@ -20,6 +20,12 @@ from tunewright.backends.torch.language_calls import LanguageCalls
 from tunewright.backends.torch.language_frozen import LanguageFrozen
 from tunewright.backends.torch.load import Loaded
 from tunewright.backends.torch.load_language import packed_arguments
+from tunewright.backends.torch.merged_proof import (
+    PROVED_PLACES,
+    PROVED_ROWS,
+    refuse_other_scores,
+    scores_of_folder,
+)
 from tunewright.backends.torch.output import Output
 from tunewright.backends.torch.packed_rows import PackedRows, pack
 from tunewright.backends.torch.training import TorchTraining
@@ -86,6 +92,25 @@ class TorchLanguage(TorchTraining):
         reader = cast("ChatReader", self.reader)
         self.model.generation_config.eos_token_id = reader.stop_ids
         super().save_model(folder)
+        if self.settings.adapters is not None:
+            self.prove_saved(folder)
+
+    def prove_saved(self, folder: Path) -> None:
+        """Compare a saved folder with this model, on the shortest validation rows.
+
+        Raises:
+            MergedOtherwiseError: see `refuse_other_scores`.
+        """
+        rows = np.argsort(self.parts["validation"].inputs.lengths, kind="stable")[:PROVED_ROWS]
+        packed = self.pack("validation", rows)
+        some = slice(PROVED_PLACES)
+        with self.calls.inference():
+            states = self.states("validation", rows, packed)
+            adapted = self.output.scores(states[some])
+        places = self.on_device(packed.places[some])
+        batch = self.calls.batch("validation", rows)
+        merged = scores_of_folder(folder, batch, places, self.calls.precision())
+        refuse_other_scores(adapted, merged, within=self.calls.bound)
 
     def new_rows(self) -> dict[str, list[int]] | None:
         """See `TorchTraining`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -26,13 +26,13 @@ class Output:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.model: Any = model
+        self.model = cast("Any", model)
         if self.model.get_output_embeddings() is None:
             raise ModelError(
                 f"{type(model).__name__} has no layer that gives scores of tokens",
                 fix="choose a causal language model",
             )
-        self.config = self.model.config
+        self.config: Any = self.model.config
         self._caught: list[torch.Tensor] = []
 
     @property
@@ -61,8 +61,7 @@ class Output:
 
     def scores(self, states: torch.Tensor) -> torch.Tensor:
         """float32 (P, V): scores of every token, from states (P, width)."""
-        found: torch.Tensor = self.layer(states)
-        found = found.float()
+        found: torch.Tensor = self.layer(states).float()
         cap = getattr(self.config, "final_logit_softcapping", None)
         if cap:
             found = cap * torch.tanh(found / cap)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
+from tunewright.backends.chat_reader import ChatReader
 from tunewright.backends.folder import note_trained_length
 from tunewright.backends.session import LabelledRows, Session, faster_precision, room_for
 from tunewright.backends.settings import Room, StepSettings, step_settings
@@ -111,7 +112,7 @@ class TorchSession(Session):
         bf16 = train.precision == "bf16"
         loaded = load_language(
             self.path,
-            self.reader,
+            cast("ChatReader", self.reader),
             seed=recipe.seed,
             attention_dropout=recipe.adapt.dropout == "model",
             kind=torch.bfloat16 if bf16 and recipe.adapt.has_adapters else torch.float32,

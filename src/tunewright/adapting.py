@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from tunewright.backends import open_session
 from tunewright.backends.base import Backend
@@ -79,6 +80,10 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
             "validation": (prepared.validation, prepared.targets_of("validation")),
         },
     )
+    rows = cast("int", resolved.train.batch_size) // resolved.train.accumulate
+    kept = backend.choose_checkpointing(resolved.train.checkpointing, rows)
+    choices = (*choices, ("train.checkpointing", *kept))
+    resolved = defaults.with_choices(resolved, choices[-1:])
     most = deepest(resolved.adapt.layers, backend.num_blocks)
     phases = plan_phases(resolved.train, backend.num_blocks, most)
     if resolved.adapt.has_adapters:

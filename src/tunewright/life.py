@@ -141,7 +141,7 @@ def _as_asked(folder: Path) -> Recipe:
             raise ChangedError(f"recipe.{key}", old[key], value, folder)
     measured = {
         key: getattr(before.train, key)
-        for key in ("precision", "threads")
+        for key in ("precision", "threads", "checkpointing")
         if getattr(asked.train, key) == "auto"
     }
     settings = [f"train.{key}={value}" for key, value in measured.items()]

@@ -152,6 +152,12 @@ PROOFS: dict[str, Proof] = {
     "train.preference": Proof("ipo", "train", PREFERENCE),
     "train.beta": Proof(0.7, "train", PREFERENCE),
     "train.precision": Proof("bf16"),
+    "train.checkpointing": Proof(  # on torch it changes no number
+        "on",
+        "adapt",
+        {"backend": "keras"},
+        refused="train.checkpointing is on" if find_spec("keras_hub") else "tensorflow",
+    ),
     "train.early_stopping": Proof(1),
     "train.evaluations_per_epoch": Proof(2),
     "train.threads": Proof(2, "adapt"),

@@ -41,6 +41,15 @@ class Backend(Protocol):
     device_type: str  # such as 'cpu' or 'cuda'
     news: str  # what is new in the model, in one line
 
+    def choose_checkpointing(self, asked: str, rows: int) -> tuple[str, str]:
+        """Decide whether activations are kept or computed again; `on` or `off`, and why.
+
+        Args:
+            asked: auto, on or off. rows: of a part of a step.
+        Raises:
+            RecipeError: it is asked for, and cannot be.
+        """
+
     def solve_head(self, blocks: int) -> float | None:
         """Set the head to the solution of a linear probe; the seconds it took.
 

@@ -278,6 +278,11 @@ class Train(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: the faster of the two, by measured matrix products"
     )
+    checkpointing: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="on: each block is computed again on the way back, which takes less memory and "
+        "more time; auto: where its activations would take half of the free memory",
+    )
     early_stopping: Annotated[int, Field(ge=0)] | Auto = Field(
         "auto", description="evaluations without gain before a phase ends; 0 for never"
     )

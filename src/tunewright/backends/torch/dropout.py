@@ -7,6 +7,8 @@ to multiply with. An accelerator's own dropout is fast, and the step seeds it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,25 @@ class Draws:
     def start_step(self, draw: int) -> None:
         """Every later number depends on `draw` and on how many were taken since."""
         self._bits = np.random.SFC64(draw)
+
+    def twice(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """Within the second, the numbers that were taken within the first are taken again."""
+        begun: list[Any] = []
+
+        @contextmanager
+        def first() -> Iterator[None]:
+            begun.append(self._bits.state)
+            yield
+
+        @contextmanager
+        def again() -> Iterator[None]:
+            now, self._bits.state = self._bits.state, begun[0]
+            try:
+                yield
+            finally:
+                self._bits.state = now
+
+        return first(), again()
 
     def mask(self, like: torch.Tensor, keep: int) -> torch.Tensor:
         """Zeros and, with probability keep / 65536, ones; in the shape and type of `like`."""

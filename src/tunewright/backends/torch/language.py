@@ -138,6 +138,12 @@ class TorchLanguage(TorchTraining):
             self.frozen.scores(part, rows)
         return self.output.states()[0, self.on_device(packed.places)]
 
+    def call(self, part: str, rows: np.ndarray) -> torch.Tensor:
+        """See `TorchTraining`."""
+        with self.output.left_out():
+            self.calls.scores(part, rows)
+        return self.output.states()
+
     def on_device(self, numbers: np.ndarray) -> torch.Tensor:
         """A tensor of these."""
         return torch.from_numpy(numbers).to(self.device)

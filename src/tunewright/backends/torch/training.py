@@ -16,7 +16,7 @@ from torch import nn
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.folder import quiet
 from tunewright.backends.settings import Part, StepSettings, pieces
-from tunewright.backends.torch import adapters, state
+from tunewright.backends.torch import adapters, checkpointing, state
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.calls import Calls
 from tunewright.backends.torch.cut import Batch
@@ -63,7 +63,7 @@ class TorchTraining(ABC):
         self.num_blocks = self.layout.num_blocks
         self.device_type = device.type
         self.news = news
-        most = deepest(settings.layers, self.num_blocks)
+        self.most = most = deepest(settings.layers, self.num_blocks)
         if settings.adapters is not None:
             self.layout = adapters.put_adapters(
                 self.model,
@@ -133,6 +133,18 @@ class TorchTraining(ABC):
             shutil.copymode(folder / "config.json", file)
 
     # ---- what the loop asks for
+
+    def choose_checkpointing(self, asked: str, rows: int) -> tuple[str, str]:
+        """See `Backend`."""
+        need, free = self._activations(rows) if asked == "auto" else (0, 0)
+        chosen, why = checkpointing.choose(asked, self.model, need, free)
+        if chosen == "on":
+            checkpointing.compute_again(self.model, self.draws)
+        return chosen, why
+
+    def call(self, part: str, rows: np.ndarray) -> torch.Tensor:
+        """What the blocks make of some rows, as a step computes it."""
+        return self.calls.scores(part, rows)
 
     def start_phase(self, phase: PhasePlan, *, keep: bool | None = None) -> PhaseStart:
         """See `Backend`."""
@@ -244,6 +256,31 @@ class TorchTraining(ABC):
         if self.optimizer is None:
             return self.resumed
         return state.optimizer_tensors(self.optimizer)
+
+    def _activations(self, rows: int) -> tuple[int, int]:
+        """Bytes that a step keeps for the way back; and those that are free for them.
+
+        A row is tried once and twice, in the precision of the weights: the difference is its own.
+        """
+        learn = {name for name, _ in self.layout.trainable(self.most)}
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(name in learn)
+        lengths = self.parts["train"].inputs.lengths
+        row = checkpointing.tried_row(lengths)
+        self.model.train()
+        with self.calls.paging_out():
+            once, twice = (
+                checkpointing.bytes_kept(
+                    lambda rows: self.call("train", rows), np.full(count, row), self.model
+                )
+                for count in (1, 2)
+            )
+        self.model.eval()
+        at_once = checkpointing.tokens_at_once(lengths, rows, self.most_tokens)
+        moved = sum(p.nbytes for p in self.model.parameters() if p.requires_grad)
+        free = checkpointing.free_bytes(self.device) - checkpointing.MOMENTS * moved
+        own = twice - once
+        return once - own + own * at_once // int(lengths[row]), free
 
     def _pieces(self, parts: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """The parts of a step, those with many tokens cut once more; the gradients add up."""

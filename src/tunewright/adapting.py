@@ -36,6 +36,7 @@ class Adapted:
 def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     """Resolve every `auto`, then put a new head on the model."""
     defaults.refuse_unfit(recipe.train, prepared.kind)
+    defaults.refuse_written(recipe.model_copy(update={"task": prepared.columns.task}))
     defaults.refuse_new_tokens(recipe, prepared.kind)
     recipe, methods = defaults.with_method(recipe, prepared.kind)
     session = open_session(recipe, source.path, READS[prepared.columns.task])

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tunewright.backends import open_writer
 from tunewright.data.chat.conversation import shown
 from tunewright.data.rows import Rows
+from tunewright.errors import RecipeError
 from tunewright.evaluation.generated import Generated
 from tunewright.evaluation.intervals import bootstrap_rows, paired_rows
 from tunewright.evaluation.own_metric import load_own
 from tunewright.evaluation.samples import samples
 from tunewright.evaluation.written import HIGHER_IS_BETTER, Asked, Written
+from tunewright.recipe.metric_names import is_written
 from tunewright.recipe.schema import Recipe
-from tunewright.writing import asked_of, write
+from tunewright.writing import answers_of, asked_of
 
 READ_BY = ("number_match", "tool_calls", "json_equal", "rougeL")  # what samples are picked by
 SLOW = ("chrf",)
@@ -38,14 +42,13 @@ def answers_before_and_after(
         RecipeError: a metric of the user's own cannot be loaded; DataError: it fails on a row.
     """
     evaluate: Any = recipe.evaluate
-    drawn = np.random.default_rng(recipe.seed).permutation(len(rows))[: evaluate.answers]
-    given = [(int(row), json.loads(rows.texts[int(row)])) for row in sorted(drawn.tolist())]
-    given = [(row, content) for row, content in given if "text" not in content]
+    given = _drawn(rows, recipe)
     if not given:
         return None
     asked = asked_for(recipe)
     before, after = (
-        Generated(_written(model, rows, given, recipe), asked) for model in (base, folder)
+        Generated(_written(open_writer(model), rows, given, recipe), asked)
+        for model in (base, folder)
     )
     names = [name for name in after.fitting() if name not in SLOW and name in before.fitting()]
     drawn_alike: dict[str, Any] = {"resamples": evaluate.resamples, "seed": recipe.seed}
@@ -72,6 +75,46 @@ def answers_before_and_after(
     }
 
 
+def scores_in_training(backend: Any, rows: Rows, recipe: Recipe) -> Callable[[], dict[str, float]]:
+    """What measures the model as it is now by the answers that it writes to some rows.
+
+    Where the deciding metric is none of answers, it measures nothing.
+
+    Args:
+        recipe: resolved.
+    Raises:
+        RecipeError: the rows do not have what the metric is about.
+    """
+    metric = recipe.evaluate.metric
+    if not is_written(metric, recipe.task):
+        return dict
+    given, asked = _drawn(rows, recipe), asked_for(recipe)
+    right = [
+        replace(_beside(rows, row, content), answer=_reference(content), ended=True)
+        for row, content in given
+    ]
+    if not right or metric not in Generated(right, asked).fitting():
+        raise RecipeError(
+            f"evaluate.metric is {metric}, of which the answers in the data have nothing to compare",
+            fix="choose a score that fits the answers, such as rougeL, or the loss",
+        )
+
+    def measure() -> dict[str, float]:
+        with backend.writing() as writer:
+            written = Generated(_written(writer, rows, given, recipe), asked)
+        return {metric: float(written.measure([metric])[0, 0])}
+
+    return measure
+
+
+def _drawn(rows: Rows, recipe: Recipe) -> list[tuple[int, dict[str, Any]]]:
+    """(number, content) of the rows that are answered: the same ones each time."""
+    count: Any = recipe.evaluate.answers
+    drawn = np.random.default_rng(recipe.seed).permutation(len(rows))[:count]
+    given = [(int(row), json.loads(rows.texts[int(row)])) for row in sorted(drawn.tolist())]
+    return [(row, content) for row, content in given if "text" not in content]
+
+
 def asked_for(recipe: Recipe) -> Asked:
     """What some scores of answers need to be told.
 
@@ -83,21 +126,26 @@ def asked_for(recipe: Recipe) -> Asked:
 
 
 def _written(
-    model: Path, rows: Rows, given: Sequence[tuple[int, dict[str, Any]]], recipe: Recipe
+    writer: Any, rows: Rows, given: Sequence[tuple[int, dict[str, Any]]], recipe: Recipe
 ) -> list[Written]:
     prompts = [asked_of(content) for _, content in given]
-    answers = write(model, prompts, most_tokens=recipe.evaluate.most_tokens, seed=recipe.seed)
+    most_tokens = recipe.evaluate.most_tokens
+    answers = answers_of(writer, prompts, most_tokens=most_tokens, seed=recipe.seed)
     return [
-        Written(
-            answer=found["answer"],
-            reference=_reference(content),
-            ended=found["ended"],
-            reference_calls=_message(content).get("tool_calls"),
-            row=content,
-            place=rows.place(row),
-        )
+        replace(_beside(rows, row, content), answer=found["answer"], ended=found["ended"])
         for found, (row, content) in zip(answers, given, strict=True)
     ]
+
+
+def _beside(rows: Rows, row: int, content: dict[str, Any]) -> Written:
+    """What an answer to a row is compared with, before there is one."""
+    return Written(
+        answer="",
+        reference=_reference(content),
+        reference_calls=_message(content).get("tool_calls"),
+        row=content,
+        place=rows.place(row),
+    )
 
 
 def _message(content: dict[str, Any]) -> dict[str, Any]:

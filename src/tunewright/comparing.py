@@ -21,6 +21,7 @@ from tunewright.evaluation.facts import curves
 from tunewright.evaluation.intervals import bootstrap
 from tunewright.history.result import read_result
 from tunewright.judging import done_run, given_rows, opened_model, prepared_as_then
+from tunewright.recipe.metric_names import judged_by
 from tunewright.recipe.schema import TASKS, Recipe
 from tunewright.train.checkpoint import flat
 
@@ -66,7 +67,7 @@ def compare(
     first = opened[0]
     rows = _shared_rows(opened) if data is None else _rows_of_file(opened, data)
     labels = targets(rows, first.prepared.labels, TASKS[first.recipe.task])
-    metric: Any = first.recipe.evaluate.metric
+    metric: Any = judged_by(first.recipe.evaluate.metric, first.recipe.task)
     answers = [
         opened_model(run.folder, run.recipe).answers(rows.texts, rows.pairs) for run in opened
     ]
@@ -179,6 +180,9 @@ def _with_places(found: dict[str, Any], rows: Rows) -> dict[str, Any]:
 
 def _curves(runs: Sequence[_Run]) -> dict[str, Any]:
     return {
-        run.name: curves(read_lines(run.folder / "events.jsonl"), str(run.recipe.evaluate.metric))
+        run.name: curves(
+            read_lines(run.folder / "events.jsonl"),
+            judged_by(run.recipe.evaluate.metric, run.recipe.task),
+        )
         for run in runs
     }

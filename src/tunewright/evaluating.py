@@ -18,6 +18,7 @@ from tunewright.history.memory import peak_memory_mib
 from tunewright.history.result import write_result
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.publishing import publish, report_of_run
+from tunewright.recipe.metric_names import judged_by
 from tunewright.token_truth import token_rows
 from tunewright.train.events import Events
 from tunewright.train.loop import Progress
@@ -36,6 +37,7 @@ def evaluate_validation(
 ) -> None:
     """Judge the model on validation; write result.json, the model card and the report."""
     recipe = adapted.recipe
+    metric = judged_by(recipe.evaluate.metric, recipe.task)
     answers = adapted.backend.answers("validation")
     labels = prepared.targets_of("validation")
     texts = joined_texts(prepared.validation)
@@ -45,13 +47,13 @@ def evaluate_validation(
         labels,
         texts,
         baselines,
-        metric=recipe.evaluate.metric,
+        metric=metric,
         resamples=recipe.evaluate.resamples,
         seed=recipe.seed,
     )
     result = {
         "task": recipe.task,
-        "metric": recipe.evaluate.metric,
+        "metric": metric,
         "validation": judged.scores,
         "test": None,
         "baselines": judged.baselines,

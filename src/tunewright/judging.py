@@ -23,6 +23,7 @@ from tunewright.history.state import read_state
 from tunewright.pretrained.catalog import resolve_model
 from tunewright.publishing import publish
 from tunewright.recipe.load import load_recipe
+from tunewright.recipe.metric_names import judged_by
 from tunewright.recipe.schema import TASKS, UNLABELLED, Recipe
 from tunewright.train.events import Events
 
@@ -93,7 +94,7 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
         "run": folder.name,
         "data": str(data) if data is not None else "validation",
         "rows": len(rows),
-        "metric": recipe.evaluate.metric,
+        "metric": judged_by(recipe.evaluate.metric, recipe.task),
         "scores": judged.scores,
         "baselines": judged.baselines,
         "verdict": judged.verdict,
@@ -135,7 +136,7 @@ def _judge(
         numbers,
         texts,
         baselines,
-        metric=recipe.evaluate.metric,
+        metric=judged_by(recipe.evaluate.metric, recipe.task),
         resamples=recipe.evaluate.resamples,
         seed=recipe.seed,
         looks=times,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from tunewright.adapting import Adapted, adapt
-from tunewright.answering import asked_for
+from tunewright.answering import asked_for, scores_in_training
 from tunewright.backends import DECIDING_PACKAGES
 from tunewright.backends.base import Backend
 from tunewright.data.prepare import Prepared, prepare
@@ -35,6 +35,7 @@ from tunewright.errors import (
 from tunewright.evaluating import evaluate_validation
 from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER, all_metrics
+from tunewright.evaluation.written import HIGHER_IS_BETTER as OF_ANSWERS
 from tunewright.finished import FinishedRun
 from tunewright.history.folder import ASKED_FILE, create_run, find_run
 from tunewright.history.lock import lock_run
@@ -238,18 +239,19 @@ def train(
         schedule=settings.schedule,
         evaluations_per_epoch=settings.evaluations_per_epoch,
         metric=metric,
-        higher_is_better=HIGHER_IS_BETTER[metric],
+        higher_is_better=(HIGHER_IS_BETTER | OF_ANSWERS)[metric],
         seed=recipe.seed,
         skip_not_finite=settings.not_finite == "skip",
     )
     if saved is not None:
         backend.load_state(checkpoints.resumed_from())
     checkpoints.refuse_without_room(backend, FP32_BYTES * adapted.backend.parameters)
+    write_and_score = scores_in_training(backend, prepared.validation, recipe)
     loop = Loop(
         backend=backend,
         plan=plan,
         lengths=backend.parts["train"].inputs.lengths,
-        measure=lambda answers: all_metrics(answers, targets),
+        measure=lambda answers: all_metrics(answers, targets) | write_and_score(),
         name_rows=prepared.train.places,
         events=events,
         checkpoints=checkpoints,

@@ -41,7 +41,24 @@ def write(
         {"prompt", "answer", "ended"} in the order of the prompts; the prompt is the last message,
         `ended` whether the answer came to an end by itself.
     """
-    writer = _writer(folder.resolve())
+    yield from answers_of(
+        _writer(folder.resolve()),
+        prompts,
+        most_tokens=most_tokens,
+        temperature=temperature,
+        seed=seed,
+    )
+
+
+def answers_of(
+    writer: Any,
+    prompts: Iterable[tuple[Sequence[Message], Any]],
+    *,
+    most_tokens: int = 256,
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> Iterator[dict[str, Any]]:
+    """As `write`, by a model that is open: see `backends.open_writer`."""
     stream = iter(prompts)
     while chunk := list(islice(stream, CHUNK_ROWS)):
         texts = [writer.prompt(messages, tools) for messages, tools in chunk]

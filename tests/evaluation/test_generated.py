@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import time
 from types import ModuleType
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from tunewright.evaluation import (
 )
 from tunewright.evaluation.generated import Generated
 from tunewright.evaluation.written import HIGHER_IS_BETTER, METRICS, SHARES, Asked, Written
+from tunewright.recipe import metric_names
 
 ASKED = Asked(pattern=r"\d", own={"own.py:length": lambda answer, reference, row: len(answer)})
 NAMES = (*METRICS, *ASKED.own)
@@ -198,3 +200,8 @@ def test_a_pattern_that_is_wrong_or_never_ends_is_refused(monkeypatch: pytest.Mo
     endless = Generated([Written("a" * 40 + "!", "")], Asked(pattern=r"^(\w|\w\w)+$"))
     with pytest.raises(RecipeError, match=r"took more than 0.05 s on the answer to row 1"):
         endless.measure(["format_rate"])
+
+
+def test_a_recipe_knows_every_score_that_can_decide() -> None:
+    assert set(metric_names.WRITTEN) == set(written.HIGHER_IS_BETTER)
+    assert set(metric_names.WRITTEN) <= set(get_args(metric_names.Metric))

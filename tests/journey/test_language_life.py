@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 import tunewright
 from quick_run import only_run, parsed, run_words, weights_hash
 from tiny_chats import TEMPLATE, chats, preferences, write_chat_model, write_lines
+from tunewright.durable import read_lines
 from tunewright.errors import TunewrightError
 from tunewright.token_truth import tokens
 
@@ -123,7 +124,41 @@ def test_a_row_is_shown_as_the_model_is_given_it(writer: Path, cli: Cli, tmp_pat
     assert "there is no line 99" in said.err
 
 
+def test_scores_of_answers_pick_the_best_step_and_end_training(
+    writer: Path, cli: Cli, tmp_path: Path
+) -> None:
+    data = write_lines(tmp_path / "chats.jsonl", chats(60))
+    words = run_words(data, writer, "evaluate.metric=rougeL", *SHORT, "train.epochs=3")
+    assert cli(*words, "--name", "once").code == 0
+    run = only_run()
+    looks = [e for e in read_lines(run / "events.jsonl") if e["event"] == "evaluated"]
+    scores = {look["step"]: look["scores"]["rougeL"] for look in looks}
+    assert {"loss", "token_accuracy", "perplexity", "rougeL"} == set(looks[0]["scores"])
+    result = json.loads((run / "result.json").read_text())
+    best = result["train"]["best_step"]
+    assert scores[best] == max(scores.values()) > scores[0]
+    assert result["answers"]["metrics"]["rougeL"]["tuned"]["value"] == pytest.approx(scores[best])
+    assert result["answers"]["metrics"]["rougeL"]["base"]["value"] == pytest.approx(scores[0])
+    assert result["metric"] == "loss"
+    assert (
+        "each evaluation writes 3 answers of up to 12 tokens" in (run / "recipe.yaml").read_text()
+    )
+    assert cli("run", run / "recipe.yaml", "--name", "again").code == 0
+    twin = next(p for p in run.parent.iterdir() if "-again-" in p.name)
+    assert weights_hash(twin) == weights_hash(run)
+
+
 REFUSED = {
+    "evaluate.metric is format_rate, but there is no": ["evaluate.metric=format_rate"],
+    "evaluate.metric is rougeL, but evaluate.answers is 0": [
+        "evaluate.metric=rougeL",
+        "evaluate.answers=0",
+    ],
+    "of which the answers in the data have nothing to compare": [
+        "evaluate.metric=json_equal",
+        "train.epochs=1",
+    ],
+    "would have to write answers in training": ["backend=keras", "evaluate.metric=rougeL"],
     "a language model has no new head": ["adapt.method=head"],
     "train.beta is 0.5, but the rows are no pairs": ["train.beta=0.5"],
     "train.label_smoothing is 0.1": ["train.label_smoothing=0.1"],
@@ -141,7 +176,7 @@ def test_what_cannot_be_is_refused_in_two_lines(
     told: str, writer: Path, cli: Cli, tmp_path: Path
 ) -> None:
     data = write_lines(tmp_path / "chats.jsonl", chats(40))
-    if "backend=keras" in REFUSED[told]:
+    if "task=preference" in REFUSED[told]:
         data = write_lines(tmp_path / "pairs.jsonl", preferences(40))
     words = [word for word in REFUSED[told] if not word.startswith("data.columns")]
     said = cli(*run_words(data, writer, *words))

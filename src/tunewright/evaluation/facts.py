@@ -38,6 +38,7 @@ def curves(
             best_step = event["best_step"]
             best = [{"step": best_step, "value": by_step[best_step][metric]}]
     return {
+        "metric": metric,
         "train": _once_per_step(train),
         "validation": _once_per_step(validation),
         "best": best,

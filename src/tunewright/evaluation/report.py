@@ -153,7 +153,8 @@ def _curves(metric: str, curves: dict[str, Any]) -> dict[str, str]:
     """The loss, and the deciding metric with its best point."""
     phases = curves.get("phases") or []
     validation = curves.get("validation") or []
-    nats = "loss" if metric in METRICS["tokens"] + METRICS["preference"] else "log_loss"
+    metric = curves.get("metric", metric)  # what picks the step may not give the verdict
+    nats = "loss" if any("loss" in entry for entry in validation) else "log_loss"
     losses = [
         charts.Series("training loss", charts.points(curves.get("train") or [], "loss"), "first"),
         charts.Series(f"validation {word(nats)}", charts.points(validation, nats), "second"),

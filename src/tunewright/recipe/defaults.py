@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tunewright.errors import RecipeError
-from tunewright.recipe.metric_names import METRICS
+from tunewright.recipe.metric_names import METRICS, WRITTEN, is_written
 from tunewright.recipe.schema import (
     ADAPTED,
     ADAPTER_KEYS,
@@ -197,6 +197,8 @@ def choose_metric(evaluate: Evaluate, facts: Facts) -> Choice:
                 f"evaluate.metric is {evaluate.metric}, which labels of this task do not have",
                 fix=f"use one of {', '.join(METRICS[facts.kind])}",
             )
+        if facts.kind == "tokens" and evaluate.metric in WRITTEN:
+            return key, evaluate.metric, _cost_of_writing(evaluate)
         return key, evaluate.metric, "asked for"
     if facts.kind in UNLABELLED:
         return key, "loss", "what is learned; it has the least noise"
@@ -209,6 +211,24 @@ def choose_metric(evaluate: Evaluate, facts: Facts) -> Choice:
     if most / least > IMBALANCED:
         return key, "macro_f1", f"{share}: every label counts the same"
     return key, "accuracy", share
+
+
+def _cost_of_writing(evaluate: Evaluate) -> str:
+    """What each evaluation costs where it writes answers. Raises RecipeError where it cannot."""
+    rows = ANSWERS if evaluate.answers == "auto" else evaluate.answers
+    if not rows:
+        raise RecipeError(
+            f"evaluate.metric is {evaluate.metric}, but evaluate.answers is 0",
+            fix="let some validation rows be answered, or choose the loss",
+        )
+    if evaluate.metric == "format_rate" and evaluate.pattern is None:
+        raise RecipeError(
+            "evaluate.metric is format_rate, but there is no evaluate.pattern",
+            fix="give the regular expression that answers should have",
+        )
+    return (
+        f"asked for; each evaluation writes {rows} answers of up to {evaluate.most_tokens} tokens"
+    )
 
 
 def refuse_unfit(train: Train, kind: Kind) -> None:
@@ -227,6 +247,16 @@ def refuse_unfit(train: Train, kind: Kind) -> None:
                 f"train.{key} is {value}, but the rows are no pairs of answers",
                 fix=f"take train.{key} out",
             )
+
+
+def refuse_written(recipe: Recipe) -> None:
+    """Raise RecipeError where a score of answers is to decide, and the backend writes none."""
+    if recipe.backend != "torch" and is_written(recipe.evaluate.metric, recipe.task):
+        raise RecipeError(
+            f"evaluate.metric is {recipe.evaluate.metric}, for which backend {recipe.backend} would "
+            "have to write answers in training",
+            fix="write evaluate.metric: loss, or backend: torch",
+        )
 
 
 def refuse_new_tokens(recipe: Recipe, kind: Kind) -> None:

@@ -318,7 +318,9 @@ class Evaluate(Section):
     """How a model is judged."""
 
     metric: Literal["auto"] | Metric = Field(
-        "auto", description="the deciding metric: picks the best step and gives the verdict"
+        "auto",
+        description="the deciding metric: picks the best step and gives the verdict; a score of "
+        "written answers picks the step alone, and the loss gives the verdict",
     )
     resamples: Annotated[int, Field(ge=100, le=100_000)] = Field(
         1000, description="bootstrap resamples behind each 95 % interval"

@@ -304,7 +304,8 @@ class Loop:
                 f"the answers on validation are not finite numbers at step {progress.step}",
                 fix="use a smaller train.learning_rate, or train.precision fp32",
             )
-        scores = self.measure(probabilities)
+        with self._changing_nothing(progress):  # it may write answers, which takes time
+            scores = self.measure(probabilities)
         better = progress.best.after(
             scores[self.plan.metric],
             progress.step,

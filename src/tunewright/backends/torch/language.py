@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +15,7 @@ from tunewright.backends.chat_reader import ChatReader
 from tunewright.backends.chats import ChatTokens
 from tunewright.backends.inputs import sorted_batches
 from tunewright.backends.settings import Part, StepSettings
+from tunewright.backends.torch import row_attention
 from tunewright.backends.torch.cut import Batch
 from tunewright.backends.torch.frozen import Frozen
 from tunewright.backends.torch.grown import rows_of_tokens
@@ -29,6 +32,7 @@ from tunewright.backends.torch.merged_proof import (
 from tunewright.backends.torch.output import Output
 from tunewright.backends.torch.packed_rows import PackedRows, pack
 from tunewright.backends.torch.training import TorchTraining
+from tunewright.backends.torch.writer import Writer
 
 EXAMPLE_LENGTHS = (9, 4)
 
@@ -81,6 +85,17 @@ class TorchLanguage(TorchTraining):
                         packed.owners, weights=each, minlength=len(rows)
                     )
         return found
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Within, the model as it is now writes answers; rows are padded there, not packed."""
+        reader = cast("ChatReader", self.reader)
+        with self.calls.inference():
+            self.model.set_attn_implementation("sdpa")
+            try:
+                yield Writer(self.model, copy.deepcopy(reader.tokenizer))
+            finally:
+                self.model.set_attn_implementation(row_attention.NAME)
 
     def example(self) -> Batch:
         """See `TorchTraining`: two rows of a few tokens, as every row is called alike."""

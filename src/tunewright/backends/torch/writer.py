@@ -1,4 +1,4 @@
-"""A language model folder that writes answers."""
+"""A language model that writes answers, in training or from its folder."""
 
 from __future__ import annotations
 
@@ -26,34 +26,20 @@ from tunewright.errors import DataError, ModelError
 BATCH_TOKENS = 4096  # of prompts and answers that are written at once
 
 
-class TorchWriter:
+class Writer:
     """Answers prompts, several at once, with what is known of earlier tokens kept.
 
-    Raises:
-        ModelError: the folder is no causal language model with a tokenizer and a chat template.
+    Args:
+        model: in evaluation mode. tokenizer: with padding.
     """
 
-    def __init__(self, folder: Path) -> None:
-        keep_freed_memory()
-        set_threads(usable_cores())
-        self.device = pick_device()
-        self.tokenizer: Any = load_tokenizer(folder)
-        give_padding(self.tokenizer)
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self.model = model
+        self.device = next(model.parameters()).device
+        self.tokenizer = tokenizer
         self.tokenizer.padding_side = "left"
-        with quiet():
-            try:
-                model: Any = AutoModelForCausalLM.from_pretrained(
-                    folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-                )
-            except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
-                raise ModelError(
-                    f"{folder} cannot be loaded as a language model: {first_line(error)}",
-                    fix="pass a run of text-generation or preference, or such a model folder",
-                ) from None
-        self.model = model.to(self.device).eval()
-        self.model.config.use_cache = True
-        self.longest = longest_input(self.model.config, self.tokenizer)
-        self.template = ChatTemplate(self.tokenizer)
+        self.longest = longest_input(model.config, tokenizer)
+        self.template = ChatTemplate(tokenizer)
 
     def prompt(self, messages: Sequence[dict[str, Any]], tools: Any = None) -> str:
         """The text that an answer to these messages is asked with."""
@@ -99,6 +85,7 @@ class TorchWriter:
                     max_new_tokens=room,
                     eos_token_id=self.template.stop_ids,
                     pad_token_id=self.tokenizer.pad_token_id,
+                    use_cache=True,
                     **settings,
                 )
             for row, ids in zip(rows.tolist(), written[:, width:].tolist(), strict=True):
@@ -108,3 +95,28 @@ class TorchWriter:
         stops = set(self.template.stop_ids)
         end = next((at for at, token in enumerate(ids) if token in stops), None)
         return self.tokenizer.decode(ids[:end], skip_special_tokens=True), end is not None
+
+
+class TorchWriter(Writer):
+    """A folder that answers.
+
+    Raises:
+        ModelError: the folder is no causal language model with a tokenizer and a chat template.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        keep_freed_memory()
+        set_threads(usable_cores())
+        tokenizer: Any = load_tokenizer(folder)
+        give_padding(tokenizer)
+        with quiet():
+            try:
+                model: Any = AutoModelForCausalLM.from_pretrained(
+                    folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+                )
+            except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
+                raise ModelError(
+                    f"{folder} cannot be loaded as a language model: {first_line(error)}",
+                    fix="pass a run of text-generation or preference, or such a model folder",
+                ) from None
+        super().__init__(model.to(pick_device()).eval(), tokenizer)

@@ -69,6 +69,7 @@ def open_pictures(
     *,
     session: Callable[[Path], Any] = lambda path: TorchSession(path, "image"),
     dropout: Any = 0.0,
+    augment: dict[str, Any] | None = None,
     **train: Any,
 ) -> Any:
     """A backend over `count` pictures to train on and a third of that to validate."""
@@ -79,6 +80,7 @@ def open_pictures(
             "task": "image-classification",
             "train": {**SETTINGS, "max_length": None, **train},
             "adapt": {"dropout": dropout},
+            "augment": augment or {},
         }
     )
     first, rest = np.arange(count), np.arange(count, len(rows))

@@ -41,6 +41,7 @@ FLOORS = (
         "diagnosis",
         "inventory",
         "warm_start",
+        "augmenting",
     },
     {"cli", "serve", "web"},
 )

@@ -71,6 +71,7 @@ def open_backend(
     dropout: Any = 0.0,
     rows: Sequence[tuple[str, str]] | None = None,
     adapt: dict[str, Any] | None = None,
+    augment: dict[str, Any] | None = None,
     task: str = "text-classification",
     second: bool = False,
     session: Callable[[Path], Any] = TorchSession,
@@ -87,6 +88,7 @@ def open_backend(
             "task": task,
             "train": SETTINGS | train,
             "adapt": {"dropout": dropout, **(adapt or {})},
+            "augment": augment or {},
         }
     )
     labels = ("words",) if task == "text-regression" else LABELS
@@ -133,7 +135,8 @@ def make_loop(backend: Any, plan: Plan, folder: Path, **changes: Any) -> Loop:
         "stop": StopRequest(),
     }
     if "lengths" not in changes:
-        changes["lengths"] = backend.parts["train"].inputs.lengths
+        part = backend.parts["train"]
+        changes["lengths"] = part.inputs.lengths[: part.rows]
     return Loop(backend=backend, plan=plan, **values | changes)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from tunewright.augmenting import open_with_views
 from tunewright.backends import open_session
 from tunewright.backends.base import Backend
 from tunewright.data.chat.forms import COLUMNS
@@ -14,6 +15,7 @@ from tunewright.data.prepare import Prepared
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.recipe import defaults
 from tunewright.recipe.schema import READS, Recipe
+from tunewright.recipe.views import choose_views, refuse_idle_mixing
 from tunewright.train.phases import (
     PhasePlan,
     deepest,
@@ -39,7 +41,8 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     defaults.refuse_written(recipe.model_copy(update={"task": prepared.columns.task}))
     defaults.refuse_new_tokens(recipe, prepared.kind)
     recipe, methods = defaults.with_method(recipe, prepared.kind)
-    session = open_session(recipe, source.path, READS[prepared.columns.task])
+    reads = READS[prepared.columns.task]
+    session = open_session(recipe, source.path, reads)
     facts = defaults.Facts(
         kind=prepared.kind,
         lengths=session.lengths(prepared.train),
@@ -71,15 +74,17 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         _asked_or(recipe, "train.precision", session.choose_precision),
         defaults.choose_metric(recipe.evaluate, facts),
         defaults.choose_answers(recipe.evaluate, prepared.kind),
+        *choose_views(recipe, reads),
     )
-    resolved = defaults.with_choices(recipe, choices)
-    backend = session.open(
-        resolved,
-        prepared.labels,
-        {
-            "train": (prepared.train, prepared.targets_of("train")),
-            "validation": (prepared.validation, prepared.targets_of("validation")),
-        },
+    parts = {
+        "train": (prepared.train, prepared.targets_of("train")),
+        "validation": (prepared.validation, prepared.targets_of("validation")),
+    }
+    backend, resolved, choices = open_with_views(
+        recipe,
+        defaults.with_choices(recipe, choices),
+        choices,
+        lambda with_views: session.open(with_views, prepared.labels, parts),
     )
     rows = cast("int", resolved.train.batch_size) // resolved.train.accumulate
     kept = backend.choose_checkpointing(resolved.train.checkpointing, rows)
@@ -87,6 +92,7 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     resolved = defaults.with_choices(resolved, choices[-1:])
     most = deepest(resolved.adapt.layers, backend.num_blocks)
     phases = plan_phases(resolved.train, backend.num_blocks, most)
+    refuse_idle_mixing(recipe.augment, reads, [not p.blocks and p.epochs > 0 for p in phases])
     if resolved.adapt.has_adapters:
         refuse_idle_adapters(phases, most)
     if resolved.adapt.new_tokens:

@@ -17,6 +17,7 @@ from tunewright.adapting import Adapted, adapt
 from tunewright.answering import asked_for, scores_in_training
 from tunewright.backends import DECIDING_PACKAGES
 from tunewright.backends.base import Backend
+from tunewright.backends.settings import Part
 from tunewright.data.prepare import Prepared, prepare
 from tunewright.durable import (
     file_sha256,
@@ -146,6 +147,8 @@ def _as_asked(folder: Path) -> Recipe:
         if getattr(asked.train, key) == "auto"
     }
     settings = [f"train.{key}={value}" for key, value in measured.items()]
+    if asked.augment.methods == "auto":
+        settings += [f"augment={before.augment.model_dump_json()}"]
     return load_recipe(folder / ASKED_FILE, settings)
 
 
@@ -197,6 +200,7 @@ def _live(
     events.emit(
         "adapted", news=adapted.backend.news, choices=[list(choice) for choice in adapted.choices]
     )
+    _tell_augmented(adapted.backend.parts["train"], events)
     if not begins("train"):
         return False
     _tell_resumed(checkpoints, saved, events)
@@ -231,6 +235,7 @@ def train(
     settings: Any = recipe.train
     metric = recipe.evaluate.metric
     targets = backend.parts["validation"].targets
+    part = backend.parts["train"]
     plan = Plan(
         phases=adapted.phases,
         batch_size=settings.batch_size,
@@ -242,6 +247,7 @@ def train(
         higher_is_better=(HIGHER_IS_BETTER | OF_ANSWERS)[metric],
         seed=recipe.seed,
         skip_not_finite=settings.not_finite == "skip",
+        views=part.views,
     )
     if saved is not None:
         backend.load_state(checkpoints.resumed_from())
@@ -250,7 +256,7 @@ def train(
     loop = Loop(
         backend=backend,
         plan=plan,
-        lengths=backend.parts["train"].inputs.lengths,
+        lengths=part.inputs.lengths[: part.rows],
         measure=lambda answers: all_metrics(answers, targets) | write_and_score(),
         name_rows=prepared.train.places,
         events=events,
@@ -303,6 +309,12 @@ def _tell_resumed(checkpoints: Checkpoints, saved: dict[str, Any] | None, events
         events.emit("resumed", step=saved["step"])
     elif checkpoints.broken:
         events.emit("begun_anew", reason="no checkpoint is whole")
+
+
+def _tell_augmented(part: Part, events: Events) -> None:
+    """How many rows have views that differ from them."""
+    if part.views > 1:
+        events.emit("augmented", views=part.views, rows=part.rows, changed=part.changed)
 
 
 def _tell_prepared(prepared: Prepared, events: Events) -> None:

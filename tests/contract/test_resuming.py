@@ -37,6 +37,7 @@ pytestmark = [
 LORA = {"method": "lora", "layers": "all", "rank": 3, "alpha": 6, "adapter_dropout": 0.1}
 STAGED = (phase(0, epochs=0), phase(1, epochs=1), phase(2, epochs=2))
 FROM_ABOVE = (phase(1, epochs=1), phase(2, epochs=2))
+VIEWS = {"methods": ["swap", "delete"], "views": 2, "strength": 0.2}
 BY_LOSS = {"metric": "loss"}
 STEPS = 18  # 48 rows in batches of 8, three epochs
 
@@ -85,6 +86,18 @@ SETUPS = {
     "full": Setup(open_full, (phase(2, epochs=3),), plan={"accumulate": 2}),
     "staged, with a kept prefix": Setup(
         lambda path: open_backend(path, dropout=0.1), STAGED, kept=True
+    ),
+    "views, with a kept prefix": Setup(
+        lambda path: open_backend(path, dropout=0.1, augment=VIEWS),
+        STAGED,
+        kept=True,
+        plan={"views": 2},
+    ),
+    "mix-up of views": Setup(
+        lambda path: open_backend(path, augment=VIEWS | {"mix_up": 0.4}),
+        (phase(0, epochs=3),),
+        kept=True,
+        plan={"views": 2, "accumulate": 2},
     ),
     "LoRA": Setup(lambda path: open_backend(path, adapt=LORA), STAGED, "llama", kept=True),
     "language": Setup(

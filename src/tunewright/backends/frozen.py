@@ -41,7 +41,7 @@ class FrozenLayers(ABC):
         self.prefix: Prefix | None = None
         self.reason = "no steps in this phase"
 
-    def keep(self, blocks: int, uses: Mapping[str, int], decided: bool | None) -> None:
+    def keep(self, blocks: int, uses: Mapping[str, float], decided: bool | None) -> None:
         """Have what lies below the top `blocks` kept for all rows, or know why it is not.
 
         Args:

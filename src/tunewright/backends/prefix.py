@@ -80,7 +80,7 @@ def build(
     place: Any,
     keep: Keep,
     lengths: Mapping[str, np.ndarray],
-    uses: Mapping[str, int],
+    uses: Mapping[str, float],
     batches: Batches,
     *,
     ragged: bool,
@@ -149,7 +149,7 @@ def _gain(
     shape: tuple[int, ...] | None,
     tried: Iterable[tuple[str, np.ndarray]],
     lengths: Mapping[str, np.ndarray],
-    uses: Mapping[str, int],
+    uses: Mapping[str, float],
     batches: Batches,
 ) -> float:
     """Seconds saved by keeping, from the times of a few batches, which are kept on the way."""

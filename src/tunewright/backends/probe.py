@@ -15,6 +15,7 @@ MOST_ROWS_FOR_CHOICE = 1000
 SMALLEST_SCALE = 0.1  # a head of zeros would hand no gradient down
 HALVINGS = 12
 Fit = Callable[[np.ndarray, float], Any]  # rows and strength to a fitted model
+Folds = tuple[np.ndarray, np.ndarray]  # rows to judge by, rows to learn from
 
 
 def solve(
@@ -25,6 +26,7 @@ def solve(
     balanced: bool,
     seed: int,
     has_bias: bool = True,
+    views: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights and biases of a linear model on standardised features.
 
@@ -34,6 +36,7 @@ def solve(
         features: float (rows, width).
         targets: what `Answers.learned` gives. A class that no row has gets a bias far below.
         has_bias: of the layer that it is for; a number needs no bias where there is none.
+        views: of each row: all rows as they are, then all of them changed, and so on.
     Returns:
         (weights (labels, width), biases (labels)) that apply to the features as given. The
         penalty is the best of four on a third of the rows that was left out. The scores of classes
@@ -46,24 +49,25 @@ def solve(
     if not has_bias and targets.ndim == 1 and targets.dtype.kind == "f":
         centre = np.zeros_like(centre)
     scaled = ((features - centre) / spread).astype(np.float32)
+    folds = _folds(len(targets) // views, seed, views)
     with threadpool_limits(1):  # several threads take several times as long for so little work
         if targets.ndim == 2:
-            weights, biases = _several(scaled, targets, balanced=balanced, seed=seed)
+            weights, biases = _several(scaled, targets, balanced=balanced, folds=folds)
         elif targets.dtype.kind == "f":
-            weights, biases = _number(scaled, targets, seed=seed, has_bias=has_bias)
+            weights, biases = _number(scaled, targets, folds=folds, has_bias=has_bias)
         else:
-            weights, biases = _one(scaled, targets, num_labels, balanced=balanced, seed=seed)
+            weights, biases = _one(scaled, targets, num_labels, balanced=balanced, folds=folds)
     weights = weights / spread
     return weights, biases - weights @ centre
 
 
 def _one(
-    scaled: np.ndarray, labels: np.ndarray, num_labels: int, *, balanced: bool, seed: int
+    scaled: np.ndarray, labels: np.ndarray, num_labels: int, *, balanced: bool, folds: Folds
 ) -> tuple[np.ndarray, np.ndarray]:
     def fit(rows: np.ndarray, strength: float) -> Any:
         return _logistic(scaled[rows], labels[rows], strength, balanced=balanced)
 
-    strength, honest_loss = _choose(scaled, labels, fit, seed)
+    strength, honest_loss = _choose(scaled, labels, fit, folds)
     model = fit(np.arange(len(labels)), strength)
     weights = np.zeros((num_labels, scaled.shape[1]))
     biases = np.full(num_labels, -10.0)
@@ -77,7 +81,7 @@ def _one(
 
 
 def _several(
-    scaled: np.ndarray, targets: np.ndarray, *, balanced: bool, seed: int
+    scaled: np.ndarray, targets: np.ndarray, *, balanced: bool, folds: Folds
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each label on its own, two classes; penalty and scale are chosen on the most frequent ones."""
     rows, num_labels = targets.shape
@@ -93,7 +97,7 @@ def _several(
             return _logistic(scaled[some], labels[some], strength, balanced=balanced)
 
         if place == 0:
-            strength, honest_loss = _choose(scaled, labels, fit, seed)
+            strength, honest_loss = _choose(scaled, labels, fit, folds)
         model = fit(np.arange(rows), strength)
         weights[label], biases[label] = model.coef_[0], model.intercept_[0]
         if place == 0:
@@ -103,11 +107,11 @@ def _several(
 
 
 def _number(
-    scaled: np.ndarray, targets: np.ndarray, *, seed: int, has_bias: bool
+    scaled: np.ndarray, targets: np.ndarray, *, folds: Folds, has_bias: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.linear_model import Ridge
 
-    left_out, training = _folds(len(targets), seed)
+    left_out, training = folds
 
     def fit(rows: np.ndarray, strength: float) -> Any:
         return Ridge(1 / strength, fit_intercept=has_bias).fit(scaled[rows], targets[rows])
@@ -133,16 +137,17 @@ def _logistic(scaled: np.ndarray, labels: np.ndarray, strength: float, *, balanc
         ).fit(scaled, labels)
 
 
-def _folds(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A third of the rows, and the others; of at most 1,000 drawn ones."""
+def _folds(rows: int, seed: int, views: int) -> Folds:
+    """A third of the rows as they are, and the others in all their views; of at most 1,000 rows."""
     order = np.random.default_rng(seed).permutation(rows)[:MOST_ROWS_FOR_CHOICE]
     folds = np.array_split(order, FOLDS)
-    return folds[0], np.concatenate(folds[1:])
+    training = np.concatenate(folds[1:])
+    return folds[0], (training + rows * np.arange(views)[:, None]).ravel()
 
 
-def _choose(scaled: np.ndarray, labels: np.ndarray, fit: Fit, seed: int) -> tuple[float, float]:
+def _choose(scaled: np.ndarray, labels: np.ndarray, fit: Fit, folds: Folds) -> tuple[float, float]:
     """The strength with the smallest log-loss on rows that were left out, and that log-loss."""
-    left_out, training = _folds(len(labels), seed)
+    left_out, training = folds
     if len(np.unique(labels[training])) < 2:
         return STRENGTHS[1], 0.0
     losses = []

@@ -16,10 +16,21 @@ from tunewright.train.batches import in_parts
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of training or validation, and their `labels.targets`."""
+    """The rows of training or validation, and their `labels.targets`.
+
+    views: how often each row is there: all of them as they are, then all of them changed, and so
+    on; changed: rows that differ in one of their views.
+    """
 
     inputs: Inputs
     targets: np.ndarray
+    views: int = 1
+    changed: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows, whatever their views."""
+        return len(self.inputs) // self.views
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ class StepSettings:
     skip_not_finite: bool
     preference: str = "dpo"
     beta: float = 0.1
+    mix_up: float = 0.0
 
 
 def step_settings(
@@ -93,6 +105,7 @@ def step_settings(
         skip_not_finite=train.not_finite == "skip",
         preference=train.preference,
         beta=train.beta,
+        mix_up=recipe.augment.mix_up,
     )
 
 

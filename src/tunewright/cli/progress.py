@@ -111,6 +111,13 @@ class Progress:
                 "train", f"scores are divided by a temperature of {event['temperature']:.2f}"
             )
 
+    def _on_augmented(self, event: dict[str, Any]) -> None:
+        self._line(
+            "",
+            f"{event['changed']:,} of {event['rows']:,} training rows are also shown changed, in "
+            f"{event['views'] - 1} ways each",
+        )
+
     def _on_writing(self, event: dict[str, Any]) -> None:
         self._line("evaluate", f"base and tuned model answer {event['rows']} validation rows")
 

@@ -40,6 +40,7 @@ class Plan:
     higher_is_better: bool
     seed: int
     skip_not_finite: bool
+    views: int = 1
 
 
 @dataclass
@@ -83,7 +84,10 @@ Measure = Callable[[np.ndarray], dict[str, float]]
 
 @dataclass(frozen=True)
 class Loop:
-    """One training. `measure` turns answers on validation into metrics."""
+    """One training. `measure` turns answers on validation into metrics.
+
+    lengths: int (rows), whatever their views.
+    """
 
     backend: Backend
     plan: Plan
@@ -238,10 +242,15 @@ class Loop:
 
     def _step(self, rows: np.ndarray, progress: Progress) -> tuple[SupportsFloat, SupportsFloat]:
         return self.backend.train_step(
-            in_parts(rows, self.plan.accumulate),
+            in_parts(rows + len(self.lengths) * self._view(progress), self.plan.accumulate),
             rate=self._rate(progress.phase, progress.phase_step),
             draw=draw_key("step", self.plan.seed, progress.step),
         )
+
+    def _view(self, progress: Progress) -> int:
+        """Which view of the rows this epoch shows. Epochs count on through all phases."""
+        before = sum(each.epochs for each in self.plan.phases[: progress.phase])
+        return (before + progress.phase_step // self.per_epoch) % self.plan.views
 
     def _rate(self, phase: int, phase_step: int) -> float:
         """The share of the full learning rate. A phase that ended early leaves its steps out."""

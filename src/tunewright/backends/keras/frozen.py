@@ -42,7 +42,7 @@ class Frozen(FrozenLayers):
         """(rows, tokens or 1, width): what is kept of these rows; None where nothing is."""
         return None if self.prefix is None else self.prefix.read(part, rows)
 
-    def keep(self, blocks: int, uses: Mapping[str, int], decided: bool | None) -> None:
+    def keep(self, blocks: int, uses: Mapping[str, float], decided: bool | None) -> None:
         """See `FrozenLayers`. The model is cut there in any case: what is frozen drops nothing."""
         self.compiled.cut(blocks)
         super().keep(blocks, uses, decided)

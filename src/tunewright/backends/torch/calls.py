@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from tunewright.backends.settings import Part
 from tunewright.backends.torch.cut import Batch, scores_of
 from tunewright.backends.torch.load import Loaded
+from tunewright.backends.torch.mix_up import Mixture
 
 EXACT_FP32 = 1e-4
 EXACT_BF16 = 5e-2
@@ -44,6 +45,12 @@ class Calls:
     def scores(self, part: str, rows: np.ndarray) -> torch.Tensor:
         """(rows, labels), before softmax."""
         return scores_of(self.model, self.batch(part, rows))
+
+    def mixed_scores(self, part: str, rows: np.ndarray, mixed: Mixture) -> torch.Tensor:
+        """(rows, labels), before softmax, of pictures each mixed with its partner."""
+        own, others = self.batch(part, rows), self.batch(part, mixed.rows)
+        both = {name: torch.lerp(others[name], own[name], mixed.share) for name in own}
+        return scores_of(self.model, both)
 
     def precision(self) -> contextlib.AbstractContextManager[object]:
         """Within, products run in the precision of the run."""

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from tunewright.backends import probe
 from tunewright.backends.answers import Answers, answers_for
+from tunewright.backends.base import PhaseStart
 from tunewright.backends.inputs import sorted_batches
 from tunewright.backends.settings import Part, StepSettings, label_weights
 from tunewright.backends.tokens import Tokens
@@ -19,8 +21,11 @@ from tunewright.backends.torch.calls import Calls
 from tunewright.backends.torch.embedding import UsedRows, take_over_large_tables
 from tunewright.backends.torch.load import Loaded
 from tunewright.backends.torch.loss import summed_loss
+from tunewright.backends.torch.mix_up import Mixture, mixture
 from tunewright.backends.torch.one_token import OneToken, leave_out_other_tokens
 from tunewright.backends.torch.training import TorchTraining
+from tunewright.errors import ModelError
+from tunewright.train.phases import PhasePlan
 
 
 class TorchClassifier(TorchTraining):
@@ -44,34 +49,54 @@ class TorchClassifier(TorchTraining):
             self.one_token_modules = self.one_token.modules
         self.tables = self._take_over_large_tables()
         self.label_weights = self._label_weights()
+        self.mixes = False  # in the present phase
 
     def solve_head(self, blocks: int) -> float | None:
         """See `Backend`. The features are whatever enters the last linear layer."""
         started = time.monotonic()
         self.frozen.keep(blocks, {"train": 2, "validation": 2}, None)
         layer = head.last_linear(self.model, self.settings.num_labels)
-        part = self.parts["train"]
+        features = self._features("train", layer)
+        head.put(layer, *self._solved(features, self.parts["train"].views, layer))
+        return time.monotonic() - started
+
+    def probe_answers(self, views: int) -> np.ndarray:
+        """Answers on validation of a linear probe that learned from so many views of the rows."""
+        self.frozen.keep(0, {"train": 2, "validation": 2}, None)
+        layer = head.last_linear(self.model, self.settings.num_labels)
+        rows = views * self.parts["train"].rows
+        weights, biases = self._solved(self._features("train", layer)[:rows], views, layer)
+        return self.answer.of(self._features("validation", layer) @ weights.T + biases)
+
+    def _features(self, name: str, layer: nn.Linear) -> np.ndarray:
+        """float32 (rows, width): what enters the last layer."""
+        part = self.parts[name]
         features = np.zeros((len(part.inputs), layer.in_features), dtype=np.float32)
         caught: list[torch.Tensor] = []
         hook = layer.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
         try:
             with self.calls.inference():
                 for rows in sorted_batches(part.inputs.lengths, self.eval_tokens):
-                    self.frozen.scores("train", rows)
+                    self.frozen.scores(name, rows)
                     found = _one_per_row(caught.pop(), part.inputs.lengths[rows])
                     features[rows] = found.float().cpu().numpy()
         finally:
             hook.remove()
-        weights, biases = probe.solve(
+        return features
+
+    def _solved(
+        self, features: np.ndarray, views: int, layer: nn.Linear
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Weights and biases for the last layer, from so many views of the training rows."""
+        return probe.solve(
             features,
-            self.learned,
+            self.learned[: len(features)],
             self.settings.num_labels,
             balanced=self.settings.balanced,
             seed=self.settings.seed,
             has_bias=layer.bias is not None,
+            views=views,
         )
-        head.put(layer, weights, biases)
-        return time.monotonic() - started
 
     def amount(self, rows: np.ndarray) -> int:
         """See `TorchTraining`."""
@@ -79,15 +104,52 @@ class TorchClassifier(TorchTraining):
 
     def learn(self, rows: np.ndarray, amount: int) -> torch.Tensor:
         """See `TorchTraining`."""
-        loss = summed_loss(
-            self.frozen.scores("train", rows).float(),
+        mixed = self._mixture(rows)
+        if mixed is None:
+            loss = self._loss(self.frozen.scores("train", rows), rows)
+        else:
+            scores = self.frozen.mixed_scores("train", rows, mixed)
+            loss = mixed.share * self._loss(scores, rows)
+            loss = loss + (1 - mixed.share) * self._loss(scores, mixed.rows)
+        (loss / amount).backward()
+        return loss.detach()
+
+    def start_phase(self, phase: PhasePlan, *, keep: bool | None = None) -> PhaseStart:
+        """See `Backend`. Where texts are mixed, the vectors that are mixed have to be kept.
+
+        Raises:
+            ModelError: they cannot be.
+        """
+        self.mixes = bool(self.settings.mix_up) and (phase.blocks == 0 or not self._of_texts)
+        must = self.mixes and self._of_texts and bool(phase.epochs)
+        started = super().start_phase(phase, keep=True if must else keep)
+        prefix = self.frozen.prefix
+        if must and (prefix is None or not prefix.one_vector):
+            raise ModelError(
+                f"texts are mixed by the one vector that the head reads, and here: {started.reason}",
+                fix="take augment.mix_up out, or give train.cache more room",
+            )
+        return started
+
+    @property
+    def _of_texts(self) -> bool:
+        return self.parts["train"].inputs.are_ragged
+
+    def _mixture(self, rows: np.ndarray) -> Mixture | None:
+        if not self.mixes:
+            return None
+        num_rows = self.parts["train"].rows
+        return mixture(rows, num_rows, parameter=self.settings.mix_up, draw=self.draw)
+
+    def _loss(self, scores: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
+        """Summed, of scores against what these rows should have."""
+        return summed_loss(
+            scores.float(),
             torch.from_numpy(self.learned[rows]).to(self.device),
             self.settings.kind,
             weights=self.label_weights,
             smoothing=self.settings.label_smoothing,
         )
-        (loss / amount).backward()
-        return loss.detach()
 
     def answers(self, part: str) -> np.ndarray:
         """See `Backend`."""

@@ -14,6 +14,7 @@ from tunewright.backends.settings import Room
 from tunewright.backends.torch import state
 from tunewright.backends.torch.blocks import Layout
 from tunewright.backends.torch.calls import Calls
+from tunewright.backends.torch.mix_up import Mixture
 from tunewright.backends.torch.places import Place, as_array, as_tensor, facts_of, find_place
 
 
@@ -32,10 +33,24 @@ class Frozen(FrozenLayers):
         with self.calls.precision():
             if self.prefix is None:
                 return self.calls.scores(part, rows)
-            scores: torch.Tensor = self.prefix.place.scores(
-                self.kept(part, rows), lambda: self.calls.batch(part, rows)
-            )
-            return scores
+            return self._above(part, rows, self.kept(part, rows))
+
+    def mixed_scores(self, part: str, rows: np.ndarray, mixed: Mixture) -> torch.Tensor:
+        """(rows, labels), before softmax, of each row mixed with its partner.
+
+        Mixed is what is kept, where rows are alike in shape; else the pixels of pictures.
+        """
+        with self.calls.precision():
+            if self.prefix is None:
+                return self.calls.mixed_scores(part, rows, mixed)
+            own, others = self.kept(part, rows), self.kept(part, mixed.rows)
+            return self._above(part, rows, torch.lerp(others, own, mixed.share))
+
+    def _above(self, part: str, rows: np.ndarray, kept: torch.Tensor) -> torch.Tensor:
+        if self.prefix is None:
+            raise RuntimeError("nothing is kept")
+        scores: torch.Tensor = self.prefix.place.scores(kept, lambda: self.calls.batch(part, rows))
+        return scores
 
     def kept(self, part: str, rows: np.ndarray) -> torch.Tensor:
         """(rows, …): what is kept of some rows, as the layers above it take it."""

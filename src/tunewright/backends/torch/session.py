@@ -13,6 +13,7 @@ from tunewright.backends.chat_reader import ChatReader
 from tunewright.backends.folder import note_trained_length
 from tunewright.backends.session import LabelledRows, Session, faster_precision, room_for
 from tunewright.backends.settings import Room, StepSettings, step_settings
+from tunewright.backends.tokens import TextReader
 from tunewright.backends.torch.calls import EXACT_BF16, EXACT_FP32
 from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.backends.torch.device import (
@@ -22,15 +23,20 @@ from tunewright.backends.torch.device import (
     set_threads,
 )
 from tunewright.backends.torch.language import TorchLanguage
-from tunewright.backends.torch.load import load_classifier
+from tunewright.backends.torch.load import Loaded, load_classifier
 from tunewright.backends.torch.load_language import let_rows_be_packed, load_language
 from tunewright.backends.torch.mapped import MappedWeights, map_weights
 from tunewright.backends.torch.preference import TorchPreference
 from tunewright.backends.torch.training import TorchTraining
+from tunewright.backends.torch.word_neighbours import neighbours
+from tunewright.backends.views import free_words, views_of, with_views
 from tunewright.cache import cache_folder
 from tunewright.cores import usable_cores
+from tunewright.data.augment.texts import Others
+from tunewright.data.rows import Rows
 from tunewright.errors import ModelError
 from tunewright.pretrained.keras_files import MODEL_TYPE
+from tunewright.pretrained.lexicon import fetch_synonyms
 from tunewright.pretrained.weights import find_weights
 from tunewright.recipe.schema import TASKS, UNLABELLED, Data, Reads, Recipe
 
@@ -101,8 +107,28 @@ class TorchSession(Session):
         )
         note_trained_length(loaded.model, train.max_length)
         inputs = self.inputs(parts, train.max_length, loaded.known_tokens)
+        views = views_of(recipe.augment, recipe.seed)
+        if views is not None:
+            inputs["train"] = with_views(
+                inputs["train"],
+                rows := parts["train"][0],
+                views,
+                reader=self.reader,
+                longest=train.max_length,
+                others=self._others(views.methods, rows, loaded),
+            )
         settings = self._settings(recipe, len(labels), room)
         return TorchClassifier(loaded, inputs, settings, self.device)
+
+    def _others(self, methods: tuple[str, ...], rows: Rows, loaded: Loaded) -> dict[str, Others]:
+        """The words that may stand in a word's place, for each of the methods that needs some."""
+        found: dict[str, Others] = {}
+        if "synonym" in methods:
+            found["synonym"] = fetch_synonyms()
+        if "neighbour" in methods and isinstance(self.reader, TextReader):
+            table: Any = loaded.model.get_input_embeddings().weight
+            found["neighbour"] = neighbours(self.reader.tokenizer, table, free_words(rows))
+        return found
 
     def open_language(
         self, recipe: Recipe, parts: Mapping[str, LabelledRows]

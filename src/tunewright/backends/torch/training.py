@@ -52,6 +52,7 @@ class TorchTraining(ABC):
         self.most_tokens = most_tokens(device, settings.width)
         self.eval_tokens = min(EVAL_TOKENS, self.most_tokens)
         self.draws = Draws()
+        self.draw = 0  # of the present step
         if not seed_dropout(self.model, self.draws, settings.dropout) and settings.dropout:
             raise ModelError(
                 f"adapt.dropout is {settings.dropout}, but {type(self.model).__name__} has no "
@@ -164,7 +165,9 @@ class TorchTraining(ABC):
         self.top = phase.blocks
         self.calls.awake = False
         if phase.epochs:
-            uses = {"train": phase.epochs, "validation": phase.epochs + 1}
+            # an epoch shows one view of each row
+            shown = phase.epochs / self.parts["train"].views
+            uses = {"train": shown, "validation": float(phase.epochs + 1)}
             self.frozen.keep(phase.blocks, uses, keep)
         return_freed_memory()
         gflop = gflop_per_token(
@@ -192,6 +195,7 @@ class TorchTraining(ABC):
             raise RuntimeError("train_step before start_phase")
         if not self.calls.awake:
             self._wake()
+        self.draw = draw
         self.draws.start_step(draw)
         seed_device(self.device, draw)
         amount = sum(self.amount(rows) for rows in parts)

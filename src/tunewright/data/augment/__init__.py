@@ -1,0 +1,1 @@
+"""Views: training rows changed a little, so that their labels stay true."""

@@ -44,7 +44,8 @@ def _walk(section: dict[str, Any], known: dict[str, Any], above: str) -> Iterato
     for name, field in section["properties"].items():
         place = f"{above}{name}"
         below = field.get("$ref") or field.get("allOf", [{}])[0].get("$ref")
-        items = [choice["items"]["$ref"] for choice in field.get("anyOf", ()) if "items" in choice]
+        lists = [choice["items"] for choice in field.get("anyOf", ()) if "items" in choice]
+        items = [item["$ref"] for item in lists if "$ref" in item]
         if below:
             yield from _walk(known[below.rsplit("/", 1)[-1]], known, f"{place}.")
             continue
@@ -64,12 +65,18 @@ def _value(choice: dict[str, Any]) -> str:
     if "enum" in choice:
         return " · ".join(f"`{value}`" for value in choice["enum"])
     if "items" in choice:
-        return "list of phases" if "$ref" in choice["items"] else "list of texts"
+        return _list(choice["items"])
     if "pattern" in choice:
         return "`top-N`"
     words = {"string": "text", "boolean": "true or false", "null": "`null`"}
     limits = [shown.format(f"{choice[key]:,}") for key, shown in LIMITS.items() if key in choice]
     return " ".join([words.get(choice["type"], choice["type"]), ", ".join(limits)]).strip()
+
+
+def _list(items: dict[str, Any]) -> str:
+    if "enum" in items:
+        return f"list of {_value(items)}"
+    return "list of phases" if "$ref" in items else "list of texts"
 
 
 def default(field: dict[str, Any]) -> str:

@@ -63,6 +63,12 @@ CHAT: dict[str, object] = {
     "evaluate.metric": "loss",
 }
 WRITING = CHAT | {"evaluate.answers": 4, "evaluate.most_tokens": 8}
+VIEWS: dict[str, object] = {
+    "augment.methods": ["swap"],
+    "augment.views": 2,
+    "augment.strength": 0.1,
+    "train.epochs": 2,
+}
 PAIRS = CHAT | {
     "data.columns.messages": None,
     "data.columns.prompt": "prompt",
@@ -162,6 +168,10 @@ PROOFS: dict[str, Proof] = {
     "train.evaluations_per_epoch": Proof(2),
     "train.threads": Proof(2, "adapt"),
     "train.cache": Proof("off", beside={"train.phases": phase(), "train.strategy": None}),
+    "augment.methods": Proof(["delete"], beside=VIEWS),
+    "augment.views": Proof(3, "adapt", VIEWS),
+    "augment.strength": Proof(0.9, beside=VIEWS),
+    "augment.mix_up": Proof(0.4, beside={"train.strategy": "head"}),
     "evaluate.metric": Proof("log_loss", "evaluate"),
     "evaluate.resamples": Proof(101, "evaluate"),
     "evaluate.calibrate": Proof(False, "evaluate"),
@@ -201,7 +211,7 @@ def leaves(schema: Mapping[str, Any], section: Mapping[str, Any], above: str = "
             continue
         found.append(f"{above}{name}")
         for choice in key.get("anyOf", ()):
-            if "items" in choice:
+            if "$ref" in choice.get("items", {}):
                 item = schema["$defs"][choice["items"]["$ref"].split("/")[-1]]
                 found += leaves(schema, item, f"{above}{name}[].")
     return found

@@ -29,16 +29,26 @@ def open_with_views(
     part: Part = backend.parts["train"]
     if asked.augment.methods != "auto":
         refuse_unchanged(part, resolved)
-        return backend, resolved, choices
+        return backend, resolved, _told(choices, part, "")
     helps, why = find_gain(backend, str(resolved.evaluate.metric), resolved.seed)
     if helps:
-        told = [(k, v, f"{r}: {why}" if k == "augment.methods" else r) for k, v, r in choices]
-        return backend, resolved, tuple(told)
+        return backend, resolved, _told(choices, part, f": {why}")
     kept = tuple(choice for choice in choices if not choice[0].startswith("augment."))
     choices = (*kept, *no_views(why))
     del backend, part  # there may be room for one
     resolved = with_choices(resolved, choices)
     return open_backend(resolved), resolved, choices
+
+
+def _told(choices: tuple[Choice, ...], part: Part, why: str) -> tuple[Choice, ...]:
+    """The choices, where there are views with what they gain and how many rows they change."""
+    if part.views == 1:
+        return choices
+    more = {
+        "augment.methods": why,
+        "augment.views": f"; {part.changed} of {part.rows} training rows differ in one of them",
+    }
+    return tuple((key, value, reason + more.get(key, "")) for key, value, reason in choices)
 
 
 def find_gain(backend: Any, metric: str, seed: int) -> tuple[bool, str]:

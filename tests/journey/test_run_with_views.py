@@ -32,6 +32,8 @@ def test_how_many_rows_are_shown_changed_is_said(tickets: Path, tiny_bert: Path,
     assert "training rows are also shown changed" in said.err
     recipe = load_recipe(only_run() / "recipe.yaml")
     assert recipe.augment.methods == ("swap", "delete")
+    written = (only_run() / "recipe.yaml").read_text()
+    assert f"{told['changed']} of {told['rows']} training rows differ in one of them" in written
 
 
 def test_views_leave_parts_and_seal_as_they_are(

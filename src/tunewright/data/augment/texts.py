@@ -35,7 +35,7 @@ def view_of(
 
 
 def deleted(words: list[Word], places: list[int], random: np.random.Generator) -> list[Word]:
-    """Without the words at these places; the signs after one go to the word before it."""
+    """Without the words at these places; their signs stay."""
     kept: list[Word] = []
     for place, word in enumerate(words):
         if place not in places:

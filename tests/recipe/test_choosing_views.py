@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tunewright.errors import RecipeError
+from tunewright.recipe.augment import CHANGES, Augment
 from tunewright.recipe.defaults import with_choices
 from tunewright.recipe.load import build_recipe
-from tunewright.recipe.schema import CHANGES, Augment
 from tunewright.recipe.views import USUAL, choose_views, refuse_idle_mixing
 
 

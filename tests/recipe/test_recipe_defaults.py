@@ -10,6 +10,7 @@ from tunewright.errors import RecipeError
 from tunewright.recipe import defaults
 from tunewright.recipe.load import build_recipe, load_recipe
 from tunewright.recipe.schema import Evaluate, Recipe, Train
+from tunewright.recipe.views import choose_views
 from tunewright.recipe.write import as_yaml
 
 
@@ -39,6 +40,7 @@ def resolved(recipe: Recipe) -> Recipe:
             *defaults.choose_rates(recipe.train, known, adapters=recipe.adapt.has_adapters),
             defaults.choose_evaluations(recipe.train, known),
             defaults.choose_cache(recipe.train),
+            *choose_views(recipe, "text"),
             ("train.precision", "fp32", "measured"),
             ("train.threads", 2, "two cores"),
             defaults.choose_metric(recipe.evaluate, known),

@@ -21,7 +21,7 @@ from tunewright.cache import cache_folder
 from tunewright.data.augment import pictures, texts
 from tunewright.data.augment.words import free_places, words_of
 from tunewright.data.rows import Rows
-from tunewright.recipe.schema import Augment
+from tunewright.recipe.augment import Augment
 from tunewright.train.batches import draw_key
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from tunewright.recipe.augment import Augment
 from tunewright.recipe.metric_names import Metric
+from tunewright.recipe.section import Auto, Section
 
-Auto = Literal["auto"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -43,20 +44,6 @@ TOP = r"^top-[1-9][0-9]*$"
 ADAPTED = ("lora", "rslora", "dora")
 ADAPTER_KEYS = ("rank", "alpha", "adapter_dropout")
 Blocks = Annotated[int, Field(ge=0)] | Literal["all"]
-Change = Literal[
-    "delete", "swap", "synonym", "neighbour", "typing", "crop", "flip", "colour", "rand"
-]
-CHANGES: dict[Reads, tuple[Change, ...]] = {
-    "text": ("delete", "swap", "synonym", "neighbour", "typing"),
-    "image": ("crop", "flip", "colour", "rand"),
-}
-"""Ways of changing a row in which its label stays true, by what a row is."""
-
-
-class Section(BaseModel):
-    """A part of the recipe: immutable, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Columns(Section):
@@ -319,48 +306,6 @@ class Train(Section):
             raise ValueError(
                 f"batch_size {self.batch_size} is not a multiple of accumulate {self.accumulate}"
             )
-        return self
-
-
-class Augment(Section):
-    """More of few training rows: each is also shown changed a little."""
-
-    methods: Literal["none", "usual"] | Auto | tuple[Change, ...] = Field(
-        "none",
-        description="ways of changing a training row; auto: those usual for texts or pictures, if a "
-        "linear probe scores better with them",
-    )
-    views: Annotated[int, Field(ge=2)] | Auto | None = Field(
-        "auto",
-        description="of each row, itself among them: each epoch shows the next one; null without "
-        "methods",
-    )
-    strength: Annotated[float, Field(gt=0, le=1)] | Auto | None = Field(
-        "auto",
-        description="share of a text's words that change, or how much pictures do; null without "
-        "methods",
-    )
-    mix_up: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.0,
-        description="rows are mixed with others, in shares drawn from a beta distribution with this "
-        "parameter: pictures, or what the head alone learns from; 0 for never",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _methods_alone(cls, value: Any) -> Any:
-        return {"methods": value} if isinstance(value, str | list) else value
-
-    @model_validator(mode="after")
-    def _how_needs_methods(self) -> Augment:
-        if self.methods == ():
-            raise ValueError("methods is an empty list: write none, or leave it out")
-        for key in ("views", "strength"):
-            value = getattr(self, key)
-            if self.methods == "none" and value not in ("auto", None):
-                raise ValueError(f"{key} is {value}, but methods is none: write methods: usual")
-            if self.methods != "none" and value is None:
-                raise ValueError(f"{key} is null, but there are methods: leave it out")
         return self
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tunewright.errors import RecipeError
+from tunewright.recipe.augment import CHANGES, Augment, Change
 from tunewright.recipe.defaults import Choice
-from tunewright.recipe.schema import CHANGES, Augment, Change, Reads, Recipe
+from tunewright.recipe.schema import Reads, Recipe
 
 USUAL: dict[Reads, tuple[Change, ...]] = {
     "text": ("delete", "swap", "synonym"),

@@ -68,7 +68,8 @@ def _line(row: dict[str, str]) -> str:
     """A row in one line: what is wrong in which field, else the beginning of its text."""
     if "field" in row:
         return f"{row['place']}, {row['field']}: {row['problem']}"
-    return f"{row['place']}: {' | '.join(row['text'].splitlines())}"
+    near = f", near {row['near']}" if "near" in row else ""
+    return f"{row['place']}{near}: {' | '.join(row['text'].splitlines())}"
 
 
 def _show(findings: list[dict[str, object]]) -> None:

@@ -6,6 +6,7 @@ from tunewright.data.checks.classes import classes, spellings
 from tunewright.data.checks.content import of_content
 from tunewright.data.checks.hopeless import refuse_hopeless
 from tunewright.data.checks.index import Parts, also_in, look, pairs_of_parts
+from tunewright.data.checks.near import near_duplicates, near_leaks
 from tunewright.data.checks.same import duplicates, leaks
 from tunewright.data.findings import Findings
 from tunewright.recipe.schema import Kind
@@ -28,6 +29,8 @@ def check_rows(parts: Parts, kind: Kind = "one") -> Findings:
         *of_content(index),
         *duplicates(index),
         *leaks(index),
+        *near_duplicates(index),
+        *near_leaks(index),
         *classes(index),
         *spellings(index),
     ]

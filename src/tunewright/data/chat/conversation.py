@@ -75,3 +75,22 @@ def _plain(message: Any) -> Any:
     if not isinstance(message, Mapping):
         return message
     return {k: v for k, v in message.items() if k != "weight"}
+
+
+def asked_and_answered(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The words of what comes before the last answer, and of all that comes after it.
+
+    Without system messages: these are often the same in all rows.
+    """
+    if "text" in row:
+        return str(row["text"]), ""
+    if "input" in row:
+        answers = [row.get(key) for key in ("preferred_output", "non_preferred_output")]
+        return _turns(_messages(row["input"])), "\n".join(_said(answer) for answer in answers)
+    messages = _messages(row)
+    last = max((i for i, m in enumerate(messages) if _role(m) == "assistant"), default=None)
+    return _turns(messages[:last]), _turns([] if last is None else messages[last:])
+
+
+def _turns(messages: Sequence[Any]) -> str:
+    return "\n".join(_said([m]) for m in messages if _role(m) not in ("system", "developer"))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from tunewright.data.duplicates import KEY, Keys, text_key
 from tunewright.data.labels import of_row
+from tunewright.data.near import Near, near_texts
 from tunewright.data.rows import Rows
 from tunewright.recipe.schema import Kind, Reads
 
@@ -48,6 +50,19 @@ class Index:
             part: np.fromiter((text_key(text, None) for text in rows.texts), KEY, len(rows))
             for part, rows in self.parts.items()
         }
+
+    @cached_property
+    def near(self) -> Near:
+        """Texts, or what is asked in conversations, that are nearly the same."""
+        return near_texts(list(self.parts.values()), list(self.keys.values()))
+
+    @cached_property
+    def near_wholes(self) -> Near:
+        """Texts, or conversations with their answers, that are nearly the same."""
+        if not self.of_form:
+            return self.near
+        keys = list(self.whole_keys().values())
+        return near_texts(list(self.parts.values()), keys, whole=True)
 
     def classes(self, rows: Rows) -> Iterator[tuple[int, str]]:
         """(row, class), as often as a row has one."""

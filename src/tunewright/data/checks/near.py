@@ -1,0 +1,122 @@
+"""Rows that are nearly there twice: in one part, or in two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunewright.data.checks.index import Index, num_rows, pairs_of_parts
+from tunewright.data.findings import SHOWN_ROWS, Finding, show_row
+from tunewright.data.near import Near
+from tunewright.data.rows import Rows
+
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A row of one part, and the row that it is nearly the same as."""
+
+    row: int
+    of: int
+
+
+def near_duplicates(index: Index) -> Iterator[Finding]:
+    """Rows that are near copies of a row before them in the same part."""
+    near, shown, count = index.near_wholes, [], 0
+    for part, rows in index.parts.items():
+        copies = _within(near, _texts(index, near, part))
+        count += len(copies)
+        shown += [_shown(rows, copy.row, rows, copy.of) for copy in copies[:SHOWN_ROWS]]
+    if count:
+        yield Finding(
+            "near-duplicate",
+            "note",
+            f"{num_rows(count)} with a {index.noun} that is nearly one there before; the split "
+            "keeps them together",
+            "remove them if they are not meant to count twice",
+            count,
+            tuple(shown[:SHOWN_ROWS]),
+        )
+
+
+def near_leaks(index: Index) -> Iterator[Finding]:
+    """Rows of one part that are near copies of rows in another."""
+    for part, other in pairs_of_parts(index.parts):
+        copies = near_copies(index, part, other)
+        if not copies:
+            continue
+        rows, theirs = index.parts[part], index.parts[other]
+        first = copies[0]
+        yield Finding(
+            "near-leak",
+            "error" if other == "test" else "warning",
+            f"{num_rows(len(copies))} of {part} ({rows.source}) with a "
+            f"{'prompt' if index.of_form else index.noun} that is nearly one of {other}, such as "
+            f"{rows.place(first.row)} and {theirs.place(first.of)}",
+            f"remove from {part} what is nearly in {other}",
+            len(copies),
+            tuple(_shown(rows, copy.row, theirs, copy.of) for copy in copies[:SHOWN_ROWS]),
+        )
+
+
+def near_copies(index: Index, part: str, other: str) -> list[Copy]:
+    """The rows of `part` that are near copies of rows in `other`, but not in it themselves."""
+    near = index.near
+    mine, theirs = (_texts(index, near, name) for name in (part, other))
+    first = _first_rows(near, theirs)
+    closest = _closest(near, np.isin(np.arange(len(first)), mine) & (first < 0), first >= 0)
+    return [Copy(row, int(first[closest[text]])) for row, text in _rows_of(mine, closest)]
+
+
+def _texts(index: Index, near: Near, part: str) -> Numbers:
+    """The number of the text of each row of a part."""
+    start = 0
+    for name, rows in index.parts.items():
+        if name == part:
+            return near.text_of[start : start + len(rows)]
+        start += len(rows)
+    raise KeyError(part)
+
+
+def _first_rows(near: Near, texts: Numbers) -> Numbers:
+    """The first row of each text; -1 where there is none."""
+    first = np.full(int(near.text_of.max(initial=-1)) + 1, -1, np.int64)
+    first[texts[::-1]] = np.arange(len(texts))[::-1]
+    return first
+
+
+def _closest(near: Near, mine: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dict[int, int]:
+    """Of each text of mine that is near one of theirs, the one that is most alike."""
+    found: dict[int, int] = {}
+    for at in np.argsort(-near.alike, kind="stable").tolist():
+        one, two = near.pairs[at].tolist()
+        for text, close in ((one, two), (two, one)):
+            if mine[text] and theirs[close]:
+                found.setdefault(text, close)
+    return found
+
+
+def _rows_of(texts: Numbers, wanted: dict[int, int]) -> list[tuple[int, int]]:
+    """(row, text) of each row whose text is wanted, as they come."""
+    rows = np.flatnonzero(np.isin(texts, np.fromiter(wanted, np.int64, len(wanted))))
+    return [(row, int(texts[row])) for row in rows.tolist()]
+
+
+def _within(near: Near, texts: Numbers) -> list[Copy]:
+    """Of each text that is near one whose first row is before its own: that row, and the other."""
+    first = _first_rows(near, texts)
+    found: dict[int, int] = {}
+    for one, two in near.pairs.tolist():
+        early, late = sorted((int(first[one]), int(first[two])))
+        if early >= 0:
+            found[late] = min(early, found.get(late, early))
+    return [Copy(row, found[row]) for row in sorted(found)]
+
+
+def _shown(rows: Rows, row: int, others: Rows, of: int) -> dict[str, Any]:
+    return show_row(rows, row) | {"near": others.place(of)}

@@ -111,7 +111,7 @@ def measure(texts: list[str]) -> dict[str, object]:
     ]
     rows = as_rows([*clean, *copies])
     near = near_texts([rows], [rows.text_keys()])
-    texts_by_row = near.text_of
+    texts_by_row = near.texts(rows.text_keys())
     pairs = {tuple(pair) for pair in near.pairs.tolist()}
     planted: dict[tuple[int, int], str] = {}
     for at, (row, kind) in enumerate(zip(chosen, kinds, strict=True)):

@@ -6,20 +6,52 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tunewright.data.check import check_rows
+from tunewright.data.check import check_index
+from tunewright.data.checks.groups import suggested_groups
+from tunewright.data.checks.index import Index, look
+from tunewright.data.exclusions import exclusion, without_excluded, write_exclusions
+from tunewright.data.fix import write_fixed
 from tunewright.data.prepare import read_parts, rows_of_parts
+from tunewright.data.removals import removals
 from tunewright.history.request import read_request
 
 
-def check(source: str | Path, *, settings: Sequence[str] = (), **keys: Any) -> dict[str, Any]:
+def check(
+    source: str | Path,
+    *,
+    settings: Sequence[str] = (),
+    fix: str | Path | None = None,
+    exclude: str | Path | None = None,
+    **keys: Any,
+) -> dict[str, Any]:
     """Findings in the user's data: {"schema_version", "findings": […]}, the worst first.
 
     Args:
         source: as for `run`.
         settings: recipe settings as `a.b=c`, such as `data.columns.text=review`.
+        fix: where to write a cleaned copy (a folder where there are several parts), and beside it
+            NAME.changes.jsonl; the answer then has "fixed" too.
+        exclude: where to list the rows that a cleaned copy would be without, for data.exclude; the
+            answer then has "excluded" too.
     Raises:
         DataError: the data cannot be read, or nothing can be learned from it.
     """
     recipe = read_request(source, keys, settings)
-    rows, columns = rows_of_parts(read_parts(recipe.data), recipe.data, recipe.task)
-    return check_rows(rows, columns.kind).as_json()
+    tables = read_parts(recipe.data)
+    rows, columns = rows_of_parts(tables, recipe.data, recipe.task)
+    rows, _ = without_excluded(rows, recipe.data.exclude)
+    index = look(rows, columns.kind)
+    suggested = suggested_groups(tables, columns, recipe.data)
+    found = check_index(index).and_also(suggested).as_json()
+    if fix is not None:
+        texts = [name for name in (columns.text, columns.text_pair) if name is not None]
+        found["fixed"] = write_fixed(tables, index, Path(fix), texts)
+    if exclude is not None:
+        found["excluded"] = _list_rows(index, Path(exclude))
+    return found
+
+
+def _list_rows(index: Index, path: Path) -> dict[str, Any]:
+    gone = removals(index)
+    write_exclusions(path, (exclusion(index.parts[r.part], r.row, r.code) for r in gone))
+    return {"path": str(path), "rows": len(gone)}

@@ -324,6 +324,9 @@ def _tell_prepared(prepared: Prepared, events: Events) -> None:
         labels=len(prepared.labels),
         split_by=prepared.split_by,
         left_out=prepared.left_out,
+        excluded=prepared.excluded,
+        near_apart=prepared.near_apart,
+        deviation=prepared.deviation,
         findings=[
             {"code": f.code, "severity": f.severity, "message": f.message}
             for f in prepared.findings.findings

@@ -39,7 +39,7 @@ def found(code: str, **parts: Rows) -> Finding | None:
 def pairs_of(texts: list[str]) -> set[tuple[str, str]]:
     rows = make(texts)
     near = near_texts([rows], [rows.text_keys()])
-    text = {int(number): texts[row] for row, number in enumerate(near.text_of)}
+    text = {int(number): texts[row] for row, number in enumerate(near.texts(rows.text_keys()))}
     found = ((text[one], text[two]) for one, two in near.pairs.tolist())
     return {(min(pair), max(pair)) for pair in found}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -12,6 +12,8 @@ def check_command(
     *,
     set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     row: int | None = None,
+    fix: str | None = None,
+    exclude: str | None = None,
     json: bool = False,
 ) -> int:
     """Say what is wrong with data, with place and fix. Exit 1 when a finding is an error.
@@ -26,6 +28,11 @@ def check_command(
         Show this line of conversations or preferences as the model is given it: learned tokens
         are green and underlined (in a pipe within ⟦ ⟧), what ends an answer is reversed, what is
         cut is struck.
+    fix
+        Write a cleaned copy here (a folder where there are several parts), without empty rows,
+        copies and leaks, and every change to the file of that name with .changes.jsonl behind it.
+    exclude
+        List the rows that a cleaned copy would be without here, for --set data.exclude=LIST.jsonl.
     json
         Print the findings as one JSON document.
     """
@@ -35,11 +42,12 @@ def check_command(
     if row is not None:
         return _show_tokens(source, row, set_, json=json)
 
-    found = check(source, settings=set_)
+    found = check(source, settings=set_, fix=fix, exclude=exclude)
     if json:
         say_json(found)
     else:
         _show(found["findings"])
+        _show_written(found)
     return int(any(finding["severity"] == "error" for finding in found["findings"]))
 
 
@@ -62,6 +70,19 @@ def _show_tokens(source: str, row: int, settings: tuple[str, ...], *, json: bool
         pieces = pieces_of(each)
         out.print(terminal_view(pieces) if out.is_terminal else plain_view(pieces), markup=False)
     return 0
+
+
+def _show_written(found: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    out = Console(highlight=False, soft_wrap=True)
+    if "fixed" in found:
+        fixed = found["fixed"]
+        out.print(f"{fixed['path']}: a cleaned copy, with {fixed['changes']} changes", markup=False)
+        out.print(f"{fixed['changes_path']}: each of them", markup=False)
+    if "excluded" in found:
+        listed = found["excluded"]
+        out.print(f"{listed['path']}: {listed['rows']} rows to leave out", markup=False)
 
 
 def _line(row: dict[str, str]) -> str:

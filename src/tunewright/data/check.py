@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tunewright.data.checks.classes import classes, spellings
 from tunewright.data.checks.content import of_content
+from tunewright.data.checks.groups import group_leaks
 from tunewright.data.checks.hopeless import refuse_hopeless
-from tunewright.data.checks.index import Parts, also_in, look, pairs_of_parts
+from tunewright.data.checks.index import Index, Parts, also_in, look, pairs_of_parts
 from tunewright.data.checks.near import near_duplicates, near_leaks
 from tunewright.data.checks.same import duplicates, leaks
 from tunewright.data.findings import Findings
@@ -20,10 +21,18 @@ def check_rows(parts: Parts, kind: Kind = "one") -> Findings:
     Args:
         kind: what a label is.
     Raises:
+        DataError: as `check_index`.
+    """
+    return check_index(look(parts, kind))
+
+
+def check_index(index: Index) -> Findings:
+    """Findings over all parts, the worst first.
+
+    Raises:
         DataError: nothing can be learned: no rows, only empty texts, one class, fewer than
             20 rows, nearly as many classes as rows.
     """
-    index = look(parts, kind)
     refuse_hopeless(index)
     found = [
         *of_content(index),
@@ -31,20 +40,20 @@ def check_rows(parts: Parts, kind: Kind = "one") -> Findings:
         *leaks(index),
         *near_duplicates(index),
         *near_leaks(index),
+        *group_leaks(index),
         *classes(index),
         *spellings(index),
     ]
     return Findings(tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])))
 
 
-def excluded(parts: Parts) -> dict[str, set[int]]:
+def excluded(index: Index) -> dict[str, set[int]]:
     """Indices of each part that must not be used.
 
     Rows with empty texts, or pictures that cannot be read; rows of training that are also in validation or test, and rows of
     validation that are also in test. A given test part stays whole.
     """
-    index = look(parts)
     left_out = {part: set(rows) for part, rows in index.empty.items()}
-    for part, other in pairs_of_parts(parts):
+    for part, other in pairs_of_parts(index.parts):
         left_out[part] |= set(also_in(index, part, other))
     return left_out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -44,13 +44,20 @@ class Findings:
 
     findings: tuple[Finding, ...]
 
-    def refuse_errors(self) -> None:
+    def and_also(self, more: Iterable[Finding]) -> Findings:
+        """These, and more after them."""
+        return Findings((*self.findings, *more))
+
+    def refuse_errors(self, allow: Sequence[str] = ()) -> None:
         """Raise the first error among the findings, with its first place; else do nothing.
 
+        Args:
+            allow: codes that do not stop a run.
         Raises:
             DataError: what the finding says, and its fix.
         """
         errors = [finding for finding in self.findings if finding.severity == "error"]
+        errors = [finding for finding in errors if finding.code not in allow]
         if not errors:
             return
         worst = errors[0]

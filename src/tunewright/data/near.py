@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.data.chat.conversation import asked_and_answered
-from tunewright.data.duplicates import Keys
+from tunewright.data.duplicates import KEY, Keys
 from tunewright.data.minhash import VALUES, candidates, values_of
 from tunewright.data.rows import Rows
 from tunewright.data.shingles import LONG_WORDS, in_order, jaccard, numbers, shingles, words
@@ -37,15 +37,30 @@ class Near:
     """Pairs of texts that are near each other.
 
     Args:
-        text_of: the number of each row's text, over all parts; rows that count as the same have
-            the same.
+        keys: of each text, in order: the place of a key is the number of its text.
         pairs: two texts' numbers, the lower first (pairs, 2).
         alike: how similar they are (pairs).
     """
 
-    text_of: Numbers
+    keys: Keys
     pairs: Numbers
     alike: NDArray[np.float64]
+
+    def texts(self, keys: Keys) -> Numbers:
+        """The number of the text of each row, by the rows' keys."""
+        return np.searchsorted(self.keys, keys)
+
+    def first_rows(self, texts: Numbers) -> Numbers:
+        """The first row of each text, by number; -1 where there is none."""
+        first = np.full(len(self.keys), -1, np.int64)
+        first[texts[::-1]] = np.arange(len(texts))[::-1]
+        return first
+
+    def links(self, keys: Keys) -> Numbers:
+        """Pairs of rows that are near, those most alike first; of equal rows the first stands."""
+        first = self.first_rows(self.texts(keys))
+        pairs = first[self.pairs[np.argsort(-self.alike, kind="stable")]]
+        return pairs[(pairs >= 0).all(axis=1)].reshape(-1, 2)
 
 
 def near_texts(parts: Sequence[Rows], keys: Sequence[Keys], *, whole: bool = False) -> Near:
@@ -55,8 +70,7 @@ def near_texts(parts: Sequence[Rows], keys: Sequence[Keys], *, whole: bool = Fal
         keys: of each part; rows with the same key are one text.
         whole: of conversations and preferences, compare the answers too, not only what is asked.
     """
-    joined = np.concatenate([*keys, np.empty(0, "S16")])
-    _, rows, text_of = np.unique(joined, return_index=True, return_inverse=True)
+    known, rows = np.unique(np.concatenate([*keys, np.empty(0, KEY)]), return_index=True)
     if any(part.reads == "image" for part in parts):
         rows = rows[:0]
     texts = _Texts(parts, rows, whole)
@@ -64,7 +78,7 @@ def near_texts(parts: Sequence[Rows], keys: Sequence[Keys], *, whole: bool = Fal
     pairs = _candidates(texts)
     alike = np.array([_alike(texts.read(one), texts.read(two)) for one, two in pairs.tolist()])
     near = alike > 0
-    return Near(text_of, pairs[near], alike[near])
+    return Near(known, pairs[near], alike[near])
 
 
 class _Texts:

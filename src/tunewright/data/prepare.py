@@ -13,10 +13,16 @@ from typing import Any, Literal
 import numpy as np
 
 from tunewright.data.chat.forms import COLUMNS
-from tunewright.data.check import check_rows, excluded
+from tunewright.data.check import check_index, excluded
+from tunewright.data.checks.groups import suggested_groups
+from tunewright.data.checks.index import look
+from tunewright.data.checks.near import num_apart
 from tunewright.data.columns import Columns, find_columns
+from tunewright.data.deviation import deviation
+from tunewright.data.exclusions import without_excluded
 from tunewright.data.findings import Findings
 from tunewright.data.labels import counts, sorted_labels, targets
+from tunewright.data.near import Near
 from tunewright.data.parts import PARTS
 from tunewright.data.read import read_data, read_table
 from tunewright.data.rows import Rows, build_rows
@@ -37,7 +43,10 @@ class Prepared:
             have a number each, the name of its column.
         split_by: stratified, group, time or given; `split_reason` says why.
         counts: part → rows of each label; `sizes`: part → rows.
-        left_out: rows that are used in no part (empty, or leaking).
+        left_out: rows that are used in no part (empty, or leaking); `excluded`: rows that
+            data.exclude names.
+        near_apart: rows of a dealt part that are near copies of a row in another.
+        deviation: the label whose share in a part differs most from its share in all rows.
     """
 
     train: Rows
@@ -51,6 +60,9 @@ class Prepared:
     counts: dict[str, list[int]]
     sizes: dict[str, int]
     left_out: int
+    excluded: int = 0
+    near_apart: int = 0
+    deviation: dict[str, Any] | None = None
 
     @property
     def kind(self) -> Kind:
@@ -153,23 +165,28 @@ def prepare(data: Data, seed: int, run_folder: Path, *, task: str = "auto") -> P
     Raises:
         DataError: the data cannot be read or learned from; the finding is named.
     """
-    rows, columns = rows_of_parts(read_parts(data), data, task)
+    tables = read_parts(data)
+    rows, columns = rows_of_parts(tables, data, task)
+    rows, num_excluded = without_excluded(rows, data.exclude)
     kind = columns.kind
-    findings = check_rows(rows, kind)
-    findings.refuse_errors()
-    out = excluded(rows)
+    index = look(rows, kind)
+    findings = check_index(index).and_also(suggested_groups(tables, columns, data))
+    findings.refuse_errors(data.allow)
+    out = excluded(index)
     kept = {
         part: some.take(np.setdiff1d(np.arange(len(some)), np.fromiter(out[part], np.int64)))
         for part, some in rows.items()
     }
     split_by, reason = choose_split(data, kept)
-    parts = without_leaks(deal(kept, data, split_by, seed, kind))
+    dealt = deal(kept, data, split_by, seed, kind, index.near)
+    parts = without_leaks(dealt)
     for part in PARTS:
         if not len(parts[part]):
             raise DataError(f"no rows are left for {part}", fix="give more rows")
     labels = sorted_labels(parts["train"].labels or (), kind, str(columns.label))
     for part in ("validation", "test"):
         targets(parts[part], labels, kind)
+    found = {part: counts(parts[part].labels or (), labels, kind) for part in PARTS}
     seal = seal_part(run_folder, parts["test"])
     write_json(run_folder / "data" / "findings.json", _without_texts(findings))
     _write_splits(parts, run_folder / "data" / "splits.csv")
@@ -182,9 +199,12 @@ def prepare(data: Data, seed: int, run_folder: Path, *, task: str = "auto") -> P
         findings=findings,
         split_by=split_by,
         split_reason=reason,
-        counts={part: counts(parts[part].labels or (), labels, kind) for part in PARTS},
+        counts=found,
         sizes={part: len(parts[part]) for part in PARTS},
-        left_out=sum(len(some) for some in out.values()),
+        left_out=sum(map(len, rows.values())) - sum(map(len, parts.values())),
+        excluded=num_excluded,
+        near_apart=num_apart(index.near, parts, given=set(kept)),
+        deviation=deviation(found, labels),
     )
 
 
@@ -223,7 +243,6 @@ def _refuse_to_split(data: Data) -> None:
     """Raise when the recipe asks for a split; called where there is nothing left to split."""
     wishes = {
         "data.split.by": None if data.split.by == "auto" else data.split.by,
-        "data.group": data.group,
         "data.time": data.time,
     }
     for key, wish in wishes.items():
@@ -236,7 +255,12 @@ def _refuse_to_split(data: Data) -> None:
 
 
 def deal(
-    kept: Mapping[str, Rows], data: Data, by: By | Literal["given"], seed: int, kind: Kind
+    kept: Mapping[str, Rows],
+    data: Data,
+    by: By | Literal["given"],
+    seed: int,
+    kind: Kind,
+    near: Near,
 ) -> dict[str, Rows]:
     """The three parts: those given as they are, the others out of the training rows."""
     source = kept.get("all", kept.get("train"))
@@ -249,6 +273,7 @@ def deal(
         test=0.0 if "test" in kept else data.split.test,
         seed=seed,
         kind=kind,
+        near=near.links(source.text_keys()),
     )
     return {
         part: kept.get(part) or source.take(indices[part]) for part in PARTS if part != "train"
@@ -260,7 +285,7 @@ def without_leaks(parts: Mapping[str, Rows]) -> dict[str, Rows]:
 
     A split keeps equal texts together, but groups that are chained by common texts cannot.
     """
-    out = excluded(parts)
+    out = excluded(look(parts))
     return {
         part: rows.take([row for row in range(len(rows)) if row not in out[part]])
         for part, rows in parts.items()
@@ -296,4 +321,10 @@ def _write_splits(parts: Mapping[str, Rows], path: Path) -> None:
 
 def split_facts(prepared: Prepared) -> dict[str, Any]:
     """The split table of the report."""
-    return {"labels": list(prepared.labels), "parts": prepared.counts, "rows": prepared.sizes}
+    return {
+        "labels": list(prepared.labels),
+        "parts": prepared.counts,
+        "rows": prepared.sizes,
+        "near_apart": prepared.near_apart,
+        "deviation": prepared.deviation,
+    }

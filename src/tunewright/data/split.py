@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -13,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tunewright.data.duplicates import Keys, together
+from tunewright.data.bundles import Bundle, Links, Ties, chained, numbered
 from tunewright.data.labels import strata
 from tunewright.data.parts import PARTS
 from tunewright.data.rows import Rows
@@ -21,52 +20,55 @@ from tunewright.errors import DataError
 from tunewright.recipe.schema import Kind
 
 By = Literal["stratified", "group", "time"]
+NO_LINKS: Links = np.empty((0, 2), np.int64)
 TIME_FORMATS = ("%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y", "%d.%m.%Y %H:%M")
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """Rows that stay together, with the rank that the seed gives them."""
-
-    rows: tuple[int, ...]
-    rank: bytes
-
-
 def split_rows(
-    rows: Rows, *, by: By, validation: float, test: float, seed: int, kind: Kind = "one"
+    rows: Rows,
+    *,
+    by: By,
+    validation: float,
+    test: float,
+    seed: int,
+    kind: Kind = "one",
+    near: Links = NO_LINKS,
 ) -> dict[str, NDArray[np.int64]]:
     """Sorted 0-based indices of each part; the same rows and seed give the same parts.
 
-    Equal texts (white space and case aside) land in the same part. Stratified: every label
+    Equal texts (white space and case aside) land in the same part, and so do near copies, as far
+    as `bundles` lets them. Stratified: every label
     with three different texts or more is in every part (`labels.strata`). Group: whole groups stay together,
     label mix and sizes near the shares. Time: the latest rows are the test part.
 
     Args:
         validation, test: shares of the rows, 0 for a part that is given otherwise.
+        near: pairs of rows that are near copies, those that are most alike first.
     Raises:
         DataError: no groups or times, fewer than three groups, a time that cannot be read.
     """
     shares = {"train": 1.0 - validation - test, "validation": validation, "test": test}
-    keys = rows.text_keys()
+    texts = numbered(rows.text_keys())
     ranks = [_rank(seed, row_id) for row_id in rows.ids]
     labels = strata(rows.labels or [""] * len(rows), kind if rows.labels else "one")
     if by == "group":
-        parts = _by_group(rows, labels, keys, shares, seed)
-    elif by == "time":
-        parts = _by_time(rows, _bundles(keys, ranks), shares)
+        ties = _group_ties(rows, shares)
+        ties.tie(chained(texts, rows.ids).tolist())
     else:
-        parts = _stratified(labels, _bundles(keys, ranks), shares, seed)
+        ties = Ties(texts, labels)
+    ties.tie(near.tolist())
+    bundles = ties.bundles(ranks)
+    if by == "group":
+        parts = _balanced(bundles, labels, shares)
+    elif by == "time":
+        parts = _by_time(rows, bundles, shares)
+    else:
+        parts = _stratified(labels, bundles, shares, seed)
     return {part: np.asarray(sorted(parts[part]), dtype=np.int64) for part in PARTS}
 
 
 def _rank(seed: int, name: str) -> bytes:
     return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogatepass")).digest()
-
-
-def _bundles(keys: Keys, ranks: Sequence[bytes]) -> list[Bundle]:
-    """One bundle for each different text, lowest rank first."""
-    bundles = [Bundle(tuple(rows), min(ranks[i] for i in rows)) for rows in together(keys)]
-    return sorted(bundles, key=lambda bundle: bundle.rank)
 
 
 def _size(bundles: Iterable[Bundle]) -> int:
@@ -149,55 +151,28 @@ def _deal(
 # --- group
 
 
-def _by_group(
-    rows: Rows, labels: list[str], keys: Keys, shares: dict[str, float], seed: int
-) -> dict[str, list[int]]:
+def _group_ties(rows: Rows, shares: dict[str, float]) -> Ties:
     if rows.groups is None:
         raise DataError(
             f"{rows.source} is to be split by group, and no group column is named",
             fix="pass --data.group NAME",
         )
-    wanted = [part for part in PARTS if shares[part] > 0]
+    wanted = sum(share > 0 for share in shares.values())
     different = len(set(rows.groups))
-    if different < len(wanted):
+    if different < wanted:
         raise DataError(
-            f"{rows.source} has {different} groups, expected {len(wanted)} or more, "
-            "one for each part",
+            f"{rows.source} has {different} groups, expected {wanted} or more, one for each part",
             fix="pass --data.group NAME with another column, or split without groups",
         )
-    bundles = _group_bundles(rows.groups, keys, seed, merge=True)
-    largest = max(len(bundle.rows) for bundle in bundles)
-    if len(bundles) < len(wanted) or largest > max(shares.values()) * len(rows):
-        # Texts as common as "thanks" would chain all groups to one: groups come first.
-        bundles = _group_bundles(rows.groups, keys, seed, merge=False)
-    return _balanced(bundles, labels, shares, wanted)
-
-
-def _group_bundles(groups: list[str], keys: Keys, seed: int, *, merge: bool) -> list[Bundle]:
-    """Groups, and with `merge` those that share a text as one; largest first, then by rank."""
-    parent = {group: group for group in groups}
-
-    def root(group: str) -> str:
-        while parent[group] != group:
-            parent[group] = group = parent[parent[group]]
-        return group
-
-    if merge:
-        first: dict[bytes, str] = {}
-        for key, group in zip(keys.tolist(), groups, strict=True):
-            one, two = root(first.setdefault(key, group)), root(group)
-            parent[max(one, two)] = min(one, two)
-    members: dict[str, list[int]] = defaultdict(list)
-    for index, group in enumerate(groups):
-        members[root(group)].append(index)
-    bundles = [Bundle(tuple(found), _rank(seed, name)) for name, found in members.items()]
-    return sorted(bundles, key=lambda bundle: (-len(bundle.rows), bundle.rank))
+    return Ties(numbered(rows.groups), [""] * len(rows))
 
 
 def _balanced(
-    bundles: list[Bundle], labels: list[str], shares: dict[str, float], wanted: list[str]
+    bundles: list[Bundle], labels: list[str], shares: dict[str, float]
 ) -> dict[str, list[int]]:
-    """Each bundle to the part that it brings closest to its size and label mix."""
+    """Each bundle, the largest first, to the part that it brings closest to its size and mix."""
+    wanted = [part for part in PARTS if shares[part] > 0]
+    bundles = sorted(bundles, key=lambda bundle: (-len(bundle.rows), bundle.rank))
     names = sorted(set(labels))
     column = {name: index for index, name in enumerate(names)}
     totals = np.bincount([column[label] for label in labels], minlength=len(names))

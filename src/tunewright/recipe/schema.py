@@ -103,6 +103,9 @@ class Split(Section):
         return self
 
 
+Allowed = Literal["leak", "near-leak", "group-leak", "contradictory-label"]
+
+
 class Data(Section):
     """Where the rows are."""
 
@@ -128,7 +131,18 @@ class Data(Section):
         None,
         description="path of a Jinja file, or plain; null for the template of the model's tokenizer",
     )
+    exclude: str | None = Field(
+        None, description="file that lists rows to leave out, as check --exclude writes it"
+    )
+    allow: tuple[Allowed, ...] = Field(
+        (), description="findings that do not stop a run, though they are errors"
+    )
     split: Split = Field(default_factory=Split)
+
+    @field_validator("allow", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
 
 class Adapt(Section):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tunewright.data.checks.index import Index, num_rows, pairs_of_parts
+from tunewright.data.checks.index import Index, num_rows, pairs_of_parts, way_on
+from tunewright.data.duplicates import Keys
 from tunewright.data.findings import SHOWN_ROWS, Finding, show_row
 from tunewright.data.near import Near
 from tunewright.data.rows import Rows
@@ -27,9 +28,11 @@ class Copy:
 
 def near_duplicates(index: Index) -> Iterator[Finding]:
     """Rows that are near copies of a row before them in the same part."""
-    near, shown, count = index.near_wholes, [], 0
+    near, keys = index.near_wholes, index.whole_keys
+    shown: list[dict[str, Any]] = []
+    count = 0
     for part, rows in index.parts.items():
-        copies = _within(near, _texts(index, near, part))
+        copies = _within(near, keys[part])
         count += len(copies)
         shown += [_shown(rows, copy.row, rows, copy.of) for copy in copies[:SHOWN_ROWS]]
     if count:
@@ -47,7 +50,7 @@ def near_duplicates(index: Index) -> Iterator[Finding]:
 def near_leaks(index: Index) -> Iterator[Finding]:
     """Rows of one part that are near copies of rows in another."""
     for part, other in pairs_of_parts(index.parts):
-        copies = near_copies(index, part, other)
+        copies = near_copies(index.near, index.keys[part], index.keys[other])
         if not copies:
             continue
         rows, theirs = index.parts[part], index.parts[other]
@@ -58,36 +61,36 @@ def near_leaks(index: Index) -> Iterator[Finding]:
             f"{num_rows(len(copies))} of {part} ({rows.source}) with a "
             f"{'prompt' if index.of_form else index.noun} that is nearly one of {other}, such as "
             f"{rows.place(first.row)} and {theirs.place(first.of)}",
-            f"remove from {part} what is nearly in {other}",
+            f"remove from {part} what is nearly in {other}" + way_on("near-leak", other),
             len(copies),
             tuple(_shown(rows, copy.row, theirs, copy.of) for copy in copies[:SHOWN_ROWS]),
         )
 
 
-def near_copies(index: Index, part: str, other: str) -> list[Copy]:
-    """The rows of `part` that are near copies of rows in `other`, but not in it themselves."""
-    near = index.near
-    mine, theirs = (_texts(index, near, name) for name in (part, other))
-    first = _first_rows(near, theirs)
-    closest = _closest(near, np.isin(np.arange(len(first)), mine) & (first < 0), first >= 0)
-    return [Copy(row, int(first[closest[text]])) for row, text in _rows_of(mine, closest)]
+def num_apart(near: Near, parts: Mapping[str, Rows], *, given: Collection[str]) -> int:
+    """Rows that a split could not keep together with the rows they are near copies of.
+
+    Args:
+        given: parts that were not dealt: what leaks between these is a finding.
+    """
+    return sum(
+        len(near_copies(near, parts[part].text_keys(), parts[other].text_keys()))
+        for part, other in pairs_of_parts(parts)
+        if not {part, other} & (set(given) - {"train"})
+    )
 
 
-def _texts(index: Index, near: Near, part: str) -> Numbers:
-    """The number of the text of each row of a part."""
-    start = 0
-    for name, rows in index.parts.items():
-        if name == part:
-            return near.text_of[start : start + len(rows)]
-        start += len(rows)
-    raise KeyError(part)
+def near_copies(near: Near, mine: Keys, theirs: Keys) -> list[Copy]:
+    """Of rows with these keys, those that are near copies of their rows but not the same.
 
-
-def _first_rows(near: Near, texts: Numbers) -> Numbers:
-    """The first row of each text; -1 where there is none."""
-    first = np.full(int(near.text_of.max(initial=-1)) + 1, -1, np.int64)
-    first[texts[::-1]] = np.arange(len(texts))[::-1]
-    return first
+    Args:
+        mine, theirs: the keys of the rows of two parts.
+    """
+    texts = near.texts(mine)
+    first = near.first_rows(near.texts(theirs))
+    ours = near.first_rows(texts) >= 0
+    closest = _closest(near, ours & (first < 0), first >= 0)
+    return [Copy(row, int(first[closest[text]])) for row, text in _rows_of(texts, closest)]
 
 
 def _closest(near: Near, mine: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dict[int, int]:
@@ -107,9 +110,9 @@ def _rows_of(texts: Numbers, wanted: dict[int, int]) -> list[tuple[int, int]]:
     return [(row, int(texts[row])) for row in rows.tolist()]
 
 
-def _within(near: Near, texts: Numbers) -> list[Copy]:
+def _within(near: Near, keys: Keys) -> list[Copy]:
     """Of each text that is near one whose first row is before its own: that row, and the other."""
-    first = _first_rows(near, texts)
+    first = near.first_rows(near.texts(keys))
     found: dict[int, int] = {}
     for one, two in near.pairs.tolist():
         early, late = sorted((int(first[one]), int(first[two])))

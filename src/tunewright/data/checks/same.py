@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from tunewright.data.checks.index import Index, also_in, num_rows, pairs_of_parts
+from tunewright.data.checks.index import Index, also_in, num_rows, pairs_of_parts, way_on
 from tunewright.data.duplicates import Keys, together
 from tunewright.data.findings import Finding, Place, show
+
+CONTRADICTORY_SHARE = 0.1
 
 
 def duplicates(index: Index) -> Iterator[Finding]:
     """Rows of a part that are there before, and the same rows with different labels."""
     again: list[Place] = []
     against: list[Place] = []
-    for places in _same_rows(index, index.whole_keys()):
+    for places in _same_rows(index, index.whole_keys):
         seen: set[str] = set()
         for part, i in places:
             if part in seen:
@@ -34,11 +36,15 @@ def duplicates(index: Index) -> Iterator[Finding]:
             show(again),
         )
     if against:
+        total = sum(len(rows) for rows in index.parts.values())
+        many = len(against) > CONTRADICTORY_SHARE * total
         yield Finding(
             "contradictory-label",
-            "warning",
-            f"{num_rows(len(against))} with the same {index.noun} and different labels",
-            f"decide on one label for each {index.noun}",
+            "error" if many else "warning",
+            f"{num_rows(len(against))} with the same {index.noun} and different labels"
+            + (f", which is more than {CONTRADICTORY_SHARE:.0%} of them" if many else ""),
+            f"decide on one label for each {index.noun}"
+            + (", or go on by --set data.allow=contradictory-label" if many else ""),
             len(against),
             show(against),
         )
@@ -52,20 +58,26 @@ def leaks(index: Index) -> Iterator[Finding]:
         if not shared:
             continue
         most = len(shared) > 0.5 * len(rows)
-        end = (
-            "that is most of them, so the parts are not different data"
-            if most
-            else f"left out of {part}, so that the {other} score can be believed"
-        )
+        end = f"such as {rows.place(shared[0])} and {_place_of(index, part, shared[0], other)}"
+        if most:
+            end = f"that is most of them, so the parts are not different data, {end}"
+        elif other != "test":
+            end = f"left out of {part}, so that the {other} score can be believed"
         yield Finding(
             "leak",
-            "error" if most else "warning",
+            "error" if most or other == "test" else "warning",
             f"{num_rows(len(shared))} of {part} ({rows.source}) with a {'prompt' if index.of_form else index.noun} that is also in "
             f"{other}; {end}",
-            f"remove from {part} what is in {other}",
+            f"remove from {part} what is in {other}" + way_on("leak", other),
             len(shared),
             show((rows, i) for i in shared),
         )
+
+
+def _place_of(index: Index, part: str, row: int, other: str) -> str:
+    """Where the other part has the text of this row."""
+    same = index.keys[other] == index.keys[part][row]
+    return index.parts[other].place(int(np.argmax(same)))
 
 
 def _same_rows(index: Index, of_all: Mapping[str, Keys]) -> list[list[tuple[str, int]]]:

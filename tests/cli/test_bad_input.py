@@ -354,7 +354,6 @@ def test_labels_only_in_validation_leave_no_run(cli: Cli, tiny_bert: Path, tmp_p
         (["data.split.by=group", "data.group=customer"], "data.split.by is group", "group"),
         (["data.split.by=time", "data.time=day"], "data.split.by is time", "time"),
         (["data.split.by=stratified"], "data.split.by is stratified", "stratified"),
-        (["data.group=customer"], "data.group is customer", "group"),
         (["data.time=day"], "data.time is day", "time"),
     ],
 )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tunewright.data.duplicates import normalise
+from tunewright.data.near import near_texts
 from tunewright.data.parts import PARTS
 from tunewright.data.rows import Rows, content_digits
 from tunewright.data.split import By, split_rows
@@ -196,3 +197,58 @@ def test_no_label_of_three_texts_is_lost_whatever_the_sizes_and_shares(seed: int
     where(rows, parts)
     for part in PARTS:
         assert {labels[i] for i in parts[part]} == set(labels)
+
+
+def word_texts(count: int) -> list[str]:
+    chance = random.Random(7)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return [" ".join("".join(chance.choices(letters, k=6)) for _ in range(8)) for _ in range(count)]
+
+
+def near_links(rows: Rows) -> Any:
+    return near_texts([rows], [rows.text_keys()]).links(rows.text_keys())
+
+
+@pytest.mark.parametrize("by", ["stratified", "time", "group"])
+@pytest.mark.parametrize("seed", range(3))
+def test_near_copies_land_in_the_same_part_whatever_their_order(by: Any, seed: int) -> None:
+    texts = word_texts(150)
+    texts += [f"{text} too" for text in texts[:60]]
+    settings: dict[str, Any] = {"by": by, "validation": 0.2, "test": 0.2, "seed": seed}
+    rows = make(
+        texts,
+        ["abc"[i % 3] for i in range(210)],
+        groups=[f"g{i}" for i in range(210)],
+        times=[float(i) for i in range(210)],
+    )
+    found = where(rows, split_rows(rows, **settings, near=near_links(rows)))
+    assert all(found[row] == found[150 + row] for row in range(60))
+    order = list(range(210))
+    random.Random(seed).shuffle(order)
+    other = rows.take(order)
+    again = where(other, split_rows(other, **settings, near=near_links(other)))
+    assert all(again[new] == found[old] for new, old in enumerate(order))
+
+
+def test_a_chain_of_near_copies_never_swallows_the_rows() -> None:
+    (start,) = word_texts(1)
+    chain = [start.split()]
+    for word in " ".join(word_texts(25)).split()[:199]:
+        chain.append([*chain[-1][1:], word])
+    rows = make([" ".join(words) for words in chain], ["a", "b"] * 100)
+    links = near_links(rows)
+    assert len(links) >= 150
+    parts = split_rows(rows, by="stratified", validation=0.2, test=0.2, seed=0, near=links)
+    assert [len(parts[part]) for part in ("validation", "test")] == [40, 40]
+
+
+def test_a_class_whose_texts_are_all_near_is_in_every_part() -> None:
+    texts = word_texts(90)
+    texts += [f"{texts[0]} {word}" for word in ("one", "two", "three", "four")]
+    labels = ["big"] * 90 + ["small"] * 4
+    rows = make(texts, labels)
+    parts = split_rows(
+        rows, by="stratified", validation=0.2, test=0.2, seed=0, near=near_links(rows)
+    )
+    for part in PARTS:
+        assert {labels[i] for i in parts[part]} == {"big", "small"}

@@ -115,6 +115,13 @@ PROOFS: dict[str, Proof] = {
     "data.chat_template": Proof("plain", "train", CHAT),
     "data.group": Proof("customer", "prepare"),
     "data.time": Proof("date", "prepare"),
+    "data.exclude": Proof("{folder}/no-list.jsonl", "prepare", refused="no-list.jsonl"),
+    "data.allow": Proof(
+        [],
+        "prepare",
+        {"data.test": "{folder}/twice.csv", "data.allow": ["leak"]},
+        refused="leak: ",
+    ),
     "data.split.by": Proof("stratified", "prepare", {"data.group": "customer"}),
     "data.split.validation": Proof(0.3, "prepare"),
     "data.split.test": Proof(0.3, "prepare"),
@@ -261,8 +268,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_chat_model(root / "chat-model")
     (root / "own.py").write_text("def length(answer, reference, row):\n    return len(answer)\n")
     write_lines(root / "chats.jsonl", [chat_row(row) for row in range(60)])
-    more = [line.replace("paint", "wood").replace("a note", "another") for line in lines[:13]]
+    other = "stands on a shelf of the shop"  # no near copies
+    more = [line.replace("in the long row of cans", other) for line in lines[:13]]
+    more = [line.replace("a note", "another") for line in more]
     (root / "more.csv").write_text("\n".join(more) + "\n")
+    (root / "twice.csv").write_text("\n".join([*more, lines[1]]) + "\n")
     return root
 
 

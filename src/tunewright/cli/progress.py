@@ -94,6 +94,12 @@ class Progress:
             + (f"{event['labels']} labels; " if event["labels"] else "")
             + f"split: {event['split_by']}",
         )
+        out = (("left_out", "left out"), ("excluded", "excluded by the list"))
+        told = [f"{event[key]:,} {words}" for key, words in out if event[key]]
+        if event["near_apart"]:
+            told.append(f"{event['near_apart']:,} near copies of rows in another part")
+        if told:
+            self._line("", f"rows: {', '.join(told)}")
         for finding in event["findings"][:SHOWN_FINDINGS]:
             if finding["severity"] != "note":
                 self._line("", f"{finding['code']}: {finding['message']}", "yellow")

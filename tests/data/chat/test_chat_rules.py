@@ -180,7 +180,7 @@ def test_an_equal_prompt_in_another_part_is_a_leak(tmp_path: Path) -> None:
     write_lines(tmp_path / "train.jsonl", rows)
     write_lines(tmp_path / "test.jsonl", [other, chat(USER, ANSWER)])
     (finding,) = found(tmp_path)
-    assert (finding["code"], finding["severity"], finding["count"]) == ("leak", "warning", 1)
+    assert (finding["code"], finding["severity"], finding["count"]) == ("leak", "error", 1)
     assert "prompt" in finding["message"]
 
 

@@ -105,7 +105,7 @@ def test_rows_on_the_list_are_left_out_and_counted(tmp_path: Path) -> None:
 def test_a_row_on_the_list_that_is_not_there_is_refused(
     tmp_path: Path, change: dict[str, Any], said: str
 ) -> None:
-    path = written(tmp_path / "x.csv", [*texts(40), "text with the number 3"])
+    path = written(tmp_path / "x.csv", [*texts(40), "text with the number 2"])
     check(path, exclude=tmp_path / "out.jsonl")
     (line,) = lines_of(tmp_path / "out.jsonl")
     (tmp_path / "out.jsonl").write_text(json.dumps(line | change))
@@ -115,7 +115,7 @@ def test_a_row_on_the_list_that_is_not_there_is_refused(
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
 def test_a_cleaned_copy_has_no_findings_and_lists_every_change(tmp_path: Path, suffix: str) -> None:
-    more = ["", "text with the number 2", "Text with the  number 4", 'a, "b"\nand c']
+    more = ["", "text with the number 3", "Text with the  number 4", 'a, "b"\nand c']
     path = written(tmp_path / "x.csv", [*texts(40), *more])
     before = path.read_bytes()
     copy = tmp_path / f"clean{suffix}"
@@ -131,7 +131,7 @@ def test_a_cleaned_copy_has_no_findings_and_lists_every_change(tmp_path: Path, s
         (43, "duplicate"),
         (44, "duplicate"),
     ]
-    assert changes[1]["kept"] == f"line 4 of {path}"
+    assert changes[1]["kept"] == f"line 5 of {path}"
     assert path.read_bytes() == before
     assert check(copy)["findings"] == []
     kept = [*texts(40), more[-1]]

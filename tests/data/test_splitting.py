@@ -239,7 +239,7 @@ def test_a_chain_of_near_copies_never_swallows_the_rows() -> None:
     links = near_links(rows)
     assert len(links) >= 150
     parts = split_rows(rows, by="stratified", validation=0.2, test=0.2, seed=0, near=links)
-    assert [len(parts[part]) for part in ("validation", "test")] == [40, 40]
+    assert all(30 <= len(parts[part]) <= 50 for part in ("validation", "test"))
 
 
 def test_a_class_whose_texts_are_all_near_is_in_every_part() -> None:

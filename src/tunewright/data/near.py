@@ -1,7 +1,8 @@
 """Which texts are nearly the same: MinHash finds the candidates, and each is looked at exactly.
 
 Two texts are near where their shingles have a Jaccard similarity of ALIKE or more, and, of texts
-that are not long, where their numbers are the same and their words stand in nearly the same order.
+that are not long, where their numbers are the same, where nearly no word is replaced by another, and
+where their words stand in nearly the same order.
 Shingles that most texts have, such as those of a form that all are written in, do not count.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -22,12 +23,20 @@ from tunewright.data.chat.conversation import asked_and_answered
 from tunewright.data.duplicates import KEY, Keys
 from tunewright.data.minhash import VALUES, candidates, values_of
 from tunewright.data.rows import Rows
-from tunewright.data.shingles import LONG_WORDS, in_order, jaccard, numbers, shingles, words
+from tunewright.data.shingles import (
+    LONG_WORDS,
+    in_order,
+    jaccard,
+    num_replaced,
+    numbers,
+    shingles,
+    words,
+)
 
-ALIKE, IN_ORDER = 0.75, 0.7
+ALIKE, IN_ORDER, REPLACED = 0.75, 0.7, 0.05
 SAMPLE, FEWEST, MOST = 2_000, 50, 0.5
 """Of up to 2,000 texts, if there are 50: a shingle of more than half of them does not count."""
-CHUNK_ROWS, KEPT_TEXTS = 1_000, 4_096
+CHUNK_TOKENS, KEPT_TEXTS = 100_000, 64
 Sides = tuple[str, ...]
 Numbers = NDArray[np.int64]
 
@@ -92,7 +101,7 @@ class _Texts:
         self.parts, self.rows, self.whole = parts, rows, whole
         self.ends = list(accumulate(len(part) for part in parts))
         self.common: frozenset[str] = frozenset()
-        self.read = lru_cache(KEPT_TEXTS)(self._read)
+        self.read = lru_cache(KEPT_TEXTS)(self._shingled)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -107,14 +116,14 @@ class _Texts:
         text = part.texts[index]
         return (text,) if part.pairs is None else (text, part.pairs[index])
 
-    def _read(self, number: int) -> list[tuple[list[str], set[str]]]:
+    def _shingled(self, number: int) -> list[tuple[list[str], set[str]]]:
         """Of each side its words, and the shingles that count."""
         found = [words(side) for side in self.sides(number)]
         return [(each, shingles(each) - self.common) for each in found]
 
     def tokens(self, number: int) -> list[str]:
         """The shingles of all sides in one, those of the second side marked."""
-        (_, tokens), *others = self._read(number)
+        (_, tokens), *others = self._shingled(number)
         return [*tokens, *(f"|{each}" for _, more in others for each in more)]
 
 
@@ -130,16 +139,28 @@ def _common(texts: _Texts) -> frozenset[str]:
 
 def _candidates(texts: _Texts) -> Numbers:
     values = np.empty((len(texts), VALUES), np.uint32)
-    order = np.argsort(texts.rows)  # as they are in the file
-    filled = []
-    for start in range(0, len(order), CHUNK_ROWS):
-        known = {text: texts.tokens(text) for text in order[start : start + CHUNK_ROWS].tolist()}
-        some = [text for text, tokens in known.items() if tokens]
-        if some:
-            values[some] = values_of([known[text] for text in some])
-            filled += some
+    filled: list[int] = []
+    for known in _in_chunks(texts):
+        values[list(known)] = values_of(list(known.values()))
+        filled += known
     kept = np.sort(np.array(filled, np.int64))
     return kept[candidates(values[kept])]
+
+
+def _in_chunks(texts: _Texts) -> Iterator[dict[int, list[str]]]:
+    """The shingles of the texts that have some, a few texts at a time, as they are in the file."""
+    known: dict[int, list[str]] = {}
+    num_tokens = 0
+    for text in np.argsort(texts.rows).tolist():
+        tokens = texts.tokens(text)
+        if tokens:
+            known[text] = tokens
+            num_tokens += len(tokens)
+        if num_tokens >= CHUNK_TOKENS:
+            yield known
+            known, num_tokens = {}, 0
+    if known:
+        yield known
 
 
 def _alike(one: list[tuple[list[str], set[str]]], two: list[tuple[list[str], set[str]]]) -> float:
@@ -154,7 +175,12 @@ def _alike(one: list[tuple[list[str], set[str]]], two: list[tuple[list[str], set
 
 
 def _same_sense(one: Sequence[str], two: Sequence[str]) -> bool:
-    """Whether numbers and order are nearly the same; of long texts that is not asked."""
-    if min(len(one), len(two)) > LONG_WORDS:
+    """Whether numbers, words and order are nearly the same; of long texts that is not asked."""
+    shorter = min(len(one), len(two))
+    if shorter > LONG_WORDS:
         return True
-    return numbers(one) == numbers(two) and in_order(one, two) >= IN_ORDER
+    return (
+        numbers(one) == numbers(two)
+        and num_replaced(one, two) <= REPLACED * shorter
+        and in_order(one, two) >= IN_ORDER
+    )

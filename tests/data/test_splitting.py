@@ -234,7 +234,8 @@ def test_a_chain_of_near_copies_never_swallows_the_rows() -> None:
     (start,) = word_texts(1)
     chain = [start.split()]
     for word in " ".join(word_texts(25)).split()[:199]:
-        chain.append([*chain[-1][1:], word])
+        last = chain[-1]
+        chain.append([*last, word] if len(last) == 8 else last[1:])
     rows = make([" ".join(words) for words in chain], ["a", "b"] * 100)
     links = near_links(rows)
     assert len(links) >= 150

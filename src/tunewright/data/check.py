@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from tunewright.data.checks.classes import classes, spellings
 from tunewright.data.checks.content import of_content
-from tunewright.data.checks.groups import group_leaks
+from tunewright.data.checks.groups import group_leaks, suggested_groups
 from tunewright.data.checks.hopeless import refuse_hopeless
 from tunewright.data.checks.index import Index, Parts, also_in, look, pairs_of_parts
 from tunewright.data.checks.near import near_duplicates, near_leaks
 from tunewright.data.checks.same import duplicates, leaks
-from tunewright.data.findings import Findings
-from tunewright.recipe.schema import Kind
-
-_ORDER = {"error": 0, "warning": 1, "note": 2}
+from tunewright.data.checks.unreadable import unreadable_lines
+from tunewright.data.columns import Columns
+from tunewright.data.findings import Finding, Findings
+from tunewright.data.table import Table
+from tunewright.recipe.schema import Data, Kind
 
 
 def check_rows(parts: Parts, kind: Kind = "one") -> Findings:
@@ -44,7 +47,13 @@ def check_index(index: Index) -> Findings:
         *classes(index),
         *spellings(index),
     ]
-    return Findings(tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])))
+    return Findings(()).and_also(found)
+
+
+def of_tables(tables: Mapping[str, Table], columns: Columns, data: Data) -> Iterator[Finding]:
+    """Findings about files and columns, which the rows do not show."""
+    yield from unreadable_lines(tables)
+    yield from suggested_groups(tables, columns, data)
 
 
 def excluded(index: Index) -> dict[str, set[int]]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tunewright.data.arrow_cache import LINE, cache_place, gather, is_large, refuse_duplicates
 from tunewright.data.encoding import probe_text
-from tunewright.data.table import Table
+from tunewright.data.table import Table, Unreadable
 from tunewright.errors import DataError
 
 SAMPLE_LINES = 2000
@@ -50,9 +50,12 @@ class _BrokenError(Exception):
         self.line, self.reason = line, reason
 
 
-def read_delimited(path: Path) -> Table:
+def read_delimited(path: Path, unreadable: Unreadable | None = None) -> Table:
     """The rows of a CSV, TSV or TXT file; every value stays the text that it is.
 
+    Args:
+        unreadable: gets each row that is too wide or too narrow, which is passed over; None to
+            refuse the first.
     Raises:
         DataError: ragged row, open quote, column named twice, no rows; with the line.
     """
@@ -62,8 +65,9 @@ def read_delimited(path: Path) -> Table:
     fields = [pa.field(name, pa.large_string()) for name in names]
     schema = pa.schema([*fields, pa.field(LINE, pa.int64())])
     kind = path.suffix.lower().strip(".") or "txt"
-    place = cache_place(probe.sha256, kind) if is_large(path) else None
-    rows = _checked(path, probe.encoding, layout, len(names))
+    cached = is_large(path) and unreadable is None  # what is in the cache is whole
+    place = cache_place(probe.sha256, kind) if cached else None
+    rows = _checked(path, probe.encoding, layout, len(names), unreadable)
     return gather(schema, _batches(rows, schema), source=str(path), place=place)
 
 
@@ -203,23 +207,32 @@ def _names(path: Path, encoding: str, layout: Layout) -> list[str]:
     return names
 
 
-def _checked(path: Path, encoding: str, layout: Layout, width: int) -> Iterator[Record]:
+def _checked(
+    path: Path, encoding: str, layout: Layout, width: int, unreadable: Unreadable | None
+) -> Iterator[Record]:
     """Every row of data, each as wide as the first row of the file."""
     records = _records(_lines(path, encoding), layout.delimiter, layout.quoted)
     try:
         for line, cells in islice(records, 1, None) if layout.header else records:
-            if len(cells) != width:
+            if len(cells) == width:
+                yield line, cells
+            elif unreadable is None:
                 raise _ragged(path, line, cells, layout, width)
-            yield line, cells
+            else:
+                unreadable[line] = _width(cells, width)
     except _BrokenError as broken:
         raise _explain(path, broken) from None
+
+
+def _width(cells: list[str], width: int) -> str:
+    return f"has {len(cells)} values, expected {width} like the first row"
 
 
 def _ragged(path: Path, line: int, cells: list[str], layout: Layout, width: int) -> DataError:
     sign = DELIMITERS.get(layout.delimiter or "", "delimiter")
     more = f"put the text in double quotes if it has a {sign} in it"
     return DataError(
-        f"line {line} of {path} has {len(cells)} values, expected {width} like the first row",
+        f"line {line} of {path} {_width(cells, width)}",
         fix=more if len(cells) > width else "add the missing values, or remove the line",
     )
 

@@ -14,6 +14,7 @@ from tunewright.errors import DataError
 SCHEMA_VERSION = 1
 SHOWN_ROWS = 20
 SHOWN_CHARACTERS = 200
+_ORDER = {"error": 0, "warning": 1, "note": 2}
 Severity = Literal["error", "warning", "note"]
 Place = tuple[Rows, int]
 
@@ -45,8 +46,9 @@ class Findings:
     findings: tuple[Finding, ...]
 
     def and_also(self, more: Iterable[Finding]) -> Findings:
-        """These, and more after them."""
-        return Findings((*self.findings, *more))
+        """These and more, the worst first."""
+        found = (*self.findings, *more)
+        return Findings(tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])))
 
     def refuse_errors(self, allow: Sequence[str] = ()) -> None:
         """Raise the first error among the findings, with its first place; else do nothing.

@@ -45,6 +45,7 @@ def write_fixed(
         some = [each for each in gone if each.part == part]
         kept = _kept(table, index.parts[part], some)
         changes += [_removed(index.parts[part], each) for each in some]
+        changes += _unreadable(table)
         changes += _excluded(table, index.parts[part])
         columns = [name for name in texts if name in table.columns]
         fixed, more = _repair(table, kept, columns)
@@ -79,6 +80,12 @@ def _numbers(table: Table) -> np.ndarray:
 def _removed(rows: Rows, removal: Removal) -> Change:
     kept = {} if removal.kept is None else {"kept": removal.kept}
     return {"change": "removed", "code": removal.code, **show_row(rows, removal.row), **kept}
+
+
+def _unreadable(table: Table) -> Iterator[Change]:
+    for line, flaw in table.unreadable:
+        place = {"place": f"line {line} of {table.source}", "file": table.source, "line": line}
+        yield {"change": "removed", "code": "unreadable-line", **place, "problem": flaw}
 
 
 def _excluded(table: Table, rows: Rows) -> Iterator[Change]:

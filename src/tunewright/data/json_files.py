@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tunewright.data.arrow_cache import LINE, cache_place, gather, is_large
 from tunewright.data.encoding import probe_text
-from tunewright.data.table import NESTED, Table, scalar_text
+from tunewright.data.table import NESTED, Table, Unreadable, scalar_text
 from tunewright.errors import DataError
 
 BATCH_ROWS = 1_000
@@ -23,15 +23,17 @@ Row = dict[str, Any]
 Numbered = tuple[int | None, Row]
 
 
-def read_json_lines(path: Path) -> Table:
+def read_json_lines(path: Path, unreadable: Unreadable | None = None) -> Table:
     """The rows of a JSONL (NDJSON) file.
 
+    Args:
+        unreadable: gets each line that is no row, which is passed over; None to refuse the first.
     Raises:
         DataError: a line that is not a JSON object, no rows; with the line.
     """
     probe = probe_text(path)
-    if not is_large(path):
-        rows: list[Numbered] = list(_parsed_lines(path, probe.encoding))
+    if unreadable is not None or not is_large(path):  # what is in the cache is whole
+        rows: list[Numbered] = list(_parsed_lines(path, probe.encoding, unreadable))
         kinds = _kinds(rows, path)
         return gather(*_batches(rows, kinds, in_lines=True), source=str(path), place=None)
     kinds = _kinds(_parsed_lines(path, probe.encoding), path)
@@ -84,29 +86,33 @@ def _mended(value: Any) -> Any:
     return value
 
 
-def _parsed_lines(path: Path, encoding: str) -> Iterator[Numbered]:
+def _parsed_lines(
+    path: Path, encoding: str, unreadable: Unreadable | None = None
+) -> Iterator[Numbered]:
     with path.open(encoding=encoding, newline="\n") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
-            try:
-                row = _loads(line)
-            except json.JSONDecodeError as error:
-                raise DataError(
-                    f"line {number} of {path} is not JSON: {error.msg} (column {error.colno})",
-                    fix=_ONE_OBJECT_PER_LINE,
-                ) from None
-            except (RecursionError, ValueError) as error:
-                raise DataError(
-                    f"line {number} of {path} cannot be read as JSON: {error}",
-                    fix=_ONE_OBJECT_PER_LINE,
-                ) from None
-            if not isinstance(row, dict):
-                raise DataError(
-                    f"line {number} of {path} holds {_kind_name(row)}, expected an object",
-                    fix=_ONE_OBJECT_PER_LINE,
-                )
-            yield number, row
+            row, flaw = _object_in(line)
+            if row is not None:
+                yield number, row
+            elif unreadable is None:
+                raise DataError(f"line {number} of {path} {flaw}", fix=_ONE_OBJECT_PER_LINE)
+            else:
+                unreadable[number] = flaw
+
+
+def _object_in(line: str) -> tuple[Row | None, str]:
+    """The object that a line holds, or None and what is wrong."""
+    try:
+        row = _loads(line)
+    except json.JSONDecodeError as error:
+        return None, f"is not JSON: {error.msg} (column {error.colno})"
+    except (RecursionError, ValueError) as error:
+        return None, f"cannot be read as JSON: {error}"
+    if not isinstance(row, dict):
+        return None, f"holds {_kind_name(row)}, expected an object"
+    return row, ""
 
 
 def _kind_name(value: Any) -> str:

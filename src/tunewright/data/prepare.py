@@ -13,8 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tunewright.data.chat.forms import COLUMNS
-from tunewright.data.check import check_index, excluded
-from tunewright.data.checks.groups import suggested_groups
+from tunewright.data.check import check_index, excluded, of_tables
 from tunewright.data.checks.index import look
 from tunewright.data.checks.near import num_apart
 from tunewright.data.columns import Columns, find_columns
@@ -43,7 +42,7 @@ class Prepared:
             have a number each, the name of its column.
         split_by: stratified, group, time or given; `split_reason` says why.
         counts: part → rows of each label; `sizes`: part → rows.
-        left_out: rows that are used in no part (empty, or leaking); `excluded`: rows that
+        left_out: rows that are used in no part (unreadable, empty, or leaking); `excluded`: rows that
             data.exclude names.
         near_apart: rows of a dealt part that are near copies of a row in another.
         deviation: the label whose share in a part differs most from its share in all rows.
@@ -82,15 +81,18 @@ class Prepared:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_parts(data: Data) -> dict[str, Table]:
+def read_parts(data: Data, *, skip: bool = False) -> dict[str, Table]:
     """The tables that a recipe names: {"all": …}, or train, validation and test.
+
+    Args:
+        skip: pass over lines that are no rows; the tables know which.
 
     Raises:
         DataError, RecipeError: nothing named, unreadable, or a part named twice.
     """
     if data.train is None:
         raise RecipeError("the recipe names no data", fix="give data.train a file or a folder")
-    tables = read_data(data.train)
+    tables = read_data(data.train, skip=skip)
     for part, path in (("validation", data.validation), ("test", data.test)):
         if path is None:
             continue
@@ -99,7 +101,7 @@ def read_parts(data: Data) -> dict[str, Table]:
                 f"data.{part} is given, and {data.train} has a {part} part too",
                 fix=f"take data.{part} out, or name the training file itself",
             )
-        tables[part] = read_table(path)
+        tables[part] = read_table(path, skip=skip)
     if "all" in tables and len(tables) > 1:
         tables["train"] = tables.pop("all")
     return tables
@@ -165,12 +167,13 @@ def prepare(data: Data, seed: int, run_folder: Path, *, task: str = "auto") -> P
     Raises:
         DataError: the data cannot be read or learned from; the finding is named.
     """
-    tables = read_parts(data)
+    tables = read_parts(data, skip="unreadable-line" in data.allow)
     rows, columns = rows_of_parts(tables, data, task)
     rows, num_excluded = without_excluded(rows, data.exclude)
+    num_read = sum(map(len, rows.values())) + sum(len(t.unreadable) for t in tables.values())
     kind = columns.kind
     index = look(rows, kind)
-    findings = check_index(index).and_also(suggested_groups(tables, columns, data))
+    findings = check_index(index).and_also(of_tables(tables, columns, data))
     findings.refuse_errors(data.allow)
     out = excluded(index)
     kept = {
@@ -201,7 +204,7 @@ def prepare(data: Data, seed: int, run_folder: Path, *, task: str = "auto") -> P
         split_reason=reason,
         counts=found,
         sizes={part: len(parts[part]) for part in PARTS},
-        left_out=sum(map(len, rows.values())) - sum(map(len, parts.values())),
+        left_out=num_read - sum(map(len, parts.values())),
         excluded=num_excluded,
         near_apart=num_apart(index.near, parts, given=set(kept)),
         deviation=deviation(found, labels),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from tunewright.data.arrow_files import read_arrow, read_parquet, read_saved, saved_parts
@@ -15,7 +17,7 @@ from tunewright.data.json_files import read_json, read_json_lines
 from tunewright.data.parts import find_parts, refuse_without_train
 from tunewright.data.picture_folders import picture_parts, picture_table
 from tunewright.data.seal import refuse_sealed
-from tunewright.data.table import Table
+from tunewright.data.table import Table, Unreadable
 from tunewright.errors import DataError
 
 DELIMITED = {".csv", ".tsv", ".tab", ".txt", ".text"}
@@ -28,11 +30,12 @@ _KNOWN = "pass a CSV, TSV, TXT, JSON, JSONL, Parquet or Arrow file, or a folder 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
-def read_data(source: str | Path) -> dict[str, Table]:
+def read_data(source: str | Path, *, skip: bool = False) -> dict[str, Table]:
     """The tables behind a file, a folder, or a Hugging Face data set id.
 
     Args:
         source: what the user wrote.
+        skip: pass over lines that are no rows; the tables know which.
     Returns:
         {"all": table}, or the given parts under "train", "validation" and "test".
     Raises:
@@ -45,9 +48,9 @@ def read_data(source: str | Path) -> dict[str, Table]:
     try:
         if path.is_dir():
             refuse_sealed(path)
-            return _read_folder(path)
+            return _read_folder(path, skip)
         if path.exists():
-            return {"all": read_table(path)}
+            return {"all": read_table(path, skip=skip)}
     except PermissionError:
         raise _forbidden(path) from None
     except (OSError, ValueError) as error:
@@ -59,12 +62,12 @@ def read_data(source: str | Path) -> dict[str, Table]:
     return read_hub(str(source), near)
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | Path, *, skip: bool = False) -> Table:
     """The rows of one file, its format told by its first bytes, then by its suffix; or pictures.
 
     Args:
         path: a file, or a folder with pictures or with class folders of pictures.
-
+        skip: pass over lines that are no rows; the table knows which.
     Raises:
         DataError: missing, unreadable or without rows; with the line.
         SealError: it is the sealed test part of a run.
@@ -81,7 +84,7 @@ def read_table(path: str | Path) -> Table:
             raise DataError(f"there is no file {path}", fix=_near(path))
         if not path.is_file():
             raise DataError(f"{path} is a device or pipe, not a file", fix=_KNOWN)
-        return _read_by_format(path)
+        return _read_by_format(path, skip)
     except PermissionError:
         raise _forbidden(path) from None
     except OSError as error:
@@ -89,7 +92,7 @@ def read_table(path: str | Path) -> Table:
         raise DataError(f"{path} cannot be read: {reason}", fix="check the disk") from None
 
 
-def _read_by_format(path: Path) -> Table:
+def _read_by_format(path: Path, skip: bool) -> Table:
     with path.open("rb") as file:
         head = file.read(64)
     suffix = path.suffix.lower()
@@ -101,16 +104,38 @@ def _read_by_format(path: Path) -> Table:
         return read_arrow(path)
     refuse_binary(path, head)
     if suffix in JSON_LINES:
-        return read_json_lines(path)
+        return _read_lines(path, read_json_lines, skip)
     if suffix == ".json":
         return read_json(path)
     if suffix in DELIMITED:
-        return read_delimited(path)
+        return _read_lines(path, read_delimited, skip)
     kind = f"the unknown suffix {suffix!r}" if suffix else "no suffix"
     raise DataError(f"{path} has {kind}, so its format is not known", fix=_KNOWN)
 
 
-def _read_folder(folder: Path) -> dict[str, Table]:
+def _read_lines(path: Path, read: Callable[..., Table], skip: bool) -> Table:
+    """The rows of a file; where it cannot be read and `skip` is asked for, those that can be."""
+    try:
+        return read(path)
+    except DataError as error:
+        table = _read_some(path, read) if skip else None
+        if table is None:
+            raise error from None
+        return table
+
+
+def _read_some(path: Path, read: Callable[..., Table]) -> Table | None:
+    """The rows that can be read; None where most cannot: then the format is another."""
+    unreadable: Unreadable = {}
+    try:
+        table = read(path, unreadable)
+    except DataError:
+        return None
+    most = len(unreadable) > len(table)
+    return None if most else replace(table, unreadable=tuple(sorted(unreadable.items())))
+
+
+def _read_folder(folder: Path, skip: bool) -> dict[str, Table]:
     saved = saved_parts(folder)
     if saved is not None:
         return _saved(folder, saved)
@@ -125,10 +150,10 @@ def _read_folder(folder: Path) -> dict[str, Table]:
             if pictures is not None:
                 return pictures
         if len(files) == 1:
-            return {"all": read_table(files[0])}
+            return {"all": read_table(files[0], skip=skip)}
         raise _no_parts(folder, files)
     refuse_without_train(parts, names, str(folder))
-    return {part: read_table(folder / name) for part, name in parts.items()}
+    return {part: read_table(folder / name, skip=skip) for part, name in parts.items()}
 
 
 def _saved(folder: Path, saved: dict[str, Path]) -> dict[str, Table]:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 PICTURE = "picture"
 """The unit of rows that are files of a folder."""
+Unreadable = dict[int, str]
+"""Line → why it is no row."""
 NESTED = b"tunewright.nested"
 """Field metadata of a column whose lists or objects are kept as JSON text."""
 
@@ -25,6 +27,7 @@ class Table:
         source: the file, folder or data set id as the user wrote it.
         lines: 1-based line of each row in the source, or None where rows have no lines.
         of_pictures: each row is a file of the folder `source`.
+        unreadable: lines that are no rows, each with what is wrong, where they are passed over.
     """
 
     columns: tuple[str, ...]
@@ -32,6 +35,7 @@ class Table:
     source: str
     lines: NDArray[np.int64] | None = None
     of_pictures: bool = False
+    unreadable: tuple[tuple[int, str], ...] = ()
 
     def __len__(self) -> int:
         return int(self.arrow.num_rows)

@@ -103,7 +103,7 @@ class Split(Section):
         return self
 
 
-Allowed = Literal["leak", "near-leak", "group-leak", "contradictory-label"]
+Allowed = Literal["leak", "near-leak", "group-leak", "contradictory-label", "unreadable-line"]
 
 
 class Data(Section):

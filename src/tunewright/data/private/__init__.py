@@ -1,0 +1,1 @@
+"""What nobody but its owner should read: found in texts, and masked wherever rows are shown."""

@@ -6,11 +6,19 @@ from collections.abc import Iterator, Mapping
 
 from tunewright.data.checks.classes import classes, spellings
 from tunewright.data.checks.content import of_content
+from tunewright.data.checks.drift import drift
 from tunewright.data.checks.groups import group_leaks, suggested_groups
 from tunewright.data.checks.hopeless import refuse_hopeless
+from tunewright.data.checks.html import html
 from tunewright.data.checks.index import Index, Parts, also_in, look, pairs_of_parts
+from tunewright.data.checks.languages import language_mix
+from tunewright.data.checks.long_text import long_text
+from tunewright.data.checks.mojibake import mojibake
 from tunewright.data.checks.near import near_duplicates, near_leaks
+from tunewright.data.checks.picture_content import picture_content
+from tunewright.data.checks.private import private
 from tunewright.data.checks.same import duplicates, leaks
+from tunewright.data.checks.shortcuts import shortcuts
 from tunewright.data.checks.unreadable import unreadable_lines
 from tunewright.data.columns import Columns
 from tunewright.data.findings import Finding, Findings
@@ -46,6 +54,14 @@ def check_index(index: Index) -> Findings:
         *group_leaks(index),
         *classes(index),
         *spellings(index),
+        *long_text(index),
+        *mojibake(index),
+        *html(index),
+        *private(index),
+        *language_mix(index),
+        *shortcuts(index),
+        *drift(index),
+        *picture_content(index),
     ]
     return Findings(()).and_also(found)
 

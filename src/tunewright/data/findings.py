@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from tunewright.data.chat.conversation import shown
+from tunewright.data.private.masked import masked
 from tunewright.data.rows import Rows
 from tunewright.errors import DataError
 
@@ -15,6 +16,7 @@ SCHEMA_VERSION = 1
 SHOWN_ROWS = 20
 SHOWN_CHARACTERS = 200
 _ORDER = {"error": 0, "warning": 1, "note": 2}
+MASKED_CHARACTERS = 2_000  # read of a text to show its beginning: what is private may be long
 Severity = Literal["error", "warning", "note"]
 Place = tuple[Rows, int]
 
@@ -27,7 +29,8 @@ class Finding:
         code: stable name, such as 'leak'.
         severity: an error must be mended before training; a warning and a note need not be.
         count: how many rows, or labels, it is about.
-        rows: at most 20 of them, {"place", "file", "line" or "row", "text"}; of codes that say how
+        rows: at most 20 of them, {"place", "file", "line" or "row", "id", "text"}, with what is
+            private in the text masked; of codes that say how
             rows are written also "field" and "problem", and a row is there for each field.
     """
 
@@ -98,11 +101,14 @@ def show_row(rows: Rows, index: int) -> dict[str, Any]:
     text = rows.texts[index]
     if rows.reads in ("chat", "preference"):
         text = shown(text)
+    if rows.reads != "image":
+        text = masked(text[:MASKED_CHARACTERS])
     cut = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
     row: dict[str, Any] = {
         "place": rows.place(index),
         "file": rows.source,
         rows.unit: int(rows.numbers[index]),
+        "id": rows.ids[index],
         "text": cut,
     }
     if rows.labels is not None:

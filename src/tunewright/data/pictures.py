@@ -84,6 +84,12 @@ def content_hashes(paths: Iterable[str]) -> Iterator[str | None]:
             yield None
 
 
+def header(path: str) -> tuple[int, int, str, bool]:
+    """Width, height, mode of the pixels, and whether some may be transparent; nothing is decoded."""
+    with _quiet(), _open(io.BytesIO(Path(path).read_bytes())) as image:
+        return image.width, image.height, image.mode, image.has_transparency_data
+
+
 def small_picture(path: str, size: tuple[int, int]) -> Image:
     """The picture upright, in RGB, at least `size` if it was, and decoded no finer than needed.
 

@@ -34,7 +34,8 @@ _HINTS = (
 )
 _NAMES = ("key", "secret", "token", "passw", "passphrase")
 _PRIVATE_KEY = re.compile(
-    r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:.{0,5000}?-----END [A-Z ]{0,20}PRIVATE KEY-----)?", re.DOTALL
+    r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:.{0,5000}?-----END [A-Z ]{0,20}PRIVATE KEY-----)?",
+    re.DOTALL,
 )
 _IN_ADDRESS = re.compile(r"(?<=://)[^\s:@/]{1,64}:([^\s:@/]{3,64})(?=@[\w.-])")
 _GIVEN = re.compile(

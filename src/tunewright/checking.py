@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tunewright.data.check import check_index, of_tables
 from tunewright.data.checks.index import Index, look
 from tunewright.data.exclusions import exclusion, without_excluded, write_exclusions
+from tunewright.data.findings import Findings
 from tunewright.data.fix import write_fixed
+from tunewright.data.labels import of_row
 from tunewright.data.prepare import read_parts, rows_of_parts
 from tunewright.data.removals import removals
+from tunewright.data.rows import joined_texts
 from tunewright.history.request import read_request
+from tunewright.recipe.schema import Kind
 
 
 def check(
@@ -21,6 +26,7 @@ def check(
     settings: Sequence[str] = (),
     fix: str | Path | None = None,
     exclude: str | Path | None = None,
+    html: str | Path | None = None,
     **keys: Any,
 ) -> dict[str, Any]:
     """Findings in the user's data: {"schema_version", "findings": […]}, the worst first.
@@ -32,6 +38,7 @@ def check(
             NAME.changes.jsonl; the answer then has "fixed" too.
         exclude: where to list the rows that a cleaned copy would be without, for data.exclude; the
             answer then has "excluded" too.
+        html: a file for the page with charts, and with rows to read and to leave out.
     Raises:
         DataError: the data cannot be read, or nothing can be learned from it.
     """
@@ -40,13 +47,15 @@ def check(
     rows, columns = rows_of_parts(tables, recipe.data, recipe.task)
     rows, _ = without_excluded(rows, recipe.data.exclude)
     index = look(rows, columns.kind)
-    of_files = of_tables(tables, columns, recipe.data)
-    found = check_index(index).and_also(of_files).as_json()
+    findings = check_index(index).and_also(of_tables(tables, columns, recipe.data))
+    found = findings.as_json()
     if fix is not None:
         texts = [name for name in (columns.text, columns.text_pair) if name is not None]
         found["fixed"] = write_fixed(tables, index, Path(fix), texts)
     if exclude is not None:
         found["excluded"] = _list_rows(index, Path(exclude))
+    if html is not None:
+        _write_page(Path(html), str(source), index, findings)
     return found
 
 
@@ -54,3 +63,23 @@ def _list_rows(index: Index, path: Path) -> dict[str, Any]:
     gone = removals(index)
     write_exclusions(path, (exclusion(index.parts[r.part], r.row, r.code) for r in gone))
     return {"path": str(path), "rows": len(gone)}
+
+
+def _write_page(path: Path, source: str, index: Index, found: Findings) -> None:
+    import numpy as np
+
+    from tunewright.evaluation.data_page import write_data_page
+
+    lengths = {
+        part: np.zeros(len(rows), np.int64)
+        if rows.reads == "image"
+        else np.fromiter(map(len, joined_texts(rows)), np.int64, len(rows))
+        for part, rows in index.parts.items()
+    }
+    classes = {
+        part: Counter(name for label in rows.labels or () for name in of_row(label, index.kind))
+        for part, rows in index.parts.items()
+    }
+    write_data_page(
+        path, source=source, lengths=lengths, classes=classes, findings=found.with_all_rows()
+    )

@@ -14,7 +14,7 @@ import pytest
 
 from tunewright.data.check import check_rows, excluded
 from tunewright.data.checks.index import look
-from tunewright.data.findings import Finding
+from tunewright.data.findings import Finding, Findings
 from tunewright.data.rows import Rows
 from tunewright.errors import DataError
 
@@ -69,7 +69,8 @@ def test_each_kind_of_flaw_has_its_finding(
 def test_a_finding_shows_at_most_20_rows_with_file_line_and_text() -> None:
     finding = found("duplicate", all=with_rows(*[("some text 0", "pos")] * 30))
     assert finding is not None
-    assert (finding.count, len(finding.rows)) == (30, 20)
+    assert (finding.count, len(finding.rows)) == (30, 30)
+    assert len(Findings((finding,)).as_json()["findings"][0]["rows"]) == 20
     assert finding.rows[0]["file"] == "x.csv"
     assert finding.rows[0]["line"] == 42
     assert finding.rows[0]["text"] == "some text 0"

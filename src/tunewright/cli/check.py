@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SCREEN = 6  # findings, each of about three lines
+_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 def check_command(
@@ -14,6 +20,8 @@ def check_command(
     row: int | None = None,
     fix: str | None = None,
     exclude: str | None = None,
+    html: str | None = None,
+    all_: Annotated[bool, Parameter(name="--all", negative="")] = False,
     json: bool = False,
 ) -> int:
     """Say what is wrong with data, with place and fix. Exit 1 when a finding is an error.
@@ -33,6 +41,11 @@ def check_command(
         copies and leaks, and every change to the file of that name with .changes.jsonl behind it.
     exclude
         List the rows that a cleaned copy would be without here, for --set data.exclude=LIST.jsonl.
+    html
+        Write one page to this file: charts, rows to read by finding, and a choice for each to keep it
+        or to leave it out.
+    all_
+        Show every finding with three rows; without it, the worst that fit a screen.
     json
         Print the findings as one JSON document.
     """
@@ -42,11 +55,11 @@ def check_command(
     if row is not None:
         return _show_tokens(source, row, set_, json=json)
 
-    found = check(source, settings=set_, fix=fix, exclude=exclude)
+    found = check(source, settings=set_, fix=fix, exclude=exclude, html=html)
     if json:
         say_json(found)
     else:
-        _show(found["findings"])
+        _show(found["findings"], every=all_)
         _show_written(found)
     return int(any(finding["severity"] == "error" for finding in found["findings"]))
 
@@ -93,19 +106,30 @@ def _line(row: dict[str, str]) -> str:
     return f"{row['place']}{near}: {' | '.join(row['text'].splitlines())}"
 
 
-def _show(findings: list[dict[str, object]]) -> None:
+def _show(findings: list[dict[str, Any]], *, every: bool) -> None:
     from rich.console import Console
-    from rich.markup import escape
 
     out = Console(highlight=False, soft_wrap=True)
-    colours = {"error": "red", "warning": "yellow", "note": "cyan"}
     if not findings:
         out.print("no problems were found")
-    for finding in findings:
-        severity = str(finding["severity"])
-        head = f"[{colours[severity]}]{severity:<8}[/] [bold]{escape(str(finding['code']))}[/bold]"
-        out.print(f"{head}: {escape(str(finding['message']))}")
-        rows = finding["rows"]
-        for row in rows[:3] if isinstance(rows, list | tuple) else ():
-            out.print(f"         {escape(_line(row))}")
-        out.print(f"         fix: {escape(str(finding['fix']))}")
+        return
+    severities = [str(finding["severity"]) for finding in findings]
+    counts = [(severities.count(name), name) for name in _COLOURS if name in severities]
+    out.print(", ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts))
+    shown = findings if every or len(findings) <= SCREEN + 1 else findings[:SCREEN]
+    for finding in shown:
+        _show_one(out, finding, num_rows=3 if every or len(findings) <= 3 else 1)
+    if rest := findings[len(shown) :]:
+        named = ", ".join(f"{finding['code']} ({finding['count']:,})" for finding in rest)
+        out.print(f"and {len(rest)} more, with --all: {named}")
+
+
+def _show_one(out: Console, finding: dict[str, Any], *, num_rows: int) -> None:
+    from rich.markup import escape
+
+    severity = str(finding["severity"])
+    head = f"[{_COLOURS[severity]}]{severity:<8}[/] [bold]{escape(str(finding['code']))}[/bold]"
+    out.print(f"{head}: {escape(str(finding['message']))}")
+    for row in finding["rows"][:num_rows]:
+        out.print(f"         {escape(_line(row))}")
+    out.print(f"         fix: {escape(str(finding['fix']))}")

@@ -13,7 +13,7 @@ from tunewright.data.rows import Rows
 from tunewright.errors import DataError
 
 SCHEMA_VERSION = 1
-SHOWN_ROWS = 20
+SHOWN_ROWS, KEPT_ROWS = 20, 200
 SHOWN_CHARACTERS = 200
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 MASKED_CHARACTERS = 2_000  # read of a text to show its beginning: what is private may be long
@@ -29,7 +29,7 @@ class Finding:
         code: stable name, such as 'leak'.
         severity: an error must be mended before training; a warning and a note need not be.
         count: how many rows, or labels, it is about.
-        rows: at most 20 of them, {"place", "file", "line" or "row", "id", "text"}, with what is
+        rows: at most 200 of them, 20 in JSON, {"place", "file", "line" or "row", "id", "text"}, with what is
             private in the text masked; of codes that say how
             rows are written also "field" and "problem", and a row is there for each field.
     """
@@ -77,9 +77,13 @@ class Findings:
         return {
             "schema_version": SCHEMA_VERSION,
             "findings": [
-                asdict(finding) | {"rows": list(finding.rows)} for finding in self.findings
+                finding | {"rows": finding["rows"][:SHOWN_ROWS]} for finding in self.with_all_rows()
             ],
         }
+
+    def with_all_rows(self) -> list[dict[str, Any]]:
+        """The findings as in JSON, with all rows that are kept of each, for people to read."""
+        return [asdict(finding) | {"rows": list(finding.rows)} for finding in self.findings]
 
 
 def _first(finding: Finding) -> str:
@@ -92,8 +96,8 @@ def _first(finding: Finding) -> str:
 
 
 def show(places: Iterable[Place]) -> tuple[dict[str, Any], ...]:
-    """Up to 20 rows with their place and the beginning of their text."""
-    return tuple(show_row(rows, index) for rows, index in islice(places, SHOWN_ROWS))
+    """Up to 200 rows with their place and the beginning of their text."""
+    return tuple(show_row(rows, index) for rows, index in islice(places, KEPT_ROWS))
 
 
 def show_row(rows: Rows, index: int) -> dict[str, Any]:

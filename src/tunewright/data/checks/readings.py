@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tunewright.data.chat.conversation import shown
 from tunewright.data.checks.index import Index
-from tunewright.data.findings import SHOWN_ROWS, Place
+from tunewright.data.findings import KEPT_ROWS, Place
 from tunewright.data.rows import Rows, joined_texts
 
 SEED = 0
@@ -27,7 +27,7 @@ class Met:
     def add(self, rows: Rows, row: int) -> None:
         """Count one row."""
         self.count += 1
-        if len(self.places) < SHOWN_ROWS:
+        if len(self.places) < KEPT_ROWS:
             self.places.append((rows, row))
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.beside import RESULTS, machine
-from bench.planted import EDITS
+from bench.planted_copies import EDITS
 
 ROWS = (125_000, 250_000, 500_000, 1_000_000)
 WORDS, TEST_SHARE = 40_000, 0.1

@@ -1,8 +1,8 @@
-"""Near copies planted in clean sets: how many are found, and how much else is taken for one.
+"""Faults planted in clean copies of real sets: which of them the check finds, and what else it names.
 
-Needs the data sets in ../shared/data; says so and stops when they are not there. A set is clean when
-of two rows with six tenths of their pieces in common only one is left, by a comparison
-of every pair. Each of 1,000 rows then gets a copy with one small edit; five kinds take turns.
+Rows in which the set itself has a fault are taken out first, so that every row named should be a planted
+one. `python -m bench.planted FOLDER` takes the folder with banking77, sms_spam and tweeteval_emotion. A
+further kind of fault is one more entry of PLANTS (in a row) or one more function in `measure`.
 """
 
 from __future__ import annotations
@@ -10,172 +10,213 @@ from __future__ import annotations
 import csv
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import scipy.sparse as sparse
+from bench.beside import RESULTS, Row, machine, read_rows
+from tunewright.checking import check
+from tunewright.data.checks.html import TAG, has_entity
+from tunewright.data.checks.mojibake import is_garbled
+from tunewright.data.duplicates import normalise
+from tunewright.data.private.personal import personal
+from tunewright.data.private.secrets import secrets_in
 
-from bench.beside import RESULTS, machine
-from bench.quality import DATA
-from tunewright.data.near import near_texts
-from tunewright.data.rows import Rows
-from tunewright.data.shingles import shingles, words
-
-SETS = {"banking77": 2, "sms_spam": 1, "tweeteval_emotion": 3}
-PLANTED, CLEAN_BELOW = 1_000, 0.6
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-Edit = Callable[[list[str], random.Random, list[str]], list[str]]
-
-
-def typo(text: list[str], draw: random.Random, _: list[str]) -> list[str]:
-    """One letter of a word is another, missing, doubled with another, or after the next."""
-    fit = [i for i, word in enumerate(text) if len(word) > 3 and word.isalpha()]
-    if not fit:
-        return text
-    at = draw.choice(fit)
-    word, place = text[at], draw.randrange(len(text[at]) - 1)
-    letter = draw.choice(LETTERS.replace(word[place].lower(), ""))
-    before, here, after = word[:place], word[place], word[place + 1 :]
-    kinds = (before + letter + after, before + after, before + letter + here + after)
-    swapped = before + after[0] + here + after[1:]
-    return [*text[:at], draw.choice([*kinds, swapped]), *text[at + 1 :]]
-
-
-def dropped(text: list[str], draw: random.Random, _: list[str]) -> list[str]:
-    """A word without a digit is missing."""
-    fit = [i for i, word in enumerate(text) if not any(map(str.isdigit, word))]
-    at = draw.choice(fit) if fit and len(text) > 2 else len(text)
-    return text[:at] + text[at + 1 :]
-
-
-def added(text: list[str], draw: random.Random, vocabulary: list[str]) -> list[str]:
-    """A word of another row is there too."""
-    at = draw.randrange(len(text) + 1)
-    return [*text[:at], draw.choice(vocabulary), *text[at:]]
+SETS = {
+    "banking77": "banking77/train.csv",
+    "sms_spam": "sms_spam/sms.csv",
+    "tweeteval_emotion": "tweeteval_emotion/train.csv",
+}
+EACH = 20  # rows of each kind: a finding shows as many
+BASE62 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+PERSONS = (
+    "write to {word}.{word2}@posteo.net",
+    "my account is DE89 3704 0044 0532 0130 00",
+    "card 4111-1111-1111-1111 please",
+    "from 93.184.216.{number}",
+    "call +44 20 7946 0{number}",
+    "or call (212) 736-5{number}",
+)
+GERMAN = (
+    "Der Zug nach Hamburg hat heute leider wieder eine Verspätung von {number} Minuten",
+    "Ich möchte gerne wissen, warum meine Bestellung noch nicht angekommen ist, Nummer {number}",
+)
+Plant = Callable[[str, random.Random], str]
 
 
-def swapped(text: list[str], draw: random.Random, _: list[str]) -> list[str]:
-    """Two words that follow each other have changed places."""
-    if len(text) < 2:
-        return text
-    at = draw.randrange(len(text) - 1)
-    return [*text[:at], text[at + 1], text[at], *text[at + 2 :]]
+def _person(text: str, draw: random.Random) -> str:
+    form = draw.choice(PERSONS)
+    words = {"word": draw.choice(("anna", "li", "omar")), "word2": draw.choice(("meier", "xu"))}
+    return f"{text} {form.format(number=draw.randint(100, 199), **words)}"
 
 
-def respelled(text: list[str], draw: random.Random, _: list[str]) -> list[str]:
-    """Another case, other marks at the end, fewer commas."""
-    joined = " ".join(text)
-    joined = draw.choice([joined.upper(), joined.lower(), joined.title()])
-    return (joined.rstrip(".!?").replace(", ", " ") + draw.choice(["!!", "...", "?!"])).split(" ")
+def _secret(text: str, draw: random.Random) -> str:
+    beginning = draw.choice(("sk-", "ghp_", "AIza", ""))
+    length = {"ghp_": 36, "AIza": 35}.get(beginning, 32)
+    return f"{text} {beginning}{''.join(draw.choices(BASE62, k=length))}"
 
 
-EDITS: dict[str, Edit] = {
-    "typo": typo,
-    "word dropped": dropped,
-    "word added": added,
-    "words swapped": swapped,
-    "punctuation and case": respelled,
+PLANTS: Mapping[str, Plant] = {
+    "mojibake": lambda text, draw: text + " café für déjà".encode().decode("cp1252"),
+    "html": lambda text, draw: text + draw.choice((" <br/>", " &amp; so", "<p>now</p>")),
+    "personal-data": _person,
+    "secret": _secret,
+    "long-text": lambda text, draw: " ".join([text] * 400),
+    "language-mix": lambda text, draw: draw.choice(GERMAN).format(number=draw.randint(100, 999)),
+    "empty-text": lambda text, draw: " ",
+}
+FORMATS: Mapping[str, dict[str, Any]] = {
+    "format-role": {"role": "robot", "content": "yes"},
+    "format-content": {"role": "assistant", "content": ""},
+    "format-key": {"role": "assistant", "content": "yes", "colour": "red"},
+    "format-weight": {"role": "assistant", "content": "yes", "weight": 3},
+    "format-no-assistant": {"role": "user", "content": "and?"},
 }
 
 
 def main() -> None:
     """Measure, print the table, keep it in results/planted.json."""
-    if not DATA.exists():
-        raise SystemExit(f"the data sets are missing: {DATA}")
-    found = {name: measure(texts_of(name)) for name in SETS}
-    kept = {"machine": machine(), "sets": found}
-    (RESULTS / "planted.json").write_text(json.dumps(kept, indent=1) + "\n")
-    for name, facts in found.items():
-        print(name, facts)
+    folder = Path(sys.argv[1])
+    found = {name: measure(clean(read_rows(folder / file))) for name, file in SETS.items()}
+    found["conversations"] = formats()
+    facts = {"machine": machine(), "rows_of_each": EACH, "sets": found}
+    (RESULTS / "planted.json").write_text(json.dumps(facts, indent=1) + "\n")
+    for name, codes in found.items():
+        for code, each in codes.items():
+            print(f"| {name} | {code} | {' | '.join(map(str, each.values()))} |")
 
 
-def texts_of(name: str) -> list[str]:
-    """The different texts of all parts of a set."""
-    texts = []
-    for path in sorted((DATA / name).glob("*.csv")):
-        with path.open(encoding="utf-8", newline="") as file:
-            texts += [row["text"] for row in csv.DictReader(file)]
-    return list(dict.fromkeys(texts))
+def clean(rows: Sequence[Row]) -> list[Row]:
+    """The rows less those with a fault of their own, and less texts that are there twice."""
+    kept: dict[str, Row] = {}
+    for text, label in rows:
+        faults = personal(text) or secrets_in(text) or is_garbled(text) or has_entity(text)
+        if not faults and not TAG.search(text) and len(text.strip()) > 2:
+            kept.setdefault(normalise(text), (text, label))
+    return list(kept.values())
 
 
-def measure(texts: list[str]) -> dict[str, object]:
-    """Recall of each kind of edit, and the precision of all that is found."""
-    clean = without_alike(texts)
+def measure(rows: list[Row]) -> dict[str, Any]:
+    """Recall and precision of every kind, each planted alone."""
     draw = random.Random(0)
-    vocabulary = [word for text in clean for word in text.split() if word.isalpha()]
-    chosen = draw.sample(range(len(clean)), min(PLANTED, len(clean)))
-    kinds = [list(EDITS)[at % len(EDITS)] for at in range(len(chosen))]
-    copies = [
-        " ".join(EDITS[kind](clean[row].split(), draw, vocabulary))
-        for row, kind in zip(chosen, kinds, strict=True)
-    ]
-    rows = as_rows([*clean, *copies])
-    near = near_texts([rows], [rows.text_keys()])
-    texts_by_row = near.texts(rows.text_keys())
-    pairs = {tuple(pair) for pair in near.pairs.tolist()}
-    planted: dict[tuple[int, int], str] = {}
-    for at, (row, kind) in enumerate(zip(chosen, kinds, strict=True)):
-        one, two = sorted((int(texts_by_row[row]), int(texts_by_row[len(clean) + at])))
-        if one != two:  # an edit that changes only what counts for nothing is an exact copy
-            planted[one, two] = kind
-    recall = {
-        kind: share(pair in pairs for pair, k in planted.items() if k == kind) for kind in EDITS
-    }
+    some = draw.sample(rows, min(len(rows), 2_000))  # no more than the check of languages reads
+    found = {code: _in_rows(code, plant, some, draw) for code, plant in PLANTS.items()}
+    labels = sorted({label for _, label in some})
+    picked = draw.sample(some, EACH)
+    again = [(text.upper(), label) for text, label in picked]
+    against = [(text, next(each for each in labels if each != label)) for text, label in picked]
+    last = set(range(len(some) + 2, len(some) + EACH + 2))
+    found["duplicate"] = _scored("duplicate", {"train": some + again}, last)
+    first = {some.index(row) + 2 for row in picked}
+    found["contradictory-label"] = _scored(
+        "contradictory-label", {"train": some + against}, first | last
+    )
+    border = len(some) // 2
+    test = some[border:] + [row for row in some[:border] if row in picked]
+    leaked = {some.index(row) + 2 for row in picked if row in some[:border]}
+    found["leak"] = _scored("leak", {"train": some[:border], "test": test}, leaked)
+    found["shortcut"] = _shortcut(some)
+    found["drift"] = _drift(some, border)
+    return found
+
+
+def _in_rows(code: str, plant: Plant, rows: list[Row], draw: random.Random) -> dict[str, Any]:
+    spoiled = list(rows)
+    picked = draw.sample(range(len(rows)), EACH)
+    for place in picked:
+        text, label = rows[place]
+        spoiled[place] = (plant(text, draw), label)
+    return _scored(code, {"train": spoiled}, {place + 2 for place in picked})
+
+
+def _shortcut(rows: list[Row]) -> dict[str, Any]:
+    """A mark in all rows of one label, which must be the word that is named."""
+    label = max(
+        {label for _, label in rows}, key=lambda name: sum(name == each for _, each in rows)
+    )
+    marked = [(f"{text} zq7x" if each == label else text, each) for text, each in rows]
+    findings, seconds = _checked({"train": marked})
+    said = [f for f in findings if f["code"] == "shortcut" and f["severity"] == "warning"]
+    right = sum("'zq7x'" in finding["message"] for finding in said)
+    return _result(right, 1, len(said), seconds)
+
+
+def _drift(rows: list[Row], border: int) -> dict[str, Any]:
+    """Two halves by chance are alike; a half with another word in every second row is not."""
+    one, two = rows[:border], rows[border:]
+    calm, seconds = _checked({"train": one, "test": two})
+    other = [(f"{text} zq7x" if i % 2 else text, each) for i, (text, each) in enumerate(two)]
+    moved, _ = _checked({"train": one, "test": other})
+    false = sum(finding["code"] == "drift" for finding in calm)
+    right = any(finding["code"] == "drift" and "'zq7x'" in finding["message"] for finding in moved)
+    return _result(int(right), 1, int(right) + false, seconds)
+
+
+def formats() -> dict[str, Any]:
+    """A fault of form in the last message of some conversations, kind by kind."""
+    found = {}
+    for code, message in FORMATS.items():
+        good = {"role": "assistant", "content": "yes"}
+        picked = set(range(10, 10 + EACH))
+        rows = [
+            {
+                "messages": [
+                    {"role": "user", "content": f"is it {i}?"},
+                    message if i in picked else good,
+                ]
+            }
+            for i in range(200)
+        ]
+        with tempfile.TemporaryDirectory() as scratch:
+            file = Path(scratch) / "chats.jsonl"
+            file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+            began = time.perf_counter()
+            findings = check(file)["findings"]
+            seconds = time.perf_counter() - began
+        found[code] = _against(code, findings, {row + 1 for row in picked}, seconds)
+    return found
+
+
+def _scored(code: str, parts: Mapping[str, list[Row]], planted: set[int]) -> dict[str, Any]:
+    findings, seconds = _checked(parts)
+    return _against(code, findings, planted, seconds)
+
+
+def _against(
+    code: str, findings: list[dict[str, Any]], planted: set[int], seconds: float
+) -> dict[str, Any]:
+    """By the count where more rows are named than a finding shows."""
+    of_code = [finding for finding in findings if finding["code"] == code]
+    lines = {row["line"] for finding in of_code for row in finding["rows"]}
+    right, named = len(lines & planted), max([len(lines)] + [f["count"] for f in of_code])
+    if named > len(lines):  # the rows shown are the first ones: all must be planted
+        right = named if lines <= planted and named == len(planted) else right
+    return _result(right, len(planted), named, seconds)
+
+
+def _result(right: int, planted: int, named: int, seconds: float) -> dict[str, Any]:
     return {
-        "rows": len(texts),
-        "clean": len(clean),
-        "planted": len(planted),
-        "recall": share(pair in pairs for pair in planted),
-        "precision": share(pair in planted for pair in pairs),
-        "recall_of": recall,
-        "natural_pairs": len(natural(texts)),
+        "planted": planted,
+        "named": named,
+        "recall": round(right / planted, 3),
+        "precision": round(right / named, 3) if named else None,
+        "check_s": round(seconds, 1),
     }
 
 
-def share(hits: Iterable[bool]) -> float:
-    """How many of the hits are true, as a part of all."""
-    return round(float(np.mean(list(hits))), 4)
-
-
-def natural(texts: list[str]) -> np.ndarray:
-    """The near pairs of the set as it is."""
-    rows = as_rows(texts)
-    return near_texts([rows], [rows.text_keys()]).pairs
-
-
-def as_rows(texts: list[str]) -> Rows:
-    """Rows without labels."""
-    ids = [f"{index:032x}" for index in range(len(texts))]
-    return Rows(texts, None, None, ids, "texts", np.arange(1, len(texts) + 1))
-
-
-def without_alike(texts: list[str]) -> list[str]:
-    """The texts, less each that is too much like one before it."""
-    out: set[int] = set()
-    for one, two in alike(texts):
-        if one not in out:
-            out.add(two)
-    return [text for index, text in enumerate(texts) if index not in out]
-
-
-def alike(texts: list[str]) -> Iterator[tuple[int, int]]:
-    """Pairs with a Jaccard similarity of CLEAN_BELOW or more, of all pairs there are, in order."""
-    number: dict[str, int] = {}
-    columns: list[int] = []
-    ends = [0]
-    for text in texts:
-        columns += [number.setdefault(each, len(number)) for each in shingles(words(text))]
-        ends.append(len(columns))
-    shape = (len(texts), len(number))
-    matrix = sparse.csr_matrix((np.ones(len(columns), np.float32), columns, ends), shape=shape)
-    size = np.diff(ends)
-    for start in range(0, len(texts), 500):
-        shared = (matrix[start : start + 500] @ matrix.T).tocoo()
-        one, two = shared.row + start, shared.col
-        near = shared.data >= CLEAN_BELOW * (size[one] + size[two] - shared.data)
-        yield from sorted(
-            zip(one[near & (one < two)].tolist(), two[near & (one < two)].tolist(), strict=True)
-        )
+def _checked(parts: Mapping[str, list[Row]]) -> tuple[list[dict[str, Any]], float]:
+    with tempfile.TemporaryDirectory() as scratch:
+        for part, rows in parts.items():
+            with (Path(scratch) / f"{part}.csv").open("w", encoding="utf-8", newline="") as file:
+                flat = [(" ".join(text.split()) or " ", label) for text, label in rows]
+                csv.writer(file).writerows([("text", "label"), *flat])
+        source = scratch if len(parts) > 1 else Path(scratch) / "train.csv"
+        began = time.perf_counter()
+        found = check(source)["findings"]
+        return found, time.perf_counter() - began
 
 
 if __name__ == "__main__":

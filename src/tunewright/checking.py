@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from tunewright.data.prepare import read_parts, rows_of_parts
 from tunewright.data.removals import removals
 from tunewright.data.rows import joined_texts
 from tunewright.history.request import read_request
-from tunewright.recipe.schema import Kind
 
 
 def check(

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright import durable
+from tunewright.data.findings import KEPT_ROWS
 from tunewright.evaluation.report import FOLDER, UNPRINTABLE
 from tunewright.evaluation.svg import Scale, drawing, element, text, titled
 
@@ -61,6 +62,7 @@ def write_data_page(
         lengths=Markup(length_chart(lengths)),  # noqa: S704
         classes=class_table(classes),
         findings=findings,
+        kept=KEPT_ROWS,
         content=Markup(_as_island(findings)),  # noqa: S704
         script=Markup(script),  # noqa: S704
         digest=digest,

@@ -40,6 +40,7 @@ FLOORS = (
         "comparing",
         "diagnosis",
         "inventory",
+        "suspecting",
         "warm_start",
         "augmenting",
     },

@@ -9,6 +9,7 @@ from typing import cast
 from tunewright.augmenting import open_with_views
 from tunewright.backends import open_session
 from tunewright.backends.base import Backend
+from tunewright.backends.inputs import Reader
 from tunewright.data.chat.forms import COLUMNS
 from tunewright.data.columns import Columns
 from tunewright.data.prepare import Prepared
@@ -27,9 +28,10 @@ from tunewright.train.phases import (
 
 @dataclass(frozen=True)
 class Adapted:
-    """A model with its head, the recipe with every value chosen, and why."""
+    """A model with its head and what reads its rows, the recipe with every value chosen, and why."""
 
     backend: Backend
+    reader: Reader
     recipe: Recipe
     choices: tuple[defaults.Choice, ...]
     phases: tuple[PhasePlan, ...]
@@ -97,7 +99,7 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         refuse_idle_adapters(phases, most)
     if resolved.adapt.new_tokens:
         refuse_idle_tokens(phases, backend.num_blocks)
-    return Adapted(backend, resolved, choices, phases)
+    return Adapted(backend, session.reader, resolved, choices, phases)
 
 
 def _no_reason(name: str, column: str | None, columns: Columns) -> str:

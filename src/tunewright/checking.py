@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +14,13 @@ from tunewright.data.exclusions import exclusion, without_excluded, write_exclus
 from tunewright.data.findings import Findings
 from tunewright.data.fix import write_fixed
 from tunewright.data.labels import of_row
-from tunewright.data.prepare import read_parts, rows_of_parts
+from tunewright.data.prepare import prepare, read_parts, rows_of_parts
 from tunewright.data.removals import removals
 from tunewright.data.rows import joined_texts
+from tunewright.durable import make_folder
 from tunewright.history.request import read_request
+from tunewright.pretrained.catalog import resolve_model
+from tunewright.recipe.schema import Recipe
 
 
 def check(
@@ -30,9 +34,13 @@ def check(
 ) -> dict[str, Any]:
     """Findings in the user's data: {"schema_version", "findings": […]}, the worst first.
 
+    Where a model is named, also what it finds in the rows that a run would train and validate on;
+    the rows that would be sealed are left alone. An error among the others comes first: with one
+    there is nothing to split.
+
     Args:
         source: as for `run`.
-        settings: recipe settings as `a.b=c`, such as `data.columns.text=review`.
+        settings: recipe settings as `a.b=c`, such as `data.columns.text=review`, `model=minilm`.
         fix: where to write a cleaned copy (a folder where there are several parts), and beside it
             NAME.changes.jsonl; the answer then has "fixed" too.
         exclude: where to list the rows that a cleaned copy would be without, for data.exclude; the
@@ -47,6 +55,8 @@ def check(
     rows, _ = without_excluded(rows, recipe.data.exclude)
     index = look(rows, columns.kind)
     findings = check_index(index).and_also(of_tables(tables, columns, recipe.data))
+    if "model" in recipe.model_fields_set and not findings.errors(recipe.data.allow):
+        findings = findings.and_also(_of_model(recipe).findings)
     found = findings.as_json()
     if fix is not None:
         texts = [name for name in (columns.text, columns.text_pair) if name is not None]
@@ -56,6 +66,17 @@ def check(
     if html is not None:
         _write_page(Path(html), str(source), index, findings)
     return found
+
+
+def _of_model(recipe: Recipe) -> Findings:
+    from tunewright.adapting import adapt
+    from tunewright.suspecting import look_for_suspects
+
+    with tempfile.TemporaryDirectory() as folder:  # for a seal that nobody will open
+        place = make_folder(Path(folder) / "data").parent
+        prepared = prepare(recipe.data, recipe.seed, place, task=recipe.task)
+        adapted = adapt(recipe, resolve_model(recipe.model, revision=recipe.revision), prepared)
+        return Findings(look_for_suspects(adapted, prepared).findings)
 
 
 def _list_rows(index: Index, path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tunewright.data.seal import looks, open_seal
 from tunewright.errors import DataError, RunError, SealError
 from tunewright.evaluation.baselines import FittedBaseline, fit_baselines, untouched
 from tunewright.evaluation.judge import Judgement, details, judge
+from tunewright.evaluation.suspects import suspects
 from tunewright.history.folder import find_run
 from tunewright.history.lock import lock_run
 from tunewright.history.result import read_result, write_result
@@ -99,6 +100,7 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
         "baselines": judged.baselines,
         "verdict": judged.verdict,
         "labels": list(prepared.labels),
+        "suspects": suspects(prepared.findings.findings, prepared.columns.reads),
         **shown,
     }
 

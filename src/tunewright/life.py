@@ -10,6 +10,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,7 +19,9 @@ from tunewright.answering import asked_for, scores_in_training
 from tunewright.backends import DECIDING_PACKAGES
 from tunewright.backends.base import Backend
 from tunewright.backends.settings import Part
-from tunewright.data.prepare import Prepared, prepare
+from tunewright.data.findings import Finding
+from tunewright.data.prepare import Prepared, prepare, write_findings
+from tunewright.data.suspects import read_suspects, write_suspects
 from tunewright.durable import (
     file_sha256,
     make_folder,
@@ -48,6 +51,7 @@ from tunewright.publishing import report_failure
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
 from tunewright.recipe.write import as_yaml
+from tunewright.suspecting import look_for_suspects
 from tunewright.train.checkpoint import Checkpoints, flat, remove_checkpoints
 from tunewright.train.events import Events, Listener
 from tunewright.train.interrupt import Interrupted, StopRequest
@@ -201,6 +205,7 @@ def _live(
         "adapted", news=adapted.backend.news, choices=[list(choice) for choice in adapted.choices]
     )
     _tell_augmented(adapted.backend.parts["train"], events)
+    prepared = suspect(folder, adapted, prepared, events)
     if not begins("train"):
         return False
     _tell_resumed(checkpoints, saved, events)
@@ -219,6 +224,25 @@ def choose(recipe: Recipe, events: Events) -> ModelSource:
     source = resolve_model(recipe.model, revision=recipe.revision)
     events.emit("chosen", model=source.name, base=source.base, sha256=source.sha256)
     return source
+
+
+def suspect(folder: Path, adapted: Adapted, prepared: Prepared, events: Events) -> Prepared:
+    """The rows with what the model finds in them; a run that goes on knows it already."""
+    known = read_suspects(folder)
+    if known is not None and known.data_hash == prepared.data_hash:
+        return prepared
+    found = look_for_suspects(adapted, prepared)
+    write_suspects(folder, found)
+    prepared = replace(prepared, findings=prepared.findings.and_also(found.findings))
+    write_findings(folder, prepared.findings)
+    events.emit(
+        "suspected",
+        seconds=found.seconds,
+        features_s=found.features_s,
+        left_out=found.left_out,
+        findings=_told(found.findings),
+    )
+    return prepared
 
 
 def train(
@@ -327,11 +351,12 @@ def _tell_prepared(prepared: Prepared, events: Events) -> None:
         excluded=prepared.excluded,
         near_apart=prepared.near_apart,
         deviation=prepared.deviation,
-        findings=[
-            {"code": f.code, "severity": f.severity, "message": f.message}
-            for f in prepared.findings.findings
-        ],
+        findings=_told(prepared.findings.findings),
     )
+
+
+def _told(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    return [{"code": f.code, "severity": f.severity, "message": f.message} for f in findings]
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.judge import Judgement
 from tunewright.evaluation.report import write_report
+from tunewright.evaluation.suspects import suspects
 from tunewright.evaluation.thumbnails import with_thumbnails
 from tunewright.export.card import model_card
 from tunewright.history.result import read_result
@@ -44,6 +45,7 @@ def report_of_run(
         "baseline_rows": {b.name: b.rows for b in baselines if 0 < b.rows < len(prepared.train)},
         "split": split_facts(prepared),
         "findings": prepared.findings.as_json()["findings"],
+        "suspects": suspects(prepared.findings.findings, prepared.columns.reads),
         "choices": [{"key": key, "value": value, "reason": why} for key, value, why in choices],
         "commands": report_facts.commands(folder),
     }
@@ -77,7 +79,8 @@ def _of_training(
 def publish(folder: Path, judged: Judgement, changes: Mapping[str, Any] | None = None) -> None:
     """Write the report and the model card from what the run folder says."""
     shown = json.loads((folder / "data" / "report.json").read_text("utf-8")) | dict(changes or {})
-    shown["mistakes"] = with_thumbnails(shown["mistakes"])
+    for name in ("mistakes", "suspects"):
+        shown[name] = with_thumbnails(shown.get(name, ()))
     result = read_result(folder)
     seal = read_seal(folder)
     baselines = {**shown.get("baselines", {}), judged.part: judged.baselines}

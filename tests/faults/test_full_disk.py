@@ -112,6 +112,7 @@ FILES = {
     "sealed.arrow": "prepare",
     "seal.json": "prepare",
     "recipe.yaml": "adapt",
+    "suspects.json": "adapt",
     "result.json": "evaluate",
     "report.json": "evaluate",
     "report.html": "evaluate",

@@ -50,6 +50,15 @@ class Backend(Protocol):
             RecipeError: it is asked for, and cannot be.
         """
 
+    def features(self, part: str, blocks: int) -> np.ndarray | None:
+        """float32 (rows, width): what the last layer reads of each row, before anything learns.
+
+        They are kept until the head is solved from them. None where the task has no new head.
+
+        Args:
+            blocks: see `solve_head`.
+        """
+
     def solve_head(self, blocks: int) -> float | None:
         """Set the head to the solution of a linear probe; the seconds it took.
 

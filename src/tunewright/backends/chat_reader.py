@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tunewright.backends.chat_template import ChatTemplate, set_template
 from tunewright.backends.chats import ChatTokens, joined
 from tunewright.backends.conversation import Preference, read_row
@@ -98,6 +100,11 @@ class ChatReader:
         tokens = joined(kept, self.padding)
         refuse_hopeless(tokens.counts, self.template)
         return tokens
+
+    def whole_lengths(self, texts: Sequence[str], pairs: Sequence[str] | None) -> np.ndarray:
+        """See `Reader`. Of a preference, with its longer answer."""
+        rows = self.marked(texts)
+        return np.array([max(len(part.ids) for part in row) for row in rows], dtype=np.int64)
 
     def marked(self, texts: Sequence[str]) -> list[list[Marked]]:
         """Each row's tokens before any are cut off: one `Marked`, or those of a preference."""

@@ -46,6 +46,9 @@ class Reader(Protocol):
             texts: of each row; or the paths of pictures.
         """
 
+    def whole_lengths(self, texts: Sequence[str], pairs: Sequence[str] | None) -> np.ndarray:
+        """int64 (rows): tokens of each row as it is, before any is cut."""
+
     def save(self, folder: Path) -> None:
         """Write what reads the rows beside a model."""
 

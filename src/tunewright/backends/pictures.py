@@ -114,6 +114,10 @@ class PictureReader:
             kept.flat[first : first + len(some)] = some.reshape(len(some), -1)
         return Pixels(kept, height, width, self.scale, self.mean, self.std)
 
+    def whole_lengths(self, texts: Sequence[str], pairs: Sequence[str] | None) -> np.ndarray:
+        """See `Reader`: what a picture counts for."""
+        return np.ones(len(texts), dtype=np.int64)
+
     def save(self, folder: Path) -> None:
         """See `Reader`."""
         self.processor.save_pretrained(folder)

@@ -61,6 +61,40 @@ def solve(
     return weights, biases - weights @ centre
 
 
+def shares(
+    features: np.ndarray,
+    labels: np.ndarray,
+    num_labels: int,
+    asked: np.ndarray,
+    *,
+    seed: int,
+) -> np.ndarray:
+    """float64 (rows asked, labels): what a probe fitted on some rows answers for others.
+
+    Args:
+        features: float (rows, width); `asked` likewise. labels: int64 (rows); one that no row has
+            gets a share of 0.
+    """
+    from threadpoolctl import threadpool_limits
+
+    centre, spread = features.mean(0), features.std(0) + 1e-6
+    scaled = ((features - centre) / spread).astype(np.float32)
+    answers = np.zeros((len(asked), num_labels))
+    known = np.unique(labels)
+    if len(known) < 2:
+        answers[:, known] = 1.0
+        return answers
+
+    def fit(rows: np.ndarray, strength: float) -> Any:
+        return _logistic(scaled[rows], labels[rows], strength, balanced=False)
+
+    with threadpool_limits(1):
+        strength, _ = _choose(scaled, labels, fit, _folds(len(labels), seed, 1))
+        model = fit(np.arange(len(labels)), strength)
+        answers[:, model.classes_] = model.predict_proba((asked - centre) / spread)
+    return answers
+
+
 def _one(
     scaled: np.ndarray, labels: np.ndarray, num_labels: int, *, balanced: bool, folds: Folds
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,9 @@ from tunewright.backends.folder import load_tokenizer, longest_input
 from tunewright.data.rows import in_chunks
 from tunewright.errors import ModelError
 
+COUNTED_CHARACTERS = 20_000  # of a text whose tokens are counted; the rest counts in proportion
+LONGEST_TOKEN = 16  # in characters: of a text that is cut, more tokens are counted than are read
+
 
 @dataclass(frozen=True)
 class Tokens(FlatRows):
@@ -72,6 +75,25 @@ class TextReader:
     ) -> Tokens:
         """See `Reader`."""
         return tokenize(self.tokenizer, texts, pairs, longest or self.longest_input or 0)
+
+    def whole_lengths(self, texts: Sequence[str], pairs: Sequence[str] | None) -> np.ndarray:
+        """See `Reader`. Of a long document, by its beginning and in proportion."""
+        most = max(COUNTED_CHARACTERS, LONGEST_TOKEN * (self.longest_input or 0))
+        given = [_printable(text[:most]) for text in texts]
+        others = None if pairs is None else [_printable(pair[:most]) for pair in pairs]
+        coded = self.tokenizer(
+            given,
+            others,
+            truncation=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
+        read = map(_characters, given, others or [""] * len(given))
+        there = map(_characters, texts, pairs or [""] * len(given))
+        found = zip(coded["input_ids"], read, there, strict=True)
+        lengths = (len(ids) * whole / max(1, part) for ids, part, whole in found)
+        return np.fromiter(lengths, np.float64).round().astype(np.int64)
 
     def save(self, folder: Path) -> None:
         """See `Reader`."""
@@ -134,6 +156,10 @@ def _beginning(text: str, words: int) -> str:
     """
     cut = text.split(None, words)
     return text[: len(text) - len(cut[words])] if len(cut) > words else text
+
+
+def _characters(text: str, pair: str) -> int:
+    return len(text) + len(pair)
 
 
 def refuse_unknown_tokens(ids: np.ndarray, known: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import dumps as as_json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -17,6 +18,7 @@ def check_command(
     source: str,
     *,
     set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    model: str | None = None,
     row: int | None = None,
     fix: str | None = None,
     exclude: str | None = None,
@@ -32,6 +34,9 @@ def check_command(
         As for run: a data file, a folder with train/validation/test files, or a recipe.
     set_
         Any recipe key, as in --set data.columns.text=review.
+    model
+        Look with this pre-trained model too, at the rows that are not for the test: for labels
+        that look wrong, outliers, and what of long rows is cut. Takes as long as reading them.
     row
         Show this line of conversations or preferences as the model is given it: learned tokens
         are green and underlined (in a pipe within ⟦ ⟧), what ends an answer is reversed, what is
@@ -52,6 +57,8 @@ def check_command(
     from tunewright.checking import check
     from tunewright.cli.main import say_json
 
+    if model is not None:
+        set_ = (f"model={as_json(model)}", *set_)
     if row is not None:
         return _show_tokens(source, row, set_, json=json)
 
@@ -103,7 +110,8 @@ def _line(row: dict[str, str]) -> str:
     if "field" in row:
         return f"{row['place']}, {row['field']}: {row['problem']}"
     near = f", near {row['near']}" if "near" in row else ""
-    return f"{row['place']}{near}: {' | '.join(row['text'].splitlines())}"
+    doubt = f" ({row['label']}? rather {row['suggested']})" if "suggested" in row else ""
+    return f"{row['place']}{near}{doubt}: {' | '.join(row['text'].splitlines())}"
 
 
 def _show(findings: list[dict[str, Any]], *, every: bool) -> None:

@@ -40,5 +40,10 @@ def evaluate_command(run: str, *, data: str | None = None, json: bool = False) -
         shown = mistake.get("text") or mistake.get("image") or ""
         said = f"{mistake['predicted']}{sure}, is {mistake['label']}"
         out.print(f"{escape(said)}: {escape(shown[:120])}", soft_wrap=True)
+    doubted = [row for row in found["suspects"] if row["suggested"] is not None]
+    for row in doubted[:5]:
+        shown = row.get("text") or row.get("image") or ""
+        said = f"{row['place']} may be wrong: {row['label']}, rather {row['suggested']}"
+        out.print(f"{escape(said)}: {escape(shown[:120])}", soft_wrap=True)
     out.print(escape(found["verdict"]["sentence"]), soft_wrap=True)
     return 0

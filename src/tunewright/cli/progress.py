@@ -100,9 +100,16 @@ class Progress:
             told.append(f"{event['near_apart']:,} near copies of rows in another part")
         if told:
             self._line("", f"rows: {', '.join(told)}")
+        self._findings(event)
+
+    def _findings(self, event: dict[str, Any]) -> None:
         for finding in event["findings"][:SHOWN_FINDINGS]:
             if finding["severity"] != "note":
                 self._line("", f"{finding['code']}: {finding['message']}", "yellow")
+
+    def _on_suspected(self, event: dict[str, Any]) -> None:
+        self._line("", f"rows looked at with the model ({event['seconds']:.1f} s)")
+        self._findings(event)
 
     def _on_adapted(self, event: dict[str, Any]) -> None:
         self._line("adapt", event["news"])

@@ -15,10 +15,10 @@ from tunewright.errors import DataError
 SCHEMA_VERSION = 1
 SHOWN_ROWS, KEPT_ROWS = 20, 200
 SHOWN_CHARACTERS = 200
-_ORDER = {"error": 0, "warning": 1, "note": 2}
 MASKED_CHARACTERS = 2_000  # read of a text to show its beginning: what is private may be long
 Severity = Literal["error", "warning", "note"]
 Place = tuple[Rows, int]
+_ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,10 @@ class Finding:
         code: stable name, such as 'leak'.
         severity: an error must be mended before training; a warning and a note need not be.
         count: how many rows, or labels, it is about.
-        rows: at most 200 of them, 20 in JSON, {"place", "file", "line" or "row", "id", "text"}, with what is
-            private in the text masked; of codes that say how
-            rows are written also "field" and "problem", and a row is there for each field.
+        rows: at most 200 of them, 20 in JSON, {"place", "file", "line" or "row", "id", "text"}, with
+            what is private in the text masked; of codes that say how rows are written also "field"
+            and "problem", and a row is there for each field; of those of a model what it thinks of
+            the row.
     """
 
     code: str
@@ -53,6 +54,11 @@ class Findings:
         found = (*self.findings, *more)
         return Findings(tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])))
 
+    def errors(self, allow: Sequence[str] = ()) -> list[Finding]:
+        """Those that stop a run, but for the codes that it allows."""
+        errors = (finding for finding in self.findings if finding.severity == "error")
+        return [finding for finding in errors if finding.code not in allow]
+
     def refuse_errors(self, allow: Sequence[str] = ()) -> None:
         """Raise the first error among the findings, with its first place; else do nothing.
 
@@ -61,8 +67,7 @@ class Findings:
         Raises:
             DataError: what the finding says, and its fix.
         """
-        errors = [finding for finding in self.findings if finding.severity == "error"]
-        errors = [finding for finding in errors if finding.code not in allow]
+        errors = self.errors(allow)
         if not errors:
             return
         worst = errors[0]

@@ -27,6 +27,7 @@ from tunewright.data.read import read_data, read_table
 from tunewright.data.rows import Rows, build_rows
 from tunewright.data.seal import Seal, seal_part
 from tunewright.data.split import By, split_rows
+from tunewright.data.suspects import read_suspects
 from tunewright.data.table import PICTURE, Table
 from tunewright.durable import replacing, write_json
 from tunewright.errors import DataError, RecipeError
@@ -75,10 +76,12 @@ class Prepared:
     @property
     def data_hash(self) -> str:
         """sha256 over the row ids of all parts."""
-        text = "\n".join(
-            [*sorted(self.train.ids), "", *sorted(self.validation.ids), self.seal.hash]
-        )
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _data_hash(self.train, self.validation, self.seal)
+
+
+def _data_hash(train: Rows, validation: Rows, seal: Seal) -> str:
+    text = "\n".join([*sorted(train.ids), "", *sorted(validation.ids), seal.hash])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_parts(data: Data, *, skip: bool = False) -> dict[str, Table]:
@@ -191,8 +194,11 @@ def prepare(data: Data, seed: int, run_folder: Path, *, task: str = "auto") -> P
         targets(parts[part], labels, kind)
     found = {part: counts(parts[part].labels or (), labels, kind) for part in PARTS}
     seal = seal_part(run_folder, parts["test"])
-    write_json(run_folder / "data" / "findings.json", _without_texts(findings))
     _write_splits(parts, run_folder / "data" / "splits.csv")
+    suspects = read_suspects(run_folder)
+    if suspects and suspects.data_hash == _data_hash(parts["train"], parts["validation"], seal):
+        findings = findings.and_also(suspects.findings)
+    write_findings(run_folder, findings)
     return Prepared(
         train=parts["train"],
         validation=parts["validation"],
@@ -295,12 +301,12 @@ def without_leaks(parts: Mapping[str, Rows]) -> dict[str, Rows]:
     }
 
 
-def _without_texts(findings: Findings) -> dict[str, Any]:
-    """Findings as written into a run: with places but no texts, as some may be sealed."""
+def write_findings(run_folder: Path, findings: Findings) -> None:
+    """Write data/findings.json: with places but no texts, as some may be sealed."""
     content = findings.as_json()
     for finding in content["findings"]:
         finding["rows"] = [_without_text(row) for row in finding["rows"]]
-    return content
+    write_json(run_folder / "data" / "findings.json", content)
 
 
 def _without_text(row: Mapping[str, Any]) -> dict[str, Any]:

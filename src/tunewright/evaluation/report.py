@@ -34,7 +34,7 @@ def write_report(path: Path, facts: dict[str, Any]) -> None:
         facts: every key is optional, and a section without facts is left out: title, run_id,
             created, state, failure, not_finite, verdict, metric, part, scores, baselines, baseline_seconds,
             baseline_rows, sealed, curves, phases, labels, confusion,
-            per_class, calibration, scatter, mistakes, split, findings, choices, recipe_yaml, commands,
+            per_class, calibration, scatter, mistakes, suspects, split, findings, choices, recipe_yaml, commands,
             versions.
     """
     durable.write_bytes(path, render(facts).encode("utf-8"))
@@ -89,7 +89,13 @@ def _derived(facts: dict[str, Any]) -> dict[str, Any]:
         "pairs": heatmap.confused_pairs(confusion, labels) if confusion and many else [],
         "classes": _classes(facts.get("per_class") or []),
         "few": FEW_CLASSES,
-        "with_pictures": any(row.get("thumbnail") for row in facts.get("mistakes") or []),
+        "with_pictures": any(
+            row.get("thumbnail")
+            for name in ("mistakes", "suspects")
+            for row in facts.get(name) or []
+        ),
+        "doubted": [row for row in facts.get("suspects") or [] if row["code"] == "label-error"],
+        "far": [row for row in facts.get("suspects") or [] if row["code"] == "outlier"],
     }
 
 

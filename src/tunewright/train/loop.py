@@ -17,7 +17,7 @@ from tunewright.train.batches import draw_key, epoch_batches, in_parts
 from tunewright.train.checkpoint import Checkpoints
 from tunewright.train.events import Events
 from tunewright.train.interrupt import Interrupted, StopRequest
-from tunewright.train.phases import PhasePlan
+from tunewright.train.phases import PhasePlan, first_blocks
 from tunewright.train.schedule import rate_at_step
 from tunewright.train.stopping import Best, noise_of
 from tunewright.train.stopwatch import Stopwatch
@@ -119,9 +119,8 @@ class Loop:
         return progress
 
     def _solve_head(self, progress: Progress) -> None:
-        first = next((phase.blocks for phase in self.plan.phases if phase.epochs), 0)
         with self.stop.at_once():
-            seconds = self.backend.solve_head(first)
+            seconds = self.backend.solve_head(first_blocks(self.plan.phases))
         if seconds is not None:
             self.events.emit("head_solved", seconds=round(seconds, 3))
 

@@ -75,6 +75,11 @@ def plan_phases(train: Train, num_blocks: int, most: int | None = None) -> tuple
     return (probe, _plan(train, f"top {top} blocks", top), whole)
 
 
+def first_blocks(phases: Sequence[PhasePlan]) -> int:
+    """Top blocks that the first phase with steps trains; what lies below stays as it is till then."""
+    return next((phase.blocks for phase in phases if phase.epochs), 0)
+
+
 def _plan(train: Train, name: str, blocks: int, epochs: int | None = None) -> PhasePlan:
     return PhasePlan(
         name=name,

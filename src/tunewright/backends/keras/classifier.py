@@ -54,20 +54,29 @@ class KerasClassifier(KerasTraining):
         if settings.balanced:
             self.label_weights = label_weights(train, settings.num_labels)
         self._save = save
+        self.untrained: dict[str, np.ndarray] = {}  # features of the parts, until a layer learns
+
+    def features(self, part: str, blocks: int) -> np.ndarray:
+        """See `Backend`."""
+        if part not in self.untrained:
+            if not self.untrained:
+                self.frozen.keep(blocks, {"train": 2, "validation": 2}, None)
+            lengths = self.parts[part].inputs.lengths
+            width = self.made.head.features.shape[-1]
+            features = np.zeros((len(lengths), width), dtype=np.float32)
+            for rows in sorted_batches(lengths, EVAL_TOKENS):
+                features[rows] = self.compiled.features(
+                    self._batch(part, rows), self.frozen.kept(part, rows)
+                )
+            self.untrained[part] = features
+        return self.untrained[part]
 
     def solve_head(self, blocks: int) -> float | None:
         """See `Backend`. The features are whatever enters the last layer."""
         started = time.monotonic()
-        self.frozen.keep(blocks, {"train": 2, "validation": 2}, None)
-        part = self.parts["train"]
-        features = np.zeros((len(part.inputs), self.made.head.features.shape[-1]), dtype=np.float32)
-        for rows in sorted_batches(part.inputs.lengths, EVAL_TOKENS):
-            features[rows] = self.compiled.features(
-                self._batch("train", rows), self.frozen.kept("train", rows)
-            )
         last = self.made.head.last
         weights, biases = probe.solve(
-            features,
+            self.features("train", blocks),
             self.learned,
             self.settings.num_labels,
             balanced=self.settings.balanced,
@@ -77,6 +86,7 @@ class KerasClassifier(KerasTraining):
         last.kernel.assign(weights.T)
         if last.bias is not None:
             last.bias.assign(biases)
+        self.untrained = {}
         return time.monotonic() - started
 
     def amount(self, rows: np.ndarray) -> int:

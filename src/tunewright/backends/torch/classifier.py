@@ -50,14 +50,23 @@ class TorchClassifier(TorchTraining):
         self.tables = self._take_over_large_tables()
         self.label_weights = self._label_weights()
         self.mixes = False  # in the present phase
+        self.untrained: dict[str, np.ndarray] = {}  # features of the parts, until a layer learns
+
+    def features(self, part: str, blocks: int) -> np.ndarray:
+        """See `Backend`."""
+        if part not in self.untrained:
+            if not self.untrained:
+                self.frozen.keep(blocks, {"train": 2, "validation": 2}, None)
+            self.untrained[part] = self._features(part)
+        return self.untrained[part]
 
     def solve_head(self, blocks: int) -> float | None:
         """See `Backend`. The features are whatever enters the last linear layer."""
         started = time.monotonic()
-        self.frozen.keep(blocks, {"train": 2, "validation": 2}, None)
         layer = head.last_linear(self.model, self.settings.num_labels)
-        features = self._features("train", layer)
+        features = self.features("train", blocks)
         head.put(layer, *self._solved(features, self.parts["train"].views, layer))
+        self.untrained = {}
         return time.monotonic() - started
 
     def probe_answers(self, views: int) -> np.ndarray:
@@ -65,20 +74,21 @@ class TorchClassifier(TorchTraining):
         self.frozen.keep(0, {"train": 2, "validation": 2}, None)
         layer = head.last_linear(self.model, self.settings.num_labels)
         rows = views * self.parts["train"].rows
-        weights, biases = self._solved(self._features("train", layer)[:rows], views, layer)
-        return self.answer.of(self._features("validation", layer) @ weights.T + biases)
+        weights, biases = self._solved(self._features("train")[:rows], views, layer)
+        return self.answer.of(self._features("validation") @ weights.T + biases)
 
-    def _features(self, name: str, layer: nn.Linear) -> np.ndarray:
+    def _features(self, part: str) -> np.ndarray:
         """float32 (rows, width): what enters the last layer."""
-        part = self.parts[name]
-        features = np.zeros((len(part.inputs), layer.in_features), dtype=np.float32)
+        layer = head.last_linear(self.model, self.settings.num_labels)
+        lengths = self.parts[part].inputs.lengths
+        features = np.zeros((len(lengths), layer.in_features), dtype=np.float32)
         caught: list[torch.Tensor] = []
         hook = layer.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
         try:
             with self.calls.inference():
-                for rows in sorted_batches(part.inputs.lengths, self.eval_tokens):
-                    self.frozen.scores(name, rows)
-                    found = _one_per_row(caught.pop(), part.inputs.lengths[rows])
+                for rows in sorted_batches(lengths, self.eval_tokens):
+                    self.frozen.scores(part, rows)
+                    found = _one_per_row(caught.pop(), lengths[rows])
                     features[rows] = found.float().cpu().numpy()
         finally:
             hook.remove()

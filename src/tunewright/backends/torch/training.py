@@ -91,6 +91,10 @@ class TorchTraining(ABC):
 
     # ---- what a task does in its own way
 
+    def features(self, part: str, blocks: int) -> np.ndarray | None:
+        """See `Backend`: none, where the model has no new head."""
+        return None
+
     @abstractmethod
     def solve_head(self, blocks: int) -> float | None:
         """See `Backend`."""

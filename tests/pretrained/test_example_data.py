@@ -47,7 +47,9 @@ def test_an_unknown_example_is_refused():
 
 
 @pytest.mark.parametrize(
-    "outer", [b"no archive", tar_with("other", b""), tar_with(example_data._INNER, b"no archive")]
+    "outer",
+    [b"no archive", tar_with("other", b""), tar_with(example_data._INNER, b"no archive")],
+    ids=["no archive", "another file", "nothing inside"],
 )
 def test_an_archive_without_the_rows_is_a_data_error(
     cache: Path, monkeypatch: pytest.MonkeyPatch, outer: bytes

@@ -67,7 +67,7 @@ def check_command(
         say_json(found)
     else:
         _show(found["findings"], every=all_)
-        _show_written(found)
+        _show_written(found, html)
     return int(any(finding["severity"] == "error" for finding in found["findings"]))
 
 
@@ -92,7 +92,7 @@ def _show_tokens(source: str, row: int, settings: tuple[str, ...], *, json: bool
     return 0
 
 
-def _show_written(found: dict[str, Any]) -> None:
+def _show_written(found: dict[str, Any], page: str | None) -> None:
     from rich.console import Console
 
     out = Console(highlight=False, soft_wrap=True)
@@ -103,6 +103,8 @@ def _show_written(found: dict[str, Any]) -> None:
     if "excluded" in found:
         listed = found["excluded"]
         out.print(f"{listed['path']}: {listed['rows']} rows to leave out", markup=False)
+    if page is not None:
+        out.print(f"{page}: the page to read", markup=False)
 
 
 def _line(row: dict[str, str]) -> str:

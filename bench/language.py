@@ -3,12 +3,14 @@
 Needs the data sets in ../shared/data and the package trl. The same rows, one epoch, batches of
 eight, in the precision that is faster here (fp32 for both where bf16 is slower). TRL runs with its
 defaults, and with what makes it fastest on a processor: no gradient checkpointing, rows grouped by
-length. Rows per second are those of the steps alone. `sft`, `top` or `dpo` restrict it.
+length. Rows per second are those of the steps alone. `sft`, `top` or `dpo` restrict it;
+BENCH_THREADS sets the threads of both.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -19,14 +21,14 @@ import numpy as np
 from bench.beside import RESULTS, json_of, machine, run_tunewright
 from bench.quality import DATA, ROOT
 
-ROWS = 40
-OTHERS = 20  # to validate and to test, each
-THREADS = 2
+ROWS = 32
+OTHERS = 10  # to validate and to test, each
+THREADS = int(os.environ.get("BENCH_THREADS", "2"))
 BEST: dict[str, Any] = {
     "gradient_checkpointing": False,
     "train_sampling_strategy": "group_by_length",
 }
-OURS = ("train.epochs=1", "train.batch_size=8", "train.threads=2", "evaluate.answers=0")
+OURS = ("train.epochs=1", "train.batch_size=8", f"train.threads={THREADS}", "evaluate.answers=0")
 ALL_BLOCKS = (*OURS, "adapt.method=lora", "train.strategy=full")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from tunewright.data.private.span import Span, without_overlaps
 
+LEAST_OF_A_KIND = 2
 LEAST_CHANGES = 0.4  # between digit, capital and small letter, for each sign; by chance it is 0.6
 _BEGINNINGS = {
     "API key": (
@@ -79,7 +80,7 @@ def is_random(token: str) -> bool:
     (True, False)
     """
     kinds = (str.isdigit, str.isupper, str.islower)
-    if any(sum(map(is_kind, token)) < 3 for is_kind in kinds):
+    if any(sum(map(is_kind, token)) < LEAST_OF_A_KIND for is_kind in kinds):
         return False
     which = [[is_kind(sign) for is_kind in kinds] for sign in token]
     changes = sum(one != two for one, two in itertools.pairwise(which))

@@ -44,11 +44,16 @@ def report_of_run(
         "baseline_seconds": {b.name: b.seconds for b in baselines if b.rows},
         "baseline_rows": {b.name: b.rows for b in baselines if 0 < b.rows < len(prepared.train)},
         "split": split_facts(prepared),
-        "findings": prepared.findings.as_json()["findings"],
+        "findings": [_without_rows(each) for each in prepared.findings.as_json()["findings"]],
         "suspects": suspects(prepared.findings.findings, prepared.columns.reads),
         "choices": [{"key": key, "value": value, "reason": why} for key, value, why in choices],
         "commands": report_facts.commands(folder),
     }
+
+
+def _without_rows(finding: Mapping[str, Any]) -> dict[str, Any]:
+    """As the report shows it: rows may be of the sealed part."""
+    return {key: value for key, value in finding.items() if key != "rows"}
 
 
 def report_failure(folder: Path, recipe: Recipe, error: FailedRunError) -> None:

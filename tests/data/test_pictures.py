@@ -43,7 +43,9 @@ def prepared(path: Path, run: Path, **more: object) -> Prepared:
 
 
 def codes(path: Path) -> dict[str, str]:
-    return {found["code"]: found["severity"] for found in check(path)["findings"]}
+    """But for `tiny-image`, which all pictures here are."""
+    findings = check(path)["findings"]
+    return {each["code"]: each["severity"] for each in findings if each["code"] != "tiny-image"}
 
 
 # ---- reading
@@ -257,8 +259,8 @@ def test_a_picture_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     folder = class_folders(tmp_path / "pets")
     broken = write_picture(folder / "red" / "cut.jpg", "red", 99, kind="JPEG", side=64)
     broken.write_bytes(broken.read_bytes()[:-400])
-    (found,) = check(folder)["findings"]
-    assert (found["code"], found["severity"], found["count"]) == ("format-image", "warning", 1)
+    (found,) = (each for each in check(folder)["findings"] if each["code"] == "format-image")
+    assert (found["severity"], found["count"]) == ("warning", 1)
     assert found["rows"][0]["place"] == f"red/cut.jpg of {folder}"
     parts = prepared(folder, tmp_path / "run")
     assert (parts.left_out, sum(parts.sizes.values())) == (1, 30)

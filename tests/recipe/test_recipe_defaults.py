@@ -161,6 +161,7 @@ def test_a_resolved_recipe_comes_back_and_has_nothing_left_to_choose(
     assert resolved(load_recipe(path)) == recipe
     left = recipe.model_dump()
     assert left["adapt"].pop("dropout") == "auto"  # the model's own share; not a number
+    assert left["train"].pop("checkpointing") == "auto"  # the model says what it would take
     left["train"].pop("phases")
     assert "auto" not in str(left)
 

@@ -139,7 +139,7 @@ def same_columns(table: Table, columns: Columns) -> Columns:
     """
     names = columns.in_recipe
     if columns.form is not None:
-        names["tools"] = "auto"  # a part without any tool may lack the column
+        names["tools"] = columns.form.tools
         return find_columns(
             table,
             text=names["text"],

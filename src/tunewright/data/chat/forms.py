@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tunewright.data.chat.canonical import conversation_row, preference_row
@@ -42,12 +42,14 @@ class Form:
     Args:
         task: text-generation or preference. columns: part → column; reason: for people.
         beside: key → column of what OpenAI's rows have beside messages and tools, by its name.
+        tools: as asked for, in any part: a part without any tool may lack the column.
     """
 
     task: str
     columns: Mapping[str, str]
     reason: str
     beside: Mapping[str, str] = field(default_factory=dict)
+    tools: str | None = "auto"
 
     def texts(self, table: Table) -> Iterator[str]:
         """Every row as one text, see `conversation`. What is wrong with it is kept as it is."""
@@ -80,6 +82,11 @@ def find_form(table: Table, task: str, named: Named) -> Form | None:
     Raises:
         DataError: such a task is asked for, and no columns fit it.
     """
+    form = _find_form(table, task, named)
+    return form and replace(form, tools=named.get("tools", "auto"))
+
+
+def _find_form(table: Table, task: str, named: Named) -> Form | None:
     if task not in ("auto", "text-generation", "preference"):
         return None
     asked = {part: name for part, name in named.items() if name not in ("auto", None)}

@@ -121,6 +121,7 @@ def test_the_saved_model_and_the_saved_adapter_answer_as_the_trained_one(
     np.testing.assert_allclose(found, answers[: len(found)], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_phase_trains_the_upper_adapters_alone_over_what_the_lower_ones_learned(
     tmp_path: Path,
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_phase_trains_the_upper_adapters_alone_over_what_the_lower_ones_learne
     assert keras.frozen.content_key(1) != untrained
 
 
+@pytest.mark.slow
 def test_adapters_drop_by_step_and_a_saved_training_goes_on_as_it_was(tmp_path: Path) -> None:
     """All laws of contract/ hold for LoRA on Keras in `make proof`."""
     folder = write(tmp_path / "model", "bert")

@@ -79,6 +79,7 @@ def test_answers_and_steps_are_those_of_torch_and_the_folder_says_the_same(
     assert (config["task_type"], config["modules_to_save"]) == ("CAUSAL_LM", [])
 
 
+@pytest.mark.slow
 def test_without_adapters_every_weight_learns_as_on_torch(tmp_path: Path) -> None:
     folder = write_chat_model(tmp_path / "base")
     torch_side, keras_side = open_language(folder), open_keras(folder)

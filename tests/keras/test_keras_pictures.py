@@ -65,6 +65,7 @@ def test_a_model_that_keras_does_not_know_is_refused(tmp_path: Path) -> None:
         in_keras(model, tmp_path / "rows")
 
 
+@pytest.mark.slow
 def test_of_frozen_blocks_what_the_head_reads_is_kept(tmp_path: Path) -> None:
     model = write_picture_model(tmp_path / "model", "vit")
     losses = []

@@ -153,6 +153,7 @@ def test_a_model_that_went_to_keras_and_back_is_the_same(tmp_path: Path) -> None
         np.testing.assert_array_equal(tensor.numpy(), after[name].numpy(), err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_run_through_all_phases_measures_what_torch_does(tmp_path: Path) -> None:
     folder = write(tmp_path / "model", "bert")
     plan = make_plan(phase(0, epochs=0), phase(1, epochs=2), phase(2, epochs=4))

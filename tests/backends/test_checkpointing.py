@@ -13,7 +13,7 @@ import torch
 from tiny_chats import open_language, write_chat_model
 from tiny_models import write_model
 from training import open_backend, phase
-from tunewright.backends.torch import checkpointing
+from tunewright.backends.torch import checkpointing, embedding
 from tunewright.errors import RecipeError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -127,3 +127,14 @@ def test_a_step_is_as_large_as_its_largest_piece() -> None:
     assert checkpointing.tokens_at_once(lengths, 8, 256) == 300
     assert checkpointing.tried_row(lengths) == 2
     assert checkpointing.tried_row(np.array([90, 80])) == 1
+
+
+def test_a_large_table_is_looked_at_before_a_phase_trains_it(
+    bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a real model, whose table is trained by its used rows alone."""
+    monkeypatch.setattr(embedding, "SMALLEST", 1)
+    monkeypatch.setattr(embedding, "MOST_USED", 1.0)
+    backend = open_backend(bert)
+    assert backend.tables
+    assert backend.choose_checkpointing("auto", 8)[0] == "off"

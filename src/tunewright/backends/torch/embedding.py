@@ -23,7 +23,7 @@ class UsedRows(nn.Embedding):
 
     used: torch.Tensor
     place: torch.Tensor
-    compact: torch.Tensor
+    compact: torch.Tensor | None  # from the first phase on that trains it
 
     @classmethod
     def take_over(cls, embedding: nn.Embedding, used: np.ndarray) -> UsedRows:
@@ -36,7 +36,9 @@ class UsedRows(nn.Embedding):
         rows = torch.from_numpy(used.astype(np.int64)).to(embedding.weight.device)
         place = torch.full((embedding.num_embeddings,), -1, device=rows.device)
         place[rows] = torch.arange(len(rows), device=rows.device)
-        vars(embedding).update(used=rows, place=place)  # not buffers: they are not saved
+        vars(embedding).update(
+            used=rows, place=place, compact=None
+        )  # not buffers: they are not saved
         assert isinstance(embedding, cls)  # noqa: S101 - for the type checker
         return embedding
 
@@ -49,12 +51,15 @@ class UsedRows(nn.Embedding):
 
     def write_back(self) -> None:
         """Bring the weight up to date."""
+        if self.compact is None:
+            raise RuntimeError("write_back before gather")
         with torch.no_grad():
             self.weight.index_copy_(0, self.used, self.compact)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """(…,) ids to (…, width), as `nn.Embedding`."""
-        if not (self.training and torch.is_grad_enabled() and self.weight.requires_grad):
+        learns = self.training and torch.is_grad_enabled() and self.weight.requires_grad
+        if self.compact is None or not learns:
             return super().forward(input)
         padding = None if self.padding_idx is None else int(self.place[self.padding_idx])
         return functional.embedding(self.place[input], self.compact, padding)

@@ -39,9 +39,9 @@ def choose(asked: str, model: PreTrainedModel, need: int, free: int) -> tuple[st
         )
     if asked != "auto":
         return asked, "asked for"
+    if need <= FREE_SHARE * free:  # how much is free differs from run to run
+        return "off", f"activations of a step take {_size(need)}, and twice that is free"
     seen = f"activations of a step take {_size(need)}, {_size(free)} are free"
-    if need <= FREE_SHARE * free:
-        return "off", seen
     if not able:
         return "off", f"{seen}, and {type(model).__name__} cannot compute them again"
     return "on", f"{seen}: blocks are computed again on the way back, which costs a third more time"

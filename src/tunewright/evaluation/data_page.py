@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tunewright import durable
 from tunewright.data.findings import KEPT_ROWS
-from tunewright.evaluation.report import FOLDER, UNPRINTABLE
+from tunewright.evaluation.report import FOLDER, page
 from tunewright.evaluation.svg import Scale, drawing, element, text, titled
 
 MOST_CLASSES = 20
@@ -42,20 +42,13 @@ def write_data_page(
         classes: part → rows of each class, empty where rows have none.
         findings: as `Findings.as_json` has them, with as many rows as there are to read.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    page = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     script = (FOLDER / "data_page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    css = (FOLDER / "report.css").read_text("utf-8") + (FOLDER / "data_page.css").read_text("utf-8")
-    written = page.get_template("data_page.html.jinja").render(
+    written = page(
+        "data_page.html.jinja",
+        styles=["data_page.css"],
         source=source,
         sizes={part: len(each) for part, each in lengths.items()},
         severities=Counter(str(finding["severity"]) for finding in findings),
@@ -66,9 +59,8 @@ def write_data_page(
         content=Markup(_as_island(findings)),  # noqa: S704
         script=Markup(script),  # noqa: S704
         digest=digest,
-        css=Markup(css),  # noqa: S704
     )
-    durable.write_bytes(path, UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", written).encode("utf-8"))
+    durable.write_bytes(path, written.encode("utf-8"))
 
 
 def _as_island(findings: Sequence[Mapping[str, Any]]) -> str:

@@ -48,8 +48,12 @@ def render(facts: dict[str, Any]) -> str:
     return page("report.html.jinja", facts=_Facts(facts), drawn=drawn, **_derived(facts))
 
 
-def page(template: str, **values: Any) -> str:
-    """A page of this folder's templates, in the house's style."""
+def page(template: str, *, styles: Sequence[str] = (), **values: Any) -> str:
+    """A page of this folder's templates, in the house's style.
+
+    Args:
+        styles: CSS files of this folder that the page has beside the report's.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -62,7 +66,8 @@ def page(template: str, **values: Any) -> str:
     )
     pages.filters.update(clip=clip, percent=percent, count=count, seconds=seconds, decimal=decimal)
     pages.globals.update(number=number, bounds=bounds, word=word, in_percent=in_percent)
-    css = Markup((FOLDER / "report.css").read_text(encoding="utf-8"))  # noqa: S704
+    sheets = ((FOLDER / name).read_text(encoding="utf-8") for name in ("report.css", *styles))
+    css = Markup("".join(sheets))  # noqa: S704
     text = pages.get_template(template).render(css=css, **values)
     return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 

@@ -36,7 +36,7 @@ def check(
 
     Where a model is named, also what it finds in the rows that a run would train and validate on;
     the rows that would be sealed are left alone. An error among the others comes first: with one
-    there is nothing to split.
+    there is nothing to split. The answer then has "not_looked_for" too: code → why.
 
     Args:
         source: as for `run`.
@@ -55,9 +55,10 @@ def check(
     rows, _ = without_excluded(rows, recipe.data.exclude)
     index = look(rows, columns.kind)
     findings = check_index(index).and_also(of_tables(tables, columns, recipe.data))
-    if "model" in recipe.model_fields_set and not findings.errors(recipe.data.allow):
-        findings = findings.and_also(_of_model(recipe).findings)
-    found = findings.as_json()
+    more = {}
+    if "model" in recipe.model_fields_set:
+        findings, more["not_looked_for"] = _with_model(recipe, findings)
+    found = findings.as_json() | more
     if fix is not None:
         texts = [name for name in (columns.text, columns.text_pair) if name is not None]
         found["fixed"] = write_fixed(tables, index, Path(fix), texts)
@@ -68,15 +69,19 @@ def check(
     return found
 
 
-def _of_model(recipe: Recipe) -> Findings:
+def _with_model(recipe: Recipe, findings: Findings) -> tuple[Findings, dict[str, str]]:
+    """The findings with those of the model among them; and what it did not look for, and why."""
     from tunewright.adapting import adapt
-    from tunewright.suspecting import look_for_suspects
+    from tunewright.suspecting import CODES, look_for_suspects
 
+    if errors := findings.errors(recipe.data.allow):
+        return findings, dict.fromkeys(CODES, f"{errors[0].code} is an error to mend first")
     with tempfile.TemporaryDirectory() as folder:  # for a seal that nobody will open
         place = make_folder(Path(folder) / "data").parent
         prepared = prepare(recipe.data, recipe.seed, place, task=recipe.task)
         adapted = adapt(recipe, resolve_model(recipe.model, revision=recipe.revision), prepared)
-        return Findings(look_for_suspects(adapted, prepared).findings)
+        found = look_for_suspects(adapted, prepared)
+    return findings.and_also(found.findings), found.left_out
 
 
 def _list_rows(index: Index, path: Path) -> dict[str, Any]:

@@ -132,6 +132,20 @@ def test_the_check_finds_the_same_without_training(
     assert doubted[0]["text"]
 
 
+def test_where_an_error_comes_first_the_check_says_that_the_model_did_not_look(
+    tiny_bert: Path, cli: Cli, tmp_path: Path
+) -> None:
+    write_csv(tmp_path / "train.csv", rows())
+    write_csv(tmp_path / "test.csv", rows()[:60])  # all of them leak
+    said = cli("check", tmp_path, "--model", tiny_bert, "--json")
+    assert said.code == 1, said.err
+    found = json.loads(said.out)["not_looked_for"]
+    assert found == dict.fromkeys(("label-error", "outlier", "truncated"), found["outlier"])
+    assert "leak is an error to mend first" in found["outlier"]
+    said = cli("check", tmp_path, "--model", tiny_bert)
+    assert "label-error was not looked for: " in said.out
+
+
 def test_without_a_model_none_is_looked_for(planted: Path, cli: Cli) -> None:
     found = json.loads(cli("check", planted, "--json").out)["findings"]
     assert not {"label-error", "outlier", "truncated"} & {each["code"] for each in found}

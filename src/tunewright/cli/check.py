@@ -67,6 +67,7 @@ def check_command(
         say_json(found)
     else:
         _show(found["findings"], every=all_)
+        _show_not_looked_for(found.get("not_looked_for", {}))
         _show_written(found, html)
     return int(any(finding["severity"] == "error" for finding in found["findings"]))
 
@@ -90,6 +91,14 @@ def _show_tokens(source: str, row: int, settings: tuple[str, ...], *, json: bool
         pieces = pieces_of(each)
         out.print(terminal_view(pieces) if out.is_terminal else plain_view(pieces), markup=False)
     return 0
+
+
+def _show_not_looked_for(codes: dict[str, str]) -> None:
+    from rich.console import Console
+
+    out = Console(highlight=False, soft_wrap=True)
+    for code, why in codes.items():
+        out.print(f"{code} was not looked for: {why}", markup=False)
 
 
 def _show_written(found: dict[str, Any], page: str | None) -> None:

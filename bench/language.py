@@ -22,6 +22,8 @@ from bench.beside import RESULTS, json_of, machine, run_tunewright
 from bench.quality import DATA, ROOT
 
 ROWS = 32
+PAIRS = 16  # rows of two answers, each read by the model and by its reference
+MOST_CHARACTERS = 800  # of a pair's texts, so that a run of the peer ends within minutes
 OTHERS = 10  # to validate and to test, each
 THREADS = int(os.environ.get("BENCH_THREADS", "2"))
 BEST: dict[str, Any] = {"gradient_checkpointing": False}
@@ -67,8 +69,9 @@ def beside(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "data"
         folder.mkdir()
-        parts = {"train": rows[:ROWS], "validation": rows[ROWS : ROWS + OTHERS]}
-        parts["test"] = rows[ROWS + OTHERS : ROWS + 2 * OTHERS]
+        count = PAIRS if "chosen" in rows[0] else ROWS
+        parts = {"train": rows[:count], "validation": rows[count : count + OTHERS]}
+        parts["test"] = rows[count + OTHERS : count + 2 * OTHERS]
         for part, some in parts.items():
             text = "".join(json.dumps(row) + "\n" for row in some)
             (folder / f"{part}.jsonl").write_text(text, "utf-8")
@@ -122,9 +125,9 @@ def pairs() -> list[dict[str, Any]]:
     found = []
     for row in map(json.loads, lines):
         sides = {side: row[side]["value"] for side in ("chosen", "rejected")}
-        if len(row["conversations"]) == 1 and max(map(len, sides.values())) < 1000:
+        if len(row["conversations"]) == 1:
             found.append({"prompt": row["conversations"][0]["value"], **sides})
-    return found
+    return [row for row in found if max(map(len, row.values())) < MOST_CHARACTERS]
 
 
 def as_trl(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tunewright.checking import check as check
+    from tunewright.choosing import choose as choose
     from tunewright.comparing import compare as compare
     from tunewright.diagnosis import doctor as doctor
     from tunewright.errors import TunewrightError as TunewrightError
@@ -30,6 +31,7 @@ _HOMES = {
     "TunewrightError": ("tunewright.errors", "TunewrightError"),
     "chat": ("tunewright.writing", "chat"),
     "check": ("tunewright.checking", "check"),
+    "choose": ("tunewright.choosing", "choose"),
     "compare": ("tunewright.comparing", "compare"),
     "doctor": ("tunewright.diagnosis", "doctor"),
     "evaluate": ("tunewright.judging", "evaluate"),

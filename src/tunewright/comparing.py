@@ -32,8 +32,8 @@ NOT_SETTINGS = ("name", "test.open")
 
 
 @dataclass(frozen=True)
-class _Run:
-    """One of the runs that are compared."""
+class Opened:
+    """A run that is held against others."""
 
     folder: Path
     recipe: Recipe
@@ -60,12 +60,12 @@ def compare(
         RecipeError: fewer than two runs. RunError: they answer different questions, or share too
             few validation rows. SealError, DataError: as for `evaluate`.
     """
-    opened = [_opened(run) for run in runs]
+    opened = [opened_run(run) for run in runs]
     if len({run.folder for run in opened}) < 2 or len({run.folder for run in opened}) < len(opened):
         raise RecipeError("two or more different runs are compared", fix="tunewright compare A B")
     _refuse_unlike(opened)
     first = opened[0]
-    rows = _shared_rows(opened) if data is None else _rows_of_file(opened, data)
+    rows = shared_rows(opened) if data is None else _rows_of_file(opened, data)
     labels = targets(rows, first.prepared.labels, TASKS[first.recipe.task])
     metric: Any = judged_by(first.recipe.evaluate.metric, first.recipe.task)
     answers = [
@@ -112,12 +112,13 @@ def compare(
     return found
 
 
-def _opened(run: str | Path) -> _Run:
+def opened_run(run: str | Path) -> Opened:
+    """A run that is done, with its rows. Raises RunError, DataError."""
     folder, recipe = done_run(run)
-    return _Run(folder, recipe, prepared_as_then(folder, recipe))
+    return Opened(folder, recipe, prepared_as_then(folder, recipe))
 
 
-def _refuse_unlike(runs: Sequence[_Run]) -> None:
+def _refuse_unlike(runs: Sequence[Opened]) -> None:
     """Raise where the runs answer different questions."""
     first = runs[0]
     for run in runs[1:]:
@@ -133,7 +134,7 @@ def _refuse_unlike(runs: Sequence[_Run]) -> None:
             )
 
 
-def _shared_rows(runs: Sequence[_Run]) -> Rows:
+def shared_rows(runs: Sequence[Opened]) -> Rows:
     """Validation rows that every run has there: no run was trained on one of them."""
     rows = runs[0].prepared.validation
     shared = reduce(set.intersection, (set(run.prepared.validation.ids) for run in runs))
@@ -146,14 +147,14 @@ def _shared_rows(runs: Sequence[_Run]) -> Rows:
     return rows.take([at for at, row in enumerate(rows.ids) if row in shared])
 
 
-def _rows_of_file(runs: Sequence[_Run], data: str | Path) -> Rows:
+def _rows_of_file(runs: Sequence[Opened], data: str | Path) -> Rows:
     """The rows of a file that no run was trained on, and that none has sealed."""
     first, *others = (given_rows(run.folder, run.prepared, data) for run in runs)
     del others  # read for what they refuse
     return first
 
 
-def _differing(runs: Sequence[_Run]) -> dict[str, list[Any]]:
+def _differing(runs: Sequence[Opened]) -> dict[str, list[Any]]:
     """Key → the value in each run, of those settings that differ."""
     flats = [flat(run.recipe.model_dump(mode="json")) for run in runs]
     keys = dict.fromkeys(key for each in flats for key in each)
@@ -161,7 +162,7 @@ def _differing(runs: Sequence[_Run]) -> dict[str, list[Any]]:
     return {key: some for key, some in values.items() if any(one != some[0] for one in some)}
 
 
-def _training(run: _Run) -> dict[str, Any]:
+def _training(run: Opened) -> dict[str, Any]:
     trained = read_result(run.folder)["train"]
     return {key: trained[key] for key in ("best_step", "wall_s", "peak_memory_mib")}
 
@@ -178,7 +179,7 @@ def _with_places(found: dict[str, Any], rows: Rows) -> dict[str, Any]:
     return found
 
 
-def _curves(runs: Sequence[_Run]) -> dict[str, Any]:
+def _curves(runs: Sequence[Opened]) -> dict[str, Any]:
     return {
         run.name: curves(
             read_lines(run.folder / "events.jsonl"),

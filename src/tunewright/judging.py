@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from tunewright.backends import open_language, open_predictor
+from tunewright.baselining import base_folder, baselines_of
 from tunewright.data.labels import targets
 from tunewright.data.prepare import Prepared, prepare, same_columns
 from tunewright.data.read import read_table
 from tunewright.data.rows import CONTENT_DIGITS, Rows, build_rows, joined_texts
 from tunewright.data.seal import looks, open_seal
 from tunewright.errors import DataError, RunError, SealError
-from tunewright.evaluation.baselines import FittedBaseline, fit_baselines, untouched
+from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.judge import Judgement, details, judge
 from tunewright.evaluation.suspects import suspects
 from tunewright.history.folder import find_run
 from tunewright.history.lock import lock_run
 from tunewright.history.result import read_result, write_result
 from tunewright.history.state import read_state
-from tunewright.pretrained.catalog import resolve_model
 from tunewright.publishing import publish
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.metric_names import judged_by
@@ -40,7 +40,7 @@ def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:  # noqa: 
     folder, recipe = done_run(run)
     with lock_run(folder):
         prepared = prepared_as_then(folder, recipe)
-        baselines = baselines_of(prepared, recipe)
+        baselines = baselines_of(folder, prepared, recipe)
         events = Events(folder / "events.jsonl")
         try:
             test_sealed(folder, prepared.labels, baselines, command=command, events=events)
@@ -86,7 +86,7 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
         folder,
         rows,
         prepared.labels,
-        baselines_of(prepared, recipe),
+        baselines_of(folder, prepared, recipe),
         recipe,
         "given" if data else "validation",
         1,
@@ -136,8 +136,7 @@ def _judge(
         part,
         answers,
         numbers,
-        texts,
-        baselines,
+        {each.name: each.answers(rows) for each in baselines},
         metric=judged_by(recipe.evaluate.metric, recipe.task),
         resamples=recipe.evaluate.resamples,
         seed=recipe.seed,
@@ -150,26 +149,8 @@ def _judge(
 def opened_model(folder: Path, recipe: Recipe) -> Any:
     """What answers rows as the run's model does."""
     if TASKS[recipe.task] in UNLABELLED:
-        return open_language(folder / "model", _base(recipe), recipe)
+        return open_language(folder / "model", base_folder(recipe), recipe)
     return open_predictor(folder / "model")
-
-
-def _base(recipe: Recipe) -> Path:
-    return resolve_model(recipe.model, revision=recipe.revision).path
-
-
-def baselines_of(prepared: Prepared, recipe: Recipe) -> list[FittedBaseline]:
-    """The baselines, fitted on the rows that the model was trained on; or the untouched model."""
-    if prepared.kind in UNLABELLED:
-        base = _base(recipe)
-        return [untouched(lambda: open_language(base, base, recipe))]
-    return fit_baselines(
-        joined_texts(prepared.train),
-        prepared.targets_of("train"),
-        len(prepared.labels),
-        seed=recipe.seed,
-        reads=prepared.columns.reads,
-    )
 
 
 def done_run(run: str | Path) -> tuple[Path, Recipe]:

@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from tunewright import features, telling
 from tunewright.adapting import Adapted, adapt
 from tunewright.answering import asked_for, scores_in_training
 from tunewright.backends import DECIDING_PACKAGES
 from tunewright.backends.base import Backend
-from tunewright.backends.settings import Part
-from tunewright.data.findings import Finding
+from tunewright.baselining import baselines_of
+from tunewright.choosing import with_model
 from tunewright.data.prepare import Prepared, prepare, write_findings
 from tunewright.data.suspects import read_suspects, write_suspects
 from tunewright.durable import (
@@ -45,7 +46,7 @@ from tunewright.history.folder import ASKED_FILE, create_run, find_run
 from tunewright.history.lock import lock_run
 from tunewright.history.request import read_request
 from tunewright.history.state import read_state, write_state
-from tunewright.judging import baselines_of, test_sealed
+from tunewright.judging import test_sealed
 from tunewright.pretrained.catalog import ModelSource, resolve_model
 from tunewright.publishing import report_failure
 from tunewright.recipe.load import load_recipe
@@ -151,6 +152,8 @@ def _as_asked(folder: Path) -> Recipe:
         if getattr(asked.train, key) == "auto"
     }
     settings = [f"train.{key}={value}" for key, value in measured.items()]
+    if asked.model == "auto":
+        settings.append(f"model={before.model}")
     if asked.augment.methods == "auto":
         settings += [f"augment={before.augment.model_dump_json()}"]
     return load_recipe(folder / ASKED_FILE, settings)
@@ -176,13 +179,13 @@ def _live(
 
     if not begins("choose"):
         return False
-    source = choose(recipe, events)
+    recipe, source, reasons = choose(recipe, events)
     if not begins("prepare"):
         return False
     prepared = prepare(
         recipe.data, recipe.seed, make_folder(folder / "data").parent, task=recipe.task
     )
-    _tell_prepared(prepared, events)
+    telling.tell_prepared(prepared, events)
     if not begins("adapt"):
         return False
     asked_for(recipe)  # before any training: it may refuse
@@ -191,7 +194,7 @@ def _live(
     saved = checkpoints.resume()  # before anything of the run is written anew: it may refuse
     write_text(
         folder / "recipe.yaml",
-        as_yaml(adapted.recipe, {key: why for key, _, why in adapted.choices}),
+        as_yaml(adapted.recipe, reasons | {key: why for key, _, why in adapted.choices}),
     )
     write_state(
         folder,
@@ -204,26 +207,27 @@ def _live(
     events.emit(
         "adapted", news=adapted.backend.news, choices=[list(choice) for choice in adapted.choices]
     )
-    _tell_augmented(adapted.backend.parts["train"], events)
+    telling.tell_augmented(adapted.backend.parts["train"], events)
     prepared = suspect(folder, adapted, prepared, events)
     if not begins("train"):
         return False
-    _tell_resumed(checkpoints, saved, events)
+    telling.tell_resumed(checkpoints, saved, events)
     progress = train(folder, adapted, prepared, checkpoints, saved, events, stop)
     if not begins("evaluate"):
         return False
-    baselines = baselines_of(prepared, adapted.recipe)
+    baselines = baselines_of(folder, prepared, adapted.recipe)
     evaluate_validation(folder, adapted, source, prepared, baselines, progress, events)
     if test and begins("test"):
         test_sealed(folder, prepared.labels, baselines, command="run --test", events=events)
     return True
 
 
-def choose(recipe: Recipe, events: Events) -> ModelSource:
-    """The pre-trained model that the recipe names, fetched if need be."""
+def choose(recipe: Recipe, events: Events) -> tuple[Recipe, ModelSource, dict[str, str]]:
+    """The recipe with a model's name, that model, fetched if need be; and why, where it was auto."""
+    recipe, reasons = with_model(recipe)
     source = resolve_model(recipe.model, revision=recipe.revision)
     events.emit("chosen", model=source.name, base=source.base, sha256=source.sha256)
-    return source
+    return recipe, source, reasons
 
 
 def suspect(folder: Path, adapted: Adapted, prepared: Prepared, events: Events) -> Prepared:
@@ -232,6 +236,8 @@ def suspect(folder: Path, adapted: Adapted, prepared: Prepared, events: Events) 
     if known is not None and known.data_hash == prepared.data_hash:
         return prepared
     found = look_for_suspects(adapted, prepared)
+    if (vectors := features.of_parts(adapted)) is not None:
+        features.keep(folder, vectors, adapted.recipe.seed)
     write_suspects(folder, found)
     prepared = replace(prepared, findings=prepared.findings.and_also(found.findings))
     write_findings(folder, prepared.findings)
@@ -240,7 +246,7 @@ def suspect(folder: Path, adapted: Adapted, prepared: Prepared, events: Events) 
         seconds=found.seconds,
         features_s=found.features_s,
         left_out=found.left_out,
-        findings=_told(found.findings),
+        findings=telling.told(found.findings),
     )
     return prepared
 
@@ -323,40 +329,6 @@ def _fixed(adapted: Adapted, source: ModelSource, prepared: Prepared) -> dict[st
         "versions": {name: versions.get(name) for name in DECIDING_PACKAGES[recipe.backend]},
         "recipe": json.loads(recipe.model_dump_json(exclude=kept_out)),
     }
-
-
-def _tell_resumed(checkpoints: Checkpoints, saved: dict[str, Any] | None, events: Events) -> None:
-    """Where training goes on, which checkpoints are damaged, and when none is left."""
-    for broken in checkpoints.broken:
-        events.emit("checkpoint_damaged", checkpoint=broken.name)
-    if saved is not None:
-        events.emit("resumed", step=saved["step"])
-    elif checkpoints.broken:
-        events.emit("begun_anew", reason="no checkpoint is whole")
-
-
-def _tell_augmented(part: Part, events: Events) -> None:
-    """How many rows have views that differ from them."""
-    if part.views > 1:
-        events.emit("augmented", views=part.views, rows=part.rows, changed=part.changed)
-
-
-def _tell_prepared(prepared: Prepared, events: Events) -> None:
-    events.emit(
-        "prepared",
-        rows=prepared.sizes,
-        labels=len(prepared.labels),
-        split_by=prepared.split_by,
-        left_out=prepared.left_out,
-        excluded=prepared.excluded,
-        near_apart=prepared.near_apart,
-        deviation=prepared.deviation,
-        findings=_told(prepared.findings.findings),
-    )
-
-
-def _told(findings: Sequence[Finding]) -> list[dict[str, str]]:
-    return [{"code": f.code, "severity": f.severity, "message": f.message} for f in findings]
 
 
 @contextlib.contextmanager

@@ -16,9 +16,8 @@ from tunewright.data.checks.suspects import Looked, label_errors, outliers, trun
 from tunewright.data.findings import Finding
 from tunewright.data.prepare import Prepared
 from tunewright.data.suspects import Suspects
-from tunewright.train.phases import first_blocks
+from tunewright.features import PARTS, of_parts
 
-PARTS = ("train", "validation")
 CODES = ("label-error", "outlier", "truncated")
 
 
@@ -34,11 +33,12 @@ def look_for_suspects(adapted: Adapted, prepared: Prepared) -> Suspects:
     looked = Looked([getattr(prepared, part) for part in PARTS])
     left_out: dict[str, str] = {}
     findings = _truncated(adapted, looked, left_out)
-    features = _features(adapted)
+    known = of_parts(adapted)
     features_s = time.monotonic() - started
-    if features is None:
+    if known is None:
         left_out |= dict.fromkeys(("label-error", "outlier"), "a row has no single vector")
     else:
+        features = np.concatenate([known[part] for part in PARTS])
         keys = np.concatenate([rows.text_keys() for rows in looked.parts])
         distance = distances(features, keys, adapted.recipe.seed)
         findings += outliers(looked, far_out(distance), distance)
@@ -51,18 +51,6 @@ def look_for_suspects(adapted: Adapted, prepared: Prepared) -> Suspects:
         seconds=round(time.monotonic() - started, 2),
         data_hash=prepared.data_hash,
     )
-
-
-def _features(adapted: Adapted) -> np.ndarray | None:
-    """float32 (rows, width), of both parts; None where the model has no new head."""
-    blocks = first_blocks(adapted.phases)
-    found = [adapted.backend.features(part, blocks) for part in PARTS]
-    known = [
-        features[: adapted.backend.parts[part].rows]  # as they are: their other views come after
-        for part, features in zip(PARTS, found, strict=True)
-        if features is not None
-    ]
-    return np.concatenate(known) if len(known) == len(PARTS) else None
 
 
 def _label_errors(

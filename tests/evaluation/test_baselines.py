@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plain_rows import plain_rows
 from tunewright.data import rows
 from tunewright.evaluation import baselines
 from tunewright.evaluation.metrics import score
@@ -23,8 +24,8 @@ def tickets(num_rows: int, num_classes: int, seed: int = 0) -> tuple[list[str], 
 
 
 def tfidf(texts: list[str], labels: np.ndarray, unseen: list[str], num_classes: int) -> np.ndarray:
-    fitted = baselines.fit_baselines(texts, labels, num_classes, seed=0)
-    return next(one for one in fitted if one.name == "tfidf").answers(unseen)
+    fitted = baselines.fit_baselines(plain_rows(texts), labels, num_classes, seed=0)
+    return next(one for one in fitted if one.name == "tfidf").answers(plain_rows(unseen))
 
 
 def test_majority_gives_every_row_the_frequencies_of_training() -> None:
@@ -64,18 +65,20 @@ def test_tfidf_of_nothing_to_learn_from_still_answers(texts: list[str], labels: 
 
 def test_fitting_again_gives_the_same_answers() -> None:
     texts, labels = tickets(120, 3)
-    first, again = (baselines.fit_baselines(texts, labels, 3, seed=5) for _ in range(2))
+    first, again = (baselines.fit_baselines(plain_rows(texts), labels, 3, seed=5) for _ in range(2))
     assert [fitted.name for fitted in first] == ["majority", "tfidf"]
     for one, other in zip(first, again, strict=True):
         assert one.seconds >= 0
-        np.testing.assert_array_equal(one.answers(texts), other.answers(texts))
+        np.testing.assert_array_equal(
+            one.answers(plain_rows(texts)), other.answers(plain_rows(texts))
+        )
 
 
 def test_a_fitted_baseline_can_be_asked_for_any_part() -> None:
     texts, labels = tickets(90, 3)
-    for fitted in baselines.fit_baselines(texts, labels, 3, seed=0):
-        assert fitted.answers(texts[:7]).shape == (7, 3)
-        assert fitted.answers([]).shape == (0, 3)
+    for fitted in baselines.fit_baselines(plain_rows(texts), labels, 3, seed=0):
+        assert fitted.answers(plain_rows(texts[:7])).shape == (7, 3)
+        assert fitted.answers(plain_rows([])).shape == (0, 3)
 
 
 def test_character_features_are_dropped_where_they_would_be_slow(
@@ -90,14 +93,14 @@ def test_character_features_are_dropped_where_they_would_be_slow(
 def test_of_too_many_characters_rows_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     texts, labels = tickets(200, 4)
     monkeypatch.setattr(baselines, "MOST_CHARACTERS", sum(map(len, texts)) // 2)
-    _, fitted = baselines.fit_baselines(texts, labels, 4, seed=0)
+    _, fitted = baselines.fit_baselines(plain_rows(texts), labels, 4, seed=0)
     assert 90 < fitted.rows < 110
-    assert score("accuracy", fitted.answers(texts), labels) > 0.95
+    assert score("accuracy", fitted.answers(plain_rows(texts)), labels) > 0.95
 
 
 def test_texts_are_answered_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     texts, labels = tickets(200, 4)
-    _, fitted = baselines.fit_baselines(texts, labels, 4, seed=0)
-    whole = fitted.answers(texts)
+    _, fitted = baselines.fit_baselines(plain_rows(texts), labels, 4, seed=0)
+    whole = fitted.answers(plain_rows(texts))
     monkeypatch.setattr(rows, "CHUNK_ROWS", 7)
-    np.testing.assert_allclose(fitted.answers(texts), whole)
+    np.testing.assert_allclose(fitted.answers(plain_rows(texts)), whole)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plain_rows import plain_rows
 from tiny_pictures import COLOURS, write_picture
 from tunewright.evaluation import picture_baseline
 from tunewright.evaluation.baselines import FittedBaseline, fit_baselines
@@ -23,20 +24,20 @@ def pictures(folder: Path, count: int, first: int = 0) -> tuple[list[str], np.nd
 
 
 def fitted(paths: list[str], labels: np.ndarray, num_classes: int = 3) -> list[FittedBaseline]:
-    return fit_baselines(paths, labels, num_classes, seed=0, reads="image")
+    return fit_baselines(plain_rows(paths, "image"), labels, num_classes, seed=0)
 
 
 def test_colours_beat_the_majority(tmp_path: Path) -> None:
     majority, colours = fitted(*pictures(tmp_path, 45))
     unseen, labels = pictures(tmp_path, 30, first=100)
     assert (majority.name, colours.name, colours.rows) == ("majority", "colours", 45)
-    assert score("accuracy", colours.answers(unseen), labels) > 0.95
-    assert score("accuracy", majority.answers(unseen), labels) < 0.5
+    assert score("accuracy", colours.answers(plain_rows(unseen, "image")), labels) > 0.95
+    assert score("accuracy", majority.answers(plain_rows(unseen, "image")), labels) < 0.5
 
 
 def test_colours_answer_for_classes_that_training_never_showed(tmp_path: Path) -> None:
     paths, labels = pictures(tmp_path, 30)
-    found = fitted(paths, labels * 2, 6)[1].answers(paths[:4])
+    found = fitted(paths, labels * 2, 6)[1].answers(plain_rows(paths[:4], "image"))
     assert found.shape == (4, 6)
     assert (found > 0).all()
     np.testing.assert_allclose(found.sum(axis=1), 1)
@@ -44,10 +45,10 @@ def test_colours_answer_for_classes_that_training_never_showed(tmp_path: Path) -
 
 def test_one_class_and_pictures_that_are_all_alike_still_get_answers(tmp_path: Path) -> None:
     paths, labels = pictures(tmp_path, 6)
-    alone = fitted(paths, labels * 0, 2)[1].answers(paths)
+    alone = fitted(paths, labels * 0, 2)[1].answers(plain_rows(paths, "image"))
     assert (alone.argmax(axis=1) == 0).all()
     np.testing.assert_allclose(alone.sum(axis=1), 1)
-    alike = fitted([paths[0]] * 30, np.arange(30) % 2, 2)[1].answers(paths[:1])
+    alike = fitted([paths[0]] * 30, np.arange(30) % 2, 2)[1].answers(plain_rows(paths[:1], "image"))
     np.testing.assert_allclose(alike, [[0.5, 0.5]], atol=0.01)
 
 
@@ -55,9 +56,11 @@ def test_fitting_again_gives_the_same_and_parts_do_not_matter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths, labels = pictures(tmp_path, 30)
-    whole = fitted(paths, labels)[1].answers(paths)
+    whole = fitted(paths, labels)[1].answers(plain_rows(paths, "image"))
     monkeypatch.setattr(picture_baseline, "FEW_PICTURES", 7)
-    np.testing.assert_allclose(fitted(paths, labels)[1].answers(paths), whole, rtol=1e-12)
+    np.testing.assert_allclose(
+        fitted(paths, labels)[1].answers(plain_rows(paths, "image")), whole, rtol=1e-12
+    )
 
 
 def test_of_many_pictures_some_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

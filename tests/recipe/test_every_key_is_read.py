@@ -125,6 +125,7 @@ PROOFS: dict[str, Proof] = {
     "data.split.by": Proof("stratified", "prepare", {"data.group": "customer"}),
     "data.split.validation": Proof(0.3, "prepare"),
     "data.split.test": Proof(0.3, "prepare"),
+    "data.split.seed": Proof(5, "prepare"),
     "adapt.method": Proof("head", beside={"train.strategy": None}),
     "adapt.layers": Proof("top-1"),
     "adapt.rank": Proof(2, beside={"adapt.method": "lora"}),

@@ -16,6 +16,7 @@ from tunewright.errors import TunewrightError
 COMMANDS = {
     "run": "Fine-tune: from a recipe or a data file to a model, a report and a verdict.",
     "check": "Say what is wrong with data, with place and fix.",
+    "choose": "Rank pre-trained models on your own rows, before anything is tuned.",
     "models": "The catalog of pre-trained models.",
     "predict": "Answer for a file, a pipe or one text.",
     "chat": "Talk to a language model and to its base, side by side.",

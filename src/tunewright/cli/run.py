@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from json import dumps as as_json
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from tunewright.requiring import Requirement
 
 
 def run_command(
@@ -16,9 +21,11 @@ def run_command(
     set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     model: str | None = None,
     seed: int | None = None,
+    seeds: int | None = None,
     name: str | None = None,
     group: str | None = None,
     resume: str | None = None,
+    require: tuple[str, ...] = (),
     json: bool = False,
 ) -> int:
     """Fine-tune: from a recipe or a data file to a model, a report and a verdict.
@@ -38,12 +45,16 @@ def run_command(
         Catalog name, local folder, hub id, or the folder of a run.
     seed
         Decides split, order and every random draw.
+    seeds
+        Run with so many seeds, one after another, on one split; scores are over seeds and rows.
     name
         Part of the run folder's name.
     group
         Column whose equal values never land on both sides of the split.
     resume
         A run that was interrupted; it goes on where it stopped.
+    require
+        better-than=NAME, a baseline or an earlier run: end with 1 unless this run is.
     json
         Print result.json on stdout, talk on stderr.
     """
@@ -51,14 +62,28 @@ def run_command(
     from tunewright.cli.progress import Progress
     from tunewright.errors import RecipeError
     from tunewright.life import run
+    from tunewright.requiring import requirements
 
     if source is None and resume is None:
         raise RecipeError("nothing to run", fix="tunewright run DATA.csv, or run --resume RUN")
+    if require and until not in (None, "evaluate", "test"):
+        raise RecipeError(
+            f"something is required of the run, and it ends with {until}",
+            fix="leave --until or --require out",
+        )
+    asked = requirements(require)
     given = {"model": model, "seed": seed, "name": name}
     keys = {key: value for key, value in given.items() if value is not None}
     if group is not None:
         keys["data.group"] = group
     settings = [f"{key}={as_json(value)}" for key, value in keys.items()]
+    if seeds is not None:
+        if test or until or resume or require or source is None:
+            raise RecipeError(
+                "--seeds is for whole runs that open no seal",
+                fix="leave --test, --until, --resume and --require out",
+            )
+        return _run_seeds(source, seeds, [*settings, *set_], json=json)
     with Progress() as progress:
         finished = run(
             source,
@@ -73,4 +98,49 @@ def run_command(
         say_json(finished.result if has_result else {"run": finished.folder.name, "until": until})
     else:
         progress.farewell(finished)
+    return say_required(finished.folder, asked)
+
+
+def _run_seeds(source: str, seeds: int, settings: list[str], *, json: bool) -> int:
+    """One run after another, and what they have in the mean."""
+    from rich.console import Console
+
+    from tunewright.cli.main import say_json
+    from tunewright.cli.progress import Progress
+    from tunewright.evaluation.shown import bounds, number, word
+    from tunewright.repeating import repeat
+
+    talk = Console(stderr=True, highlight=False, soft_wrap=True)
+    with Progress() as progress:
+
+        def on_run(seed: int) -> tuple[Callable[[dict[str, Any]], None]]:
+            talk.print(f"seed {seed}")
+            return (progress.on_event,)
+
+        found = repeat(source, seeds=seeds, settings=settings, on_run=on_run)
+    if json:
+        say_json(found)
+        return 0
+    out = Console(highlight=False, soft_wrap=True)
+    metric = found["metric"]
+    for each in found["runs"]:
+        score = each["score"]
+        out.print(
+            f"seed {each['seed']}  {number(metric, score['value'])} {word(metric)} "
+            f"{bounds(metric, score['low'], score['high'])}  {each['run']}",
+            markup=False,
+        )
+    out.print(found["sentence"], markup=False, style="bold")
     return 0
+
+
+def say_required(folder: Path, asked: Sequence[Requirement]) -> int:
+    """Say on stderr what became of each requirement; the exit code."""
+    import sys
+
+    from tunewright.requiring import held_to
+
+    found = held_to(folder, asked)
+    for each in found:
+        sys.stderr.write(each.sentence + "\n")
+    return int(not all(each.met for each in found))

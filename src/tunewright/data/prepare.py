@@ -184,6 +184,7 @@ def prepare(data: Data, seed: int, run_folder: Path, *, task: str = "auto") -> P
         for part, some in rows.items()
     }
     split_by, reason = choose_split(data, kept)
+    seed = seed if data.split.seed is None else data.split.seed
     dealt = deal(kept, data, split_by, seed, kind, index.near)
     parts = without_leaks(dealt)
     for part in PARTS:

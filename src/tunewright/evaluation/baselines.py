@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunewright.data.rows import in_chunks
+from tunewright.data.rows import Rows, in_chunks, joined_texts
 from tunewright.evaluation.metrics import kind_of
 from tunewright.evaluation.picture_baseline import drawn_pictures, fit_colours
 from tunewright.evaluation.regression import PENALTIES, Model, fit_one_label, regression
 from tunewright.evaluation.scored import Floats, Ints
-from tunewright.recipe.schema import Kind, Reads
+from tunewright.recipe.schema import Kind
 
 WORD_FEATURES = 20_000
 CHARACTER_FEATURES = 20_000
@@ -30,7 +30,8 @@ MOST_CHARACTERS = 20_000_000  # read in all; of more, rows are drawn
 USUAL_PENALTY = PENALTIES[1]
 RIDGES = (0.3, 1.0, 3.0)
 
-Answer = Callable[[Sequence[str]], Floats]
+Answer = Callable[[Rows], Floats]
+AnswerTexts = Callable[[Sequence[str]], Floats]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class FittedBaseline:
     Args:
         seconds: what fitting took.
         rows: how many it was fitted on.
-        answers: texts → float64 (len(texts), C), as the model's own.
+        answers: rows → float64 (len(rows), C), as the model's own.
     """
 
     name: str
@@ -50,12 +51,7 @@ class FittedBaseline:
 
 
 def fit_baselines(
-    train_texts: Sequence[str],
-    train_labels: NDArray[Any],
-    num_classes: int,
-    *,
-    seed: int,
-    reads: Reads = "text",
+    train: Rows, train_labels: NDArray[Any], num_classes: int, *, seed: int
 ) -> list[FittedBaseline]:
     """Fit what answers every row alike, and `tfidf`: a linear model on tf-idf n-grams.
 
@@ -63,31 +59,31 @@ def fit_baselines(
     model is a logistic regression, one for each label where rows have several; or ridge.
 
     Args:
-        train_texts: N texts; the two texts of a pair joined by " [SEP] "; or paths of pictures.
+        train: N rows; the two texts of a pair are read as one.
         train_labels: see `metrics`.
         num_classes: C; labels may be absent from the training rows.
         seed: of the folds of cross-validation.
-        reads: what a row is.
     """
+    train_texts = joined_texts(train)
     labels = np.asarray(train_labels)
     kind = kind_of(labels)
     alike = "mean" if kind == "number" else "majority"
-    first = _timed(alike, len(labels), lambda: _fit_alike(labels, num_classes))
-    if reads == "image":
+    first = timed(alike, len(labels), lambda: _of_texts(_fit_alike(labels, num_classes)))
+    if train.reads == "image":
         drawn = drawn_pictures(len(labels), seed)
 
         def colours() -> Answer:
             paths = [train_texts[row] for row in drawn.tolist()]
-            return fit_colours(paths, labels[drawn], num_classes, seed=seed)
+            return _of_texts(fit_colours(paths, labels[drawn], num_classes, seed=seed))
 
-        return [first, _timed("colours", len(drawn), colours)]
+        return [first, timed("colours", len(drawn), colours)]
     rows = _read(train_texts, seed)
 
     def tfidf() -> Answer:
         texts = [train_texts[row][:LONGEST_TEXT] for row in rows.tolist()]
-        return _fit_tfidf(texts, labels[rows], num_classes, seed)
+        return _of_texts(_fit_tfidf(texts, labels[rows], num_classes, seed))
 
-    return [first, _timed("tfidf", len(rows), tfidf)]
+    return [first, timed("tfidf", len(rows), tfidf)]
 
 
 def untouched(answers: Callable[[], Any]) -> FittedBaseline:
@@ -98,10 +94,10 @@ def untouched(answers: Callable[[], Any]) -> FittedBaseline:
     """
     opened: list[Any] = []
 
-    def answer(texts: Sequence[str]) -> Floats:
+    def answer(rows: Rows) -> Floats:
         if not opened:
             opened.append(answers())
-        found: Floats = opened[0].answers(texts)
+        found: Floats = opened[0].answers(rows.texts)
         return found
 
     return FittedBaseline("base", 0.0, 0, answer)
@@ -117,10 +113,21 @@ def majority(train_labels: Ints, num_classes: int, n: int) -> Floats:
     return np.tile(counts / counts.sum(), (n, 1))
 
 
-def _timed(name: str, rows: int, fit: Callable[[], Answer]) -> FittedBaseline:
+def timed(
+    name: str, rows: int, fit: Callable[[], Answer], *, before: float = 0.0
+) -> FittedBaseline:
+    """A baseline fitted now.
+
+    Args:
+        rows: how many it is fitted on. before: seconds that what it learns from took.
+    """
     start = time.perf_counter()
     answer = fit()
-    return FittedBaseline(name, time.perf_counter() - start, rows, answer)
+    return FittedBaseline(name, before + time.perf_counter() - start, rows, answer)
+
+
+def _of_texts(answer: AnswerTexts) -> Answer:
+    return lambda rows: answer(joined_texts(rows))
 
 
 def _read(texts: Sequence[str], seed: int) -> Ints:
@@ -130,14 +137,14 @@ def _read(texts: Sequence[str], seed: int) -> Ints:
     return np.sort(drawn[np.cumsum(lengths[drawn]) <= MOST_CHARACTERS])
 
 
-def _fit_alike(labels: NDArray[Any], num_classes: int) -> Answer:
+def _fit_alike(labels: NDArray[Any], num_classes: int) -> AnswerTexts:
     if kind_of(labels) == "one":
         return lambda texts: majority(labels, num_classes, len(texts))
     mean = np.atleast_1d(labels.mean(axis=0)).astype(np.float64)
     return lambda texts: np.tile(mean, (len(texts), 1))
 
 
-def _fit_tfidf(texts: list[str], labels: NDArray[Any], num_classes: int, seed: int) -> Answer:
+def _fit_tfidf(texts: list[str], labels: NDArray[Any], num_classes: int, seed: int) -> AnswerTexts:
     if len(np.unique(labels)) < 2:
         return _fit_alike(labels, num_classes)
     cheap = len(texts) * num_classes <= CHEAP_WORK and sum(map(len, texts)) <= CHEAP_CHARACTERS

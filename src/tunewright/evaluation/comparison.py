@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunewright.evaluation.intervals import Interval, paired_difference
+from tunewright.evaluation.intervals import Interval
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER, kind_of
 from tunewright.evaluation.one_label import OneLabel
 from tunewright.evaluation.scored import Floats
 from tunewright.evaluation.shown import bounds, in_percent, number, word
-from tunewright.evaluation.verdict import ALPHA, agree, mcnemar
+from tunewright.evaluation.verdict import ALPHA, against
 
 
 def compared(
@@ -43,11 +43,7 @@ def compared(
     """
     ours, theirs = pair
     alpha = ALPHA / comparisons
-    drawn: dict[str, Any] = {"resamples": resamples * comparisons, "seed": seed}
-    difference = paired_difference(metric, ours, theirs, labels, level=1 - alpha, **drawn)
-    p_value = mcnemar(ours, theirs, labels) if metric == "accuracy" else None
-    if p_value is not None:
-        difference = agree(difference, p_value, alpha)
+    difference, p_value = against(metric, pair, labels, alpha=alpha, resamples=resamples, seed=seed)
     fixed, broken = _changed(ours, theirs, labels)
     return {
         "difference": difference,

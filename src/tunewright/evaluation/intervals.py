@@ -133,10 +133,10 @@ def _resample(
     function: Callable[[Ints], Floats], num_rows: int, resamples: int, seed: int
 ) -> Floats:
     """Apply `function` (sample (r, N) -> (metrics, r)) to all resamples: (metrics, R)."""
-    return np.concatenate([function(s) for s in _samples(num_rows, resamples, seed)], axis=1)
+    return np.concatenate([function(s) for s in samples(num_rows, resamples, seed)], axis=1)
 
 
-def _samples(num_rows: int, resamples: int, seed: int) -> Iterator[Ints]:
+def samples(num_rows: int, resamples: int, seed: int) -> Iterator[Ints]:
     """Row numbers of `resamples` samples with replacement, in blocks (r, N)."""
     generator = np.random.default_rng(seed)
     at_once = max(1, DRAWS_PER_BLOCK // num_rows)

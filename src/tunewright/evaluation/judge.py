@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.intervals import bootstrap
 from tunewright.evaluation.metrics import METRICS, kind_of
 from tunewright.evaluation.mistakes import mistakes
@@ -35,8 +34,7 @@ def judge(
     part: Part,
     answers: np.ndarray,
     labels: np.ndarray,
-    texts: Sequence[str],
-    baselines: Sequence[FittedBaseline],
+    theirs: Mapping[str, np.ndarray],
     *,
     metric: str,
     resamples: int,
@@ -46,13 +44,12 @@ def judge(
     """Score a model and its baselines on the same rows.
 
     Args:
-        answers: float (N, C). labels: see `metrics`. texts: N, the pair joined; or paths of
-            pictures.
+        answers: float (N, C). labels: see `metrics`.
+        theirs: name of each baseline → float (N, C).
         metric: the deciding one.
         looks: how often this part was looked at, this time included.
     """
     names = METRICS[kind_of(labels)]
-    theirs = {baseline.name: baseline.answers(texts) for baseline in baselines}
     return Judgement(
         part=part,
         scores=bootstrap(names, answers, labels, resamples=resamples, seed=seed),
@@ -63,7 +60,7 @@ def judge(
         verdict=verdict(
             metric,
             answers,
-            theirs,
+            dict(theirs),
             labels,
             resamples=resamples,
             seed=seed,

@@ -43,6 +43,7 @@ def verdict(
         difference: {"value", "low", "high"} in the metric's own unit, positive when ours is
             better, also where lower is better; null without baselines.
         baseline: name of the best one. p_value: exact McNemar, for accuracy only.
+        differences: from each baseline, as `difference`.
         level: coverage of the intervals. sentence: the answer in words.
     Source:
         McNemar 1947; Bonferroni for repeated looks.
@@ -51,23 +52,52 @@ def verdict(
     alpha = ALPHA / looks
     drawn: dict[str, Any] = {"resamples": resamples * looks, "seed": seed, "level": 1 - alpha}
     own = bootstrap([metric], ours, labels, **drawn)[metric]
+    differences = {
+        name: against(metric, (ours, theirs), labels, alpha=alpha, resamples=resamples, seed=seed)
+        for name, theirs in baselines.items()
+    }
     best = best_baseline(metric, baselines, labels)
-    difference, p_value = None, None
-    if best is not None:
-        difference = paired_difference(metric, ours, baselines[best], labels, **drawn)
-        if metric == "accuracy":
-            p_value = mcnemar(ours, baselines[best], labels)
-            difference = agree(difference, p_value, alpha)
+    difference, p_value = (None, None) if best is None else differences[best]
     head = f"Look {looks} at this sealed test; {100 * (1 - alpha):.4g} % intervals: "
     return {
         "better_than_baseline": difference is not None and difference["low"] > 0,
         "difference": difference,
         "baseline": best,
         "p_value": p_value,
+        "differences": {name: found for name, (found, _) in differences.items()},
         "level": 1 - alpha,
         "sentence": (head if looks > 1 else "")
         + sentence(metric, own, difference, best, rows=len(labels), part=part),
     }
+
+
+def against(
+    metric: str,
+    pair: tuple[Floats, Floats],
+    labels: Ints,
+    *,
+    alpha: float,
+    resamples: int,
+    seed: int,
+) -> tuple[Interval, float | None]:
+    """How much better the first of two is, and the exact p-value where the metric is accuracy.
+
+    Args:
+        pair: float (N, C) each. alpha: the interval's level is 1 - alpha, with as many more
+            resamples as it is below 0.05.
+    """
+    found = paired_difference(
+        metric,
+        *pair,
+        labels,
+        resamples=round(resamples * ALPHA / alpha),
+        seed=seed,
+        level=1 - alpha,
+    )
+    if metric != "accuracy":
+        return found, None
+    p_value = mcnemar(*pair, labels)
+    return agree(found, p_value, alpha), p_value
 
 
 def best_baseline(metric: str, baselines: dict[str, Floats], labels: Ints) -> str | None:

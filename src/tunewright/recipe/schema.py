@@ -55,6 +55,9 @@ class Split(Section):
     )
     validation: Share = Field(0.15, description="share of the rows for validation")
     test: Share = Field(0.15, description="share of the rows for the sealed test part")
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = Field(
+        None, description="of the dealing, where several runs are to share it; null: the run's own"
+    )
 
     @model_validator(mode="after")
     def _leave_rows_to_train_on(self) -> Split:
@@ -339,7 +342,9 @@ class Recipe(Section):
     name: str | None = Field(None, description="part of the run folder's name")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     model: str = Field(
-        "minilm", description="catalog name, local folder, hub id, or the folder of a run"
+        "minilm",
+        description="catalog name, local folder, hub id, or the folder of a run; auto: the one of "
+        "the catalog's that a probe on the rows likes best",
     )
     revision: str | None = Field(None, description="commit of a hub model")
     data: Data = Field(default_factory=Data)

@@ -1,0 +1,95 @@
+"""`tunewright choose`"""
+
+from __future__ import annotations
+
+from json import dumps as as_json
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+
+def choose_command(
+    source: str,
+    *,
+    models: str = "",
+    set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    seed: int = 0,
+    json: bool = False,
+) -> int:
+    """Rank pre-trained models on your own rows, before anything is tuned.
+
+    The score that decides is that of a linear probe, cross-validated on at most 3,000 rows of
+    training and validation; rows that a run would seal are left alone.
+
+    Parameters
+    ----------
+    source
+        As for run: a recipe, a data file, a folder, a Hugging Face data set id.
+    models
+        Names, folders or hub ids with commas between; without it, models of the catalog that need
+        no hub.
+    set_
+        Any recipe key, as in --set data.columns.text=review.
+    seed
+        Decides which rows, and the folds.
+    json
+        Print one JSON document.
+    """
+    from tunewright.choosing import choose
+    from tunewright.cli.main import say_json
+
+    names = tuple(name.strip() for name in models.split(",") if name.strip())
+    found = choose(source, models=names, settings=[f"seed={as_json(seed)}", *set_])
+    if json:
+        say_json(found)
+    else:
+        _show(found)
+    return 0
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from tunewright.cli.tables import wide_console
+    from tunewright.evaluation.shown import bounds, number, word
+
+    out, metric = wide_console(), found["metric"]
+    table = Table(
+        *("model", f"probe, {word(metric)}", "95 % interval", "from the best", "nearest rows"),
+        *("H-score", "LogME", "parameters", "reads", "rows/s here", "licence"),
+        box=None,
+    )
+    for each in found["candidates"]:
+        score, apart = each["probe"], each["difference"]
+        best = each["model"] == found["best"]
+        table.add_row(
+            each["model"],
+            number(metric, score["value"]),
+            bounds(metric, score["low"], score["high"]),
+            "" if best else bounds(metric, apart["low"], apart["high"]),
+            number(metric, each["knn"]["value"]),
+            "" if each["h_score"] is None else f"{each['h_score']:.2f}",
+            f"{each['log_me']:.3f}",
+            f"{each['parameters']:,}",
+            "" if each["longest_input"] is None else f"{each['longest_input']:,} tokens",
+            f"{each['rows_per_s']:,.0f}",
+            each["licence"] or "",
+        )
+    out.print(table)
+    for name, why in found["left_out"].items():
+        out.print(f"{name} was left out: {why}", markup=False)
+    out.print(_advice(found), markup=False)
+
+
+def _advice(found: dict[str, Any]) -> str:
+    """One sentence: the best, and the quickest of those that these rows cannot tell from it."""
+    best = found["best"]
+    alike = [each for each in found["candidates"] if each["difference"]["high"] >= 0]
+    quickest = max(alike, key=lambda each: each["rows_per_s"])
+    said = f"{best} is the best of {len(found['candidates'])} on {found['rows']:,} rows"
+    if quickest["model"] == best:
+        return said
+    return (
+        f"{said}; {quickest['model']} cannot be told from it by these rows, and is the quickest "
+        "of those"
+    )

@@ -38,6 +38,7 @@ FLOORS = (
         "inference",
         "checking",
         "comparing",
+        "advising",
         "repeating",
         "telling",
         "choosing",

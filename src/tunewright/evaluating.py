@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tunewright.adapting import Adapted
+from tunewright.advising import next_steps
 from tunewright.answering import answers_before_and_after
 from tunewright.data.prepare import Prepared
 from tunewright.data.rows import joined_texts
 from tunewright.durable import read_lines, write_json
 from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.baselines import FittedBaseline
-from tunewright.evaluation.judge import details, judge
+from tunewright.evaluation.judge import details, judge, sliced
 from tunewright.history.memory import peak_memory_mib
 from tunewright.history.result import write_result
 from tunewright.pretrained.catalog import ModelSource
@@ -85,6 +86,8 @@ def evaluate_validation(
         "part": "validation",
         **details(answers, labels, texts, prepared.labels, places, prepared.columns.reads),
     }
+    shown["slices"] = sliced(metric, answers, labels, prepared.validation, recipe)
+    shown |= next_steps(folder, adapted, prepared, progress, judged.verdict, metric)
     shown["written"] = written
     shown["tokens"] = []
     if prepared.columns.form is not None:
@@ -93,3 +96,4 @@ def evaluate_validation(
     write_json(folder / "data" / "report.json", shown | {"licence": source.licence})
     publish(folder, judged)
     events.emit("verdict", part="validation", **judged.verdict)
+    events.emit("advised", advice=shown["advice"])

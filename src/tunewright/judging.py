@@ -16,7 +16,7 @@ from tunewright.data.rows import CONTENT_DIGITS, Rows, build_rows, joined_texts
 from tunewright.data.seal import looks, open_seal
 from tunewright.errors import DataError, RunError, SealError
 from tunewright.evaluation.baselines import FittedBaseline
-from tunewright.evaluation.judge import Judgement, details, judge
+from tunewright.evaluation.judge import Judgement, details, judge, sliced
 from tunewright.evaluation.suspects import suspects
 from tunewright.history.folder import find_run
 from tunewright.history.lock import lock_run
@@ -143,7 +143,9 @@ def _judge(
         looks=times,
     )
     places = [rows.place(row) for row in range(len(rows))]
-    return judged, dict(details(answers, numbers, texts, labels, places, rows.reads))
+    shown = dict(details(answers, numbers, texts, labels, places, rows.reads))
+    metric = judged_by(recipe.evaluate.metric, recipe.task)
+    return judged, shown | {"slices": sliced(metric, answers, numbers, rows, recipe)}
 
 
 def opened_model(folder: Path, recipe: Recipe) -> Any:

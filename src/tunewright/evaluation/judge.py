@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from tunewright.data.rows import Rows, joined_texts
 from tunewright.evaluation.intervals import bootstrap
 from tunewright.evaluation.metrics import METRICS, kind_of
 from tunewright.evaluation.mistakes import mistakes
 from tunewright.evaluation.one_label import calibration, confusion, per_class
 from tunewright.evaluation.several_labels import per_label
+from tunewright.evaluation.slices import by_length, slices
 from tunewright.evaluation.verdict import Part, verdict
-from tunewright.recipe.schema import Reads
+from tunewright.recipe.schema import Reads, Recipe
 
 MOST_POINTS = 1000  # of a scatter plot
 Scores = dict[str, dict[str, float]]
@@ -68,6 +70,16 @@ def judge(
             looks=looks,
         ),
     )
+
+
+def sliced(
+    metric: str, answers: Any, labels: np.ndarray, rows: Rows, recipe: Recipe
+) -> list[dict[str, Any]]:
+    """The deciding metric of rows by their length; of pictures and rows to be written, nothing."""
+    if rows.reads == "image" or kind_of(labels) in ("tokens", "preference"):
+        return []
+    drawn: dict[str, Any] = {"resamples": recipe.evaluate.resamples, "seed": recipe.seed}
+    return slices(metric, answers, labels, by_length(joined_texts(rows)), **drawn)
 
 
 def details(

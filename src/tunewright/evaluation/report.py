@@ -34,8 +34,8 @@ def write_report(path: Path, facts: dict[str, Any]) -> None:
         facts: every key is optional, and a section without facts is left out: title, run_id,
             created, state, failure, not_finite, verdict, metric, part, scores, baselines, baseline_seconds,
             baseline_rows, sealed, curves, phases, labels, confusion,
-            per_class, calibration, scatter, mistakes, suspects, split, findings, choices, recipe_yaml, commands,
-            versions.
+            per_class, calibration, scatter, slices, mistakes, suspects, split, findings, choices,
+            advice, learning_curve, recipe_yaml, commands, versions.
     """
     durable.write_bytes(path, render(facts).encode("utf-8"))
 

@@ -1,0 +1,72 @@
+"""What to try next is said only where something measured says so, with a command that exists."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tunewright.cli.main import COMMANDS
+from tunewright.evaluation.advice import Evidence, advise
+from tunewright.evaluation.slices import by_length, slices
+
+NOTHING = Evidence(
+    metric="accuracy",
+    run="r",
+    recipe="runs/r/recipe.yaml",
+    data="tickets.csv",
+    model="minilm",
+    strategy="staged",
+    num_blocks=6,
+    epochs=2,
+    best_step=20,
+    rows=1000,
+    doubted=3,
+    doubling={"value": 0.01, "low": -0.01, "high": 0.03},
+    history=[{"step": step, "log_loss": loss} for step, loss in ((10, 0.5), (20, 0.4), (30, 0.41))],
+    phases=[
+        {"name": "head", "epochs": 0, "trainable_blocks": 0, "best_step": 0, "first_step": 0},
+        {"name": "all", "epochs": 2, "trainable_blocks": 6, "best_step": 20, "first_step": 0},
+    ],
+    differences={"probe": {"value": 0.05, "low": 0.02, "high": 0.08}},
+)
+
+
+def test_without_evidence_nothing_is_advised() -> None:
+    assert advise(NOTHING) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"doubling": {"value": 0.02, "low": 0.01, "high": 0.03}}, "more rows"),
+        ({"doubted": 40}, "40 of 1,000 rows"),
+        ({"best_step": 30, "history": [{"step": 20, "loss": 2.0}, {"step": 30, "loss": 1.5}]}, "longer"),
+        ({"history": [{"step": s, "log_loss": loss} for s, loss in ((1, 0.5), (2, 0.3), (3, 0.6))]}, "by heart"),
+        ({"phases": [*NOTHING.phases, {"name": "top 2", "epochs": 1, "trainable_blocks": 2, "best_step": 25, "first_step": 20}]}, "more layers"),
+        ({"differences": {"probe": {"value": 0.01, "low": -0.01, "high": 0.03}}}, "frozen"),
+    ],
+    ids=["rows", "labels", "longer", "less", "deeper", "head"],
+)  # fmt: skip
+def test_each_evidence_has_its_advice(changes: dict[str, object], said: str) -> None:
+    (found,) = advise(replace(NOTHING, **changes))  # type: ignore[arg-type]
+    assert said in f"{found['what']}: {found['evidence']}"
+    assert found["command"].split()[1] in COMMANDS
+
+
+def test_quarters_by_length_hold_every_row_once() -> None:
+    parts = by_length(["a" * n for n in range(1, 101)])
+    assert len(parts) == 4
+    np.testing.assert_array_equal(sum(part.astype(int) for part in parts.values()), 1)
+    assert by_length(["same"] * 9).keys() == {"0 to 4 characters"} or len(by_length(["same"])) == 1
+    assert by_length([]) == {}
+
+
+def test_a_slice_has_its_own_score_and_few_rows_have_none() -> None:
+    labels = np.arange(100) % 2
+    answers = np.eye(2)[np.where(np.arange(100) < 50, labels, 1 - labels)] * 0.8 + 0.1
+    parts = {"first": np.arange(100) < 50, "last": np.arange(100) >= 50, "few": np.arange(100) < 3}
+    found = slices("accuracy", answers, labels, parts, resamples=50, seed=0)
+    assert [(each["slice"], each["rows"]) for each in found] == [("first", 50), ("last", 50)]
+    assert [each["score"]["value"] for each in found] == [1.0, 0.0]

@@ -75,7 +75,7 @@ def write_rows(folder: Path, rows: int) -> None:
     words = ["".join(draw.choices(LETTERS, k=draw.randrange(2, 10))) for _ in range(WORDS)]
     often = [1 / (rank + 10) for rank in range(WORDS)]
     kinds = list(EDITS.values())
-    pool = draw.choices(words, often, k=2_000_000)
+    pool = draw.choices(words, often, k=15 * rows)  # so many that rows by chance share little
     writers = {}
     for part in ("train", "test"):
         file = (folder / f"{part}.csv").open("w", encoding="utf-8", newline="")

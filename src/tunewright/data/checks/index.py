@@ -32,7 +32,7 @@ class Index:
     empty: dict[str, set[int]]
     kind: Kind
 
-    @property
+    @cached_property
     def noun(self) -> str:
         """What a row is, for people."""
         return _NOUNS[next((rows.reads for rows in self.parts.values()), "text")]

@@ -33,6 +33,7 @@ _HINTS = (
     *("sk-", "k_live_", "k_test_", "AIza", "AKIA", "ASIA", "SG.", "ghp_", "gho_", "ghu_", "ghs_"),
     *("ghr_", "github_pat_", "glpat-", "xox", "hf_", "npm_", "pypi-", "eyJ"),
 )
+_SHORTEST_KNOWN = 15  # "xoxb-" and ten signs
 _NAMES = ("key", "secret", "token", "passw", "passphrase")
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:.{0,5000}?-----END [A-Z ]{0,20}PRIVATE KEY-----)?",
@@ -54,7 +55,8 @@ def secrets_in(text: str) -> list[Span]:
 def _all(text: str) -> Iterator[Span]:
     if "PRIVATE KEY" in text:
         yield from (Span(*met.span(), "private key") for met in _PRIVATE_KEY.finditer(text))
-    if any(hint in text for hint in _HINTS):
+    longest = max(map(len, text.split()), default=0)
+    if longest >= _SHORTEST_KNOWN and any(hint in text for hint in _HINTS):
         for kind, pattern in _KNOWN.items():
             yield from (Span(*met.span(), kind) for met in pattern.finditer(text))
     if "://" in text:
@@ -63,7 +65,7 @@ def _all(text: str) -> Iterator[Span]:
     for met in _GIVEN.finditer(text) if any(name in lower for name in _NAMES) else ():
         if _is_mixed(met[1]):
             yield Span(*met.span(1), "password")
-    for met in _LONG.finditer(text) if any(len(w) >= 24 for w in text.split()) else ():
+    for met in _LONG.finditer(text) if longest >= 24 else ():
         if is_random(met[0]) and not _in_link(text, met.start()):
             yield Span(*met.span(), "random token")
 

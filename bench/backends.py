@@ -5,7 +5,7 @@ takes those of both backends on the test rows, five seeds, on one thread each: t
 what else the machine does. `times` wants a quiet machine: on the first seed and all cores, the
 Keras backend and KerasHub's `TextClassifier.fit` with its defaults (but for three epochs in the
 place of one, and a sequence length of 128 in the place of 512, which is faster and cuts no row).
-Without a word it does both; names of sets restrict it to them.
+Without a word it does both; names of sets restrict it to them, numbers to those seeds.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def main() -> None:
 def scores(name: str) -> dict[str, list[float]]:
     """Accuracy of each backend on the test rows, seed by seed."""
     found: dict[str, list[float]] = {backend: [] for backend in BACKENDS}
-    for seed in SEEDS:
+    asked = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    for seed in asked or SEEDS:
         with tempfile.TemporaryDirectory() as scratch:
             folder, runs = Path(scratch) / "data", Path(scratch) / "runs"
             write_parts(folder, cut(name, seed))

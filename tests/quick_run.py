@@ -8,7 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-QUICK = ["train.threads=1", "train.precision=fp32", "train.epochs=2", "evaluate.resamples=100"]
+QUICK = ["train.threads=1", "train.precision=fp32", "train.epochs=2", "train.strategy=staged"]
+QUICK += ["evaluate.resamples=100"]
 
 
 def run_words(data: Path, model: Path, *settings: str) -> list[str]:

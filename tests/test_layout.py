@@ -27,6 +27,7 @@ FLOORS = (
     {
         "life",
         "adapting",
+        "few_rows",
         "finished",
         "publishing",
         "judging",

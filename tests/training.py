@@ -134,6 +134,9 @@ def make_loop(backend: Any, plan: Plan, folder: Path, **changes: Any) -> Loop:
         "checkpoints": Checkpoints(folder / "checkpoints", {"recipe": {"seed": 0}}),
         "stop": StopRequest(),
     }
+    if plan.balanced or plan.phases[0].contrastive:
+        part = backend.parts["train"]
+        values["classes"] = part.targets[: part.rows]
     if "lengths" not in changes:
         part = backend.parts["train"]
         changes["lengths"] = part.inputs.lengths[: part.rows]

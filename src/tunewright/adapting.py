@@ -13,6 +13,7 @@ from tunewright.backends.inputs import Reader
 from tunewright.data.chat.forms import COLUMNS
 from tunewright.data.columns import Columns
 from tunewright.data.prepare import Prepared
+from tunewright.few_rows import choose_contrastive, choose_pooling, few_rows
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.recipe import defaults
 from tunewright.recipe.schema import READS, Recipe
@@ -40,9 +41,11 @@ class Adapted:
 def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     """Resolve every `auto`, then put a new head on the model."""
     defaults.refuse_unfit(recipe.train, prepared.kind)
-    defaults.refuse_written(recipe.model_copy(update={"task": prepared.columns.task}))
+    known = recipe.model_copy(update={"task": prepared.columns.task})
+    defaults.refuse_written(known)
     defaults.refuse_new_tokens(recipe, prepared.kind)
-    recipe, methods = defaults.with_method(recipe, prepared.kind)
+    few = few_rows(known, prepared.counts["train"])
+    recipe, methods = defaults.with_method(recipe, prepared.kind, few)
     reads = READS[prepared.columns.task]
     session = open_session(recipe, source.path, reads)
     facts = defaults.Facts(
@@ -66,6 +69,7 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         *methods,
         ("data.split.by", prepared.split_by, prepared.split_reason),
         defaults.choose_dropout(recipe.adapt),
+        choose_pooling(recipe, session, few=few is not None),
         defaults.choose_max_length(recipe.train, facts),
         defaults.choose_batch_size(recipe.train, facts),
         *defaults.choose_adapters(recipe.adapt, recipe.train, facts),
@@ -78,6 +82,8 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         defaults.choose_answers(recipe.evaluate, prepared.kind),
         *choose_views(recipe, reads),
     )
+    whole = defaults.with_choices(recipe, choices)
+    choices += (choose_contrastive(whole, session, prepared, few=few is not None),)
     parts = {
         "train": (prepared.train, prepared.targets_of("train")),
         "validation": (prepared.validation, prepared.targets_of("validation")),

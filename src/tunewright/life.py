@@ -50,7 +50,7 @@ from tunewright.judging import test_sealed
 from tunewright.pretrained.catalog import ModelSource, resolve_model
 from tunewright.publishing import report_failure
 from tunewright.recipe.load import load_recipe
-from tunewright.recipe.schema import Recipe
+from tunewright.recipe.schema import TASKS, Recipe
 from tunewright.recipe.write import as_yaml
 from tunewright.suspecting import look_for_suspects
 from tunewright.train.checkpoint import Checkpoints, flat, remove_checkpoints
@@ -148,7 +148,7 @@ def _as_asked(folder: Path) -> Recipe:
             raise ChangedError(f"recipe.{key}", old[key], value, folder)
     measured = {
         key: getattr(before.train, key)
-        for key in ("precision", "threads", "checkpointing")
+        for key in ("precision", "threads", "checkpointing", "contrastive")
         if getattr(asked.train, key) == "auto"
     }
     settings = [f"train.{key}={value}" for key, value in measured.items()]
@@ -278,6 +278,7 @@ def train(
         seed=recipe.seed,
         skip_not_finite=settings.not_finite == "skip",
         views=part.views,
+        balanced=settings.sampling == "balanced",
     )
     if saved is not None:
         backend.load_state(checkpoints.resumed_from())
@@ -287,6 +288,7 @@ def train(
         backend=backend,
         plan=plan,
         lengths=part.inputs.lengths[: part.rows],
+        classes=part.targets[: part.rows] if TASKS[recipe.task] == "one" else None,
         measure=lambda answers: all_metrics(answers, targets) | write_and_score(),
         name_rows=prepared.train.places,
         events=events,

@@ -36,6 +36,7 @@ pytestmark = [
 ]
 LORA = {"method": "lora", "layers": "all", "rank": 3, "alpha": 6, "adapter_dropout": 0.1}
 STAGED = (phase(0, epochs=0), phase(1, epochs=1), phase(2, epochs=2))
+FEW_ROWS = (phase(1, epochs=2, contrastive=True), phase(0, epochs=0), phase(2, epochs=2))
 FROM_ABOVE = (phase(1, epochs=1), phase(2, epochs=2))
 VIEWS = {"methods": ["swap", "delete"], "views": 2, "strength": 0.2}
 BY_LOSS = {"metric": "loss"}
@@ -98,6 +99,15 @@ SETUPS = {
         (phase(0, epochs=3),),
         kept=True,
         plan={"views": 2, "accumulate": 2},
+    ),
+    "contrastive, of views": Setup(
+        lambda path: open_backend(path, dropout=0.1, augment=VIEWS),
+        FEW_ROWS,
+        kept=True,
+        plan={"views": 2},
+    ),
+    "contrastive, then balanced": Setup(
+        lambda path: open_backend(path, dropout=0.1), FEW_ROWS, kept=True, plan={"balanced": True}
     ),
     "LoRA": Setup(lambda path: open_backend(path, adapt=LORA), STAGED, "llama", kept=True),
     "language": Setup(

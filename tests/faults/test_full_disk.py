@@ -17,7 +17,8 @@ from tunewright.train.checkpoint import Checkpoints
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Cli = Callable[..., Any]
-QUICK = ["train.threads=1", "train.precision=fp32", "train.epochs=2", "evaluate.resamples=100"]
+QUICK = ["train.threads=1", "train.precision=fp32", "train.epochs=2", "train.strategy=staged"]
+QUICK += ["evaluate.resamples=100"]
 
 
 def full(*_: object, **__: object) -> None:

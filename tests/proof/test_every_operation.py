@@ -17,7 +17,7 @@ from tunewright.train.checkpoint import complete_checkpoints, newest_whole
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes of POSIX")
 SETTINGS = ["train.threads=1", "train.precision=fp32", "evaluate.resamples=100"]
-SETTINGS += ["train.epochs=1", "train.batch_size=21", "adapt.dropout=0.1"]
+SETTINGS += ["train.strategy=staged", "train.epochs=1", "train.batch_size=21", "adapt.dropout=0.1"]
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EACCES")
 
 

@@ -16,7 +16,7 @@ from tunewright.durable import read_lines
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes of POSIX")
 SETTINGS = ["train.threads=1", "train.precision=fp32", "evaluate.resamples=100"]
-SETTINGS += ["train.epochs=1", "train.batch_size=21"]
+SETTINGS += ["train.strategy=staged", "train.epochs=1", "train.batch_size=21"]
 
 
 def one_trains(warm: Warm, place: Path) -> bool:

@@ -23,11 +23,17 @@ from typing import Any
 TESTS = Path(__file__).resolve().parents[1]
 OPERATIONS = "operations.txt"
 RESUME = ["run", "--resume", "last"]
-SETTINGS = ["train.threads=1", "train.precision=fp32", "evaluate.resamples=100"]
-SETTINGS += ["train.epochs=2", "evaluate.metric=log_loss", "train.early_stopping=0"]
+SETTINGS = ["train.threads=1", "train.precision=fp32", "train.strategy=staged"]
+SETTINGS += [
+    "evaluate.resamples=100",
+    "train.epochs=2",
+    "evaluate.metric=log_loss",
+    "train.early_stopping=0",
+]
 STAGED = [*SETTINGS, "adapt.dropout=0.1"]
 LONGEST_S = 120.0  # of one run of a child, on a slow machine
-ONE_RUN = ["train.threads=1", "train.precision=fp32", "train.epochs=1", "evaluate.resamples=100"]
+ONE_RUN = ["train.threads=1", "train.precision=fp32", "train.epochs=1", "train.strategy=staged"]
+ONE_RUN += ["evaluate.resamples=100"]
 
 
 class Warm:

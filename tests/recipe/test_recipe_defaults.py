@@ -43,6 +43,8 @@ def resolved(recipe: Recipe) -> Recipe:
             *choose_views(recipe, "text"),
             ("train.precision", "fp32", "measured"),
             ("train.threads", 2, "two cores"),
+            ("train.contrastive", "off", "many rows"),
+            ("adapt.pooling", "model", "many rows"),
             defaults.choose_metric(recipe.evaluate, known),
             defaults.choose_answers(recipe.evaluate, "one"),
         ),

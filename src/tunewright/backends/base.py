@@ -62,7 +62,8 @@ class Backend(Protocol):
     def solve_head(self, blocks: int) -> float | None:
         """Set the head to the solution of a linear probe; the seconds it took.
 
-        None where the task has no new head.
+        None where the task has no new head. The optimizer's state is forgotten: what it knew was
+        of another loss.
 
         Args:
             blocks: top blocks that the first phase with steps trains; what lies below may be

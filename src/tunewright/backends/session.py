@@ -53,6 +53,16 @@ class Session:
         self._read: dict[int, Inputs] = {}
 
     @property
+    def can_read_mean(self) -> bool:
+        """Whether the head of this model can be given the mean of all tokens."""
+        return False
+
+    @property
+    def was_trained_on_mean(self) -> bool:
+        """Whether the model is a sentence encoder that was trained on that mean, and can be given it."""
+        return False
+
+    @property
     def longest_input(self) -> int | None:
         """Tokens that the model can read of a row; None where no row is ever cut."""
         return self.reader.longest_input

@@ -52,16 +52,20 @@ class Facts:
     width: int
 
 
-def with_method(recipe: Recipe, kind: Kind) -> tuple[Recipe, tuple[Choice, ...]]:
+def with_method(
+    recipe: Recipe, kind: Kind, few: str | None = None
+) -> tuple[Recipe, tuple[Choice, ...]]:
     """The recipe with its method and strategy, on which other choices depend; and why.
 
+    Args:
+        few: why the head alone is solved, where training rows are few.
     Raises:
         RecipeError: a head is asked for where the task has none.
     """
     adapt, train, unlabelled = recipe.adapt, recipe.train, kind in UNLABELLED
     method: tuple[object, str] = (adapt.method, "asked for")
     if adapt.method == "auto":
-        named = [key for key in ADAPTER_KEYS if getattr(adapt, key) not in ("auto", None)]
+        named = adapt.adapter_keys
         method = ("full", "a new head, and any block may learn")
         if unlabelled or named:
             method = ("lora", f"adapt.{named[0]} is given" if named else _FEW_WEIGHTS)
@@ -72,6 +76,8 @@ def with_method(recipe: Recipe, kind: Kind) -> tuple[Recipe, tuple[Choice, ...]]
             strategy = ("full", "there is no new head to begin with")
         if method[0] == "head":
             strategy = ("head", "adapt.method is head")
+        if few is not None:
+            strategy = ("probe", few)
     if method[0] in ADAPTED and strategy[0] == "head" and not unlabelled:
         raise RecipeError(
             f"{method[1]}, which is for adapters, but train asks for the head alone",
@@ -233,6 +239,16 @@ def _cost_of_writing(evaluate: Evaluate) -> str:
 
 def refuse_unfit(train: Train, kind: Kind) -> None:
     """Raise RecipeError for what rows without classes cannot have, and what only pairs have."""
+    if train.sampling == "balanced" and kind != "one":
+        raise RecipeError(
+            "train.sampling is balanced, but the rows do not have one label each",
+            fix="take train.sampling out",
+        )
+    if train.sampling == train.class_weights == "balanced":
+        raise RecipeError(
+            "train.sampling and train.class_weights are both balanced: rare classes count twice",
+            fix="keep one of the two",
+        )
     for key, plain in (("label_smoothing", 0.0), ("class_weights", "none")):
         value = getattr(train, key)
         if kind in ("number", *UNLABELLED) and value != plain:

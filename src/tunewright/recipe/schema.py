@@ -136,6 +136,12 @@ class Adapt(Section):
         description="a share for hidden layers; hidden: the model's own share, in hidden layers "
         "only; model: as its config says, in attention weights too",
     )
+    pooling: Literal["model", "mean"] | Auto = Field(
+        "auto",
+        description="what the head reads of a text: model: what it is in models of this kind; mean: "
+        "of all tokens, by a block that is put on top; auto: mean for few rows, if the model was "
+        "trained so",
+    )
     new_tokens: tuple[str, ...] = Field(
         (),
         description="texts that become tokens of a language model; each begins as the mean of the "
@@ -151,6 +157,11 @@ class Adapt(Section):
             if value.count(token) > 1:
                 raise ValueError(f"{token} is there twice")
         return value
+
+    @property
+    def adapter_keys(self) -> list[str]:
+        """Keys of adapters that are given."""
+        return [key for key in ADAPTER_KEYS if getattr(self, key) not in ("auto", None)]
 
     @property
     def has_adapters(self) -> bool:
@@ -203,12 +214,18 @@ class Phase(Section):
 class Train(Section):
     """How the weights are learned."""
 
-    strategy: Literal["staged", "full", "head"] | Auto | None = Field(
+    strategy: Literal["staged", "full", "head", "probe"] | Auto | None = Field(
         "auto",
-        description="staged: head, then top blocks, then all; full: all at once; null with phases",
+        description="staged: head, then top blocks, then all; full: all at once; head: that alone; "
+        "probe: that alone, solved without steps; null with phases",
     )
     phases: tuple[Phase, ...] | None = Field(
         None, description="phases by hand, instead of a strategy"
+    )
+    contrastive: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="a first phase that pulls rows of one class together; auto: with few rows, "
+        "where rows left out do not speak against it",
     )
     epochs: Count | Auto = Field(
         "auto",
@@ -241,6 +258,9 @@ class Train(Section):
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     class_weights: Literal["none", "balanced"] = "none"
+    sampling: Literal["as-is", "balanced"] = Field(
+        "as-is", description="balanced: an epoch draws its rows from every class equally often"
+    )
     preference: Literal["dpo", "ipo", "dpo-by-length"] = Field(
         "dpo", description="the loss of pairs of answers; by length: of means over their tokens"
     )

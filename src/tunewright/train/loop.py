@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, SupportsFloat
@@ -13,6 +13,7 @@ import numpy as np
 
 from tunewright.backends.base import Backend, PhaseStart
 from tunewright.errors import FailedRunError
+from tunewright.train.balanced import balanced_rows, contrastive_batches, contrastive_steps
 from tunewright.train.batches import draw_key, epoch_batches, in_parts
 from tunewright.train.checkpoint import Checkpoints
 from tunewright.train.events import Events
@@ -41,6 +42,7 @@ class Plan:
     seed: int
     skip_not_finite: bool
     views: int = 1
+    balanced: bool = False
 
 
 @dataclass
@@ -86,7 +88,7 @@ Measure = Callable[[np.ndarray], dict[str, float]]
 class Loop:
     """One training. `measure` turns answers on validation into metrics.
 
-    lengths: int (rows), whatever their views.
+    lengths, classes: int (rows), whatever their views; None for classes where rows have none.
     """
 
     backend: Backend
@@ -97,18 +99,20 @@ class Loop:
     events: Events
     checkpoints: Checkpoints
     stop: StopRequest
+    classes: np.ndarray | None = None
     _orders: dict[tuple[int, int], list[np.ndarray]] = field(default_factory=dict)
 
-    @property
-    def per_epoch(self) -> int:
+    def per_epoch(self, phase: PhasePlan) -> int:
         """Steps of an epoch."""
+        if phase.contrastive:
+            return contrastive_steps(len(self.lengths), phase.rows_of_step(self.plan.batch_size))
         return math.ceil(len(self.lengths) / self.plan.batch_size)
 
     def run(self, progress: Progress) -> Progress:
         """Train through the phases that are left. Raises Interrupted or FailedRunError."""
         with self.stop.held():
-            if progress.step == 0:
-                self._solve_head(progress)
+            if progress.step == 0 and not self.plan.phases[0].contrastive:
+                self._solve_head(self.plan.phases)
             left = self.plan.phases[progress.phase :]
             for phase in left:
                 self._phase(phase, progress)
@@ -118,9 +122,10 @@ class Loop:
         self.stop.check()  # from here on a signal does not wait
         return progress
 
-    def _solve_head(self, progress: Progress) -> None:
+    def _solve_head(self, phases: Sequence[PhasePlan]) -> None:
+        """Before these phases."""
         with self.stop.at_once():
-            seconds = self.backend.solve_head(first_blocks(self.plan.phases))
+            seconds = self.backend.solve_head(first_blocks(phases))
         if seconds is not None:
             self.events.emit("head_solved", seconds=round(seconds, 3))
 
@@ -128,8 +133,8 @@ class Loop:
         if progress.begun is None:
             self._stop_if_asked(progress, [])
         started = time.monotonic() - progress.phase_s
-        steps = phase.epochs * self.per_epoch
-        due = math.ceil(self.per_epoch / self.plan.evaluations_per_epoch)
+        steps = phase.epochs * self.per_epoch(phase)
+        due = math.ceil(self.per_epoch(phase) / self.plan.evaluations_per_epoch)
         begun = self._begin(phase, progress)
         first_step = progress.step - progress.phase_step
         self.events.emit(
@@ -156,11 +161,15 @@ class Loop:
             progress.measured = False
             progress.phase_s = time.monotonic() - started
             full = len(progress.losses) + len(unread) == LOOK_EVERY
-            if full or self._is_due(progress, due, steps):
+            if full or progress.phase_step == steps or self._is_due(progress, due, steps):
                 self._read(unread, progress)
                 self._tell(progress, watch, steps)
         told = self._record(phase, progress, begun, watch)
-        self.backend.restore_best()
+        if phase.contrastive:  # until now the head knew nothing, and nothing was measured
+            with self._changing_nothing(progress):
+                self._solve_head(self.plan.phases[progress.phase + 1 :])
+        else:
+            self.backend.restore_best()
         wall_s = round(time.monotonic() - started, 2)
         record = {**told, "wall_s": wall_s, "first_step": first_step}
         progress.records.append(record)
@@ -175,7 +184,7 @@ class Loop:
             "trainable_blocks": phase.blocks,
             "trainable_parameters": begun.trainable_parameters,
             "learning_rate": phase.learning_rate,
-            "epochs": round(progress.phase_step / self.per_epoch, 2),
+            "epochs": round(progress.phase_step / self.per_epoch(phase), 2),
             "rows_per_s": round(watch.rows / watch.seconds(), 1) if watch.rows else None,
             "product_share": self._product_share(watch, begun),
             "cached": begun.cached,
@@ -213,7 +222,9 @@ class Loop:
         return (before["cached"] and before["trainable_blocks"] == blocks) or None
 
     def _is_due(self, progress: Progress, due: int, steps: int) -> bool:
-        """Whether validation is looked at at this step; before the first step once in a run."""
+        """Whether validation is looked at at this step; once in a run before the head learns."""
+        if self.plan.phases[progress.phase].contrastive:
+            return False
         if progress.phase_step == 0:
             return progress.best.value is None
         return progress.phase_step % due == 0 or progress.phase_step == steps
@@ -227,17 +238,23 @@ class Loop:
 
     def _rows(self, progress: Progress) -> np.ndarray:
         """This step's rows. The epoch's order is made once, at its first step or on resume."""
-        epoch, at = divmod(progress.phase_step, self.per_epoch)
+        phase = self.plan.phases[progress.phase]
+        epoch, at = divmod(progress.phase_step, self.per_epoch(phase))
         key = (progress.phase, epoch)
         if key not in self._orders:
             self._orders.clear()
-            self._orders[key] = epoch_batches(
-                self.lengths,
-                self.plan.batch_size,
-                seed=self.plan.seed,
-                epoch=draw_key(*key) % 2**32,
-            )
+            self._orders[key] = self._order(phase, draw_key(*key) % 2**32)
         return self._orders[key][at]
+
+    def _order(self, phase: PhasePlan, epoch: int) -> list[np.ndarray]:
+        size, seed = phase.rows_of_step(self.plan.batch_size), self.plan.seed
+        if self.classes is None or not (phase.contrastive or self.plan.balanced):
+            return epoch_batches(self.lengths, size, seed=seed, epoch=epoch)
+        if phase.contrastive:
+            return contrastive_batches(self.classes, size, seed=seed, epoch=epoch)
+        drawn = balanced_rows(self.classes, seed=seed, epoch=epoch)
+        batches = epoch_batches(self.lengths[drawn], size, seed=seed, epoch=epoch)
+        return [drawn[rows] for rows in batches]
 
     def _step(self, rows: np.ndarray, progress: Progress) -> tuple[SupportsFloat, SupportsFloat]:
         return self.backend.train_step(
@@ -249,11 +266,19 @@ class Loop:
     def _view(self, progress: Progress) -> int:
         """Which view of the rows this epoch shows. Epochs count on through all phases."""
         before = sum(each.epochs for each in self.plan.phases[: progress.phase])
-        return (before + progress.phase_step // self.per_epoch) % self.plan.views
+        per_epoch = self.per_epoch(self.plan.phases[progress.phase])
+        return (before + progress.phase_step // per_epoch) % self.plan.views
 
     def _rate(self, phase: int, phase_step: int) -> float:
-        """The share of the full learning rate. A phase that ended early leaves its steps out."""
-        steps = [each.epochs * self.per_epoch for each in self.plan.phases]
+        """The share of the full learning rate. A phase that ended early leaves its steps out.
+
+        It rises and falls once for the contrastive loss, and once for the task's.
+        """
+        asked = self.plan.phases[phase].contrastive
+        steps = [
+            each.epochs * self.per_epoch(each) * (each.contrastive == asked)
+            for each in self.plan.phases
+        ]
         return rate_at_step(
             sum(steps[:phase]) + phase_step,
             sum(steps),
@@ -291,6 +316,7 @@ class Loop:
             return
         speed = watch.rows / watch.seconds()
         phase = self.plan.phases[progress.phase]
+        size = phase.rows_of_step(self.plan.batch_size)
         self.events.emit(
             "steps",
             step=progress.step,
@@ -300,7 +326,7 @@ class Loop:
             loss=round(float(np.mean(progress.losses)), 5),
             learning_rate=phase.learning_rate * self._rate(progress.phase, progress.phase_step - 1),
             rows_per_s=round(speed, 1),
-            left_s=round((steps - progress.phase_step) * self.plan.batch_size / speed, 1),
+            left_s=round((steps - progress.phase_step) * size / speed, 1),
         )
         progress.losses = []
 

@@ -18,6 +18,7 @@ from tunewright.backends.settings import Part, StepSettings, label_weights
 from tunewright.backends.tokens import Tokens
 from tunewright.backends.torch import head
 from tunewright.backends.torch.calls import Calls
+from tunewright.backends.torch.contrastive import contrastive_loss
 from tunewright.backends.torch.embedding import UsedRows, take_over_large_tables
 from tunewright.backends.torch.load import Loaded
 from tunewright.backends.torch.loss import summed_loss
@@ -67,6 +68,7 @@ class TorchClassifier(TorchTraining):
         features = self.features("train", blocks)
         head.put(layer, *self._solved(features, self.parts["train"].views, layer))
         self.untrained = {}
+        self.optimizer, self.resumed = None, {}
         return time.monotonic() - started
 
     def probe_answers(self, views: int) -> np.ndarray:
@@ -78,30 +80,37 @@ class TorchClassifier(TorchTraining):
         return self.answer.of(self._features("validation") @ weights.T + biases)
 
     def _features(self, part: str) -> np.ndarray:
-        """float32 (rows, width): what enters the last layer."""
+        """float32 (rows, width): what enters the last layer, of all rows of a part."""
         layer = head.last_linear(self.model, self.settings.num_labels)
         lengths = self.parts[part].inputs.lengths
         features = np.zeros((len(lengths), layer.in_features), dtype=np.float32)
+        with self.calls.inference():
+            for rows in sorted_batches(lengths, self.eval_tokens):
+                features[rows] = self._entering(layer, part, rows).float().cpu().numpy()
+        return features
+
+    def _entering(self, layer: nn.Linear, part: str, rows: np.ndarray) -> torch.Tensor:
+        """(rows, width): what enters the last layer for some rows of a part."""
         caught: list[torch.Tensor] = []
         hook = layer.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
         try:
-            with self.calls.inference():
-                for rows in sorted_batches(lengths, self.eval_tokens):
-                    self.frozen.scores(part, rows)
-                    found = _one_per_row(caught.pop(), lengths[rows])
-                    features[rows] = found.float().cpu().numpy()
+            self.frozen.scores(part, rows)
         finally:
             hook.remove()
-        return features
+        return _one_per_row(caught.pop(), self.parts[part].inputs.lengths[rows])
 
     def _solved(
         self, features: np.ndarray, views: int, layer: nn.Linear
     ) -> tuple[np.ndarray, np.ndarray]:
         """Weights and biases for the last layer, from so many views of the training rows."""
+        learned, num_labels = self.learned[: len(features)], self.settings.num_labels
+        if self.contrastive:
+            balanced = self.settings.balanced
+            return probe.solve_taught(features, learned, num_labels, balanced=balanced)
         return probe.solve(
             features,
-            self.learned[: len(features)],
-            self.settings.num_labels,
+            learned,
+            num_labels,
             balanced=self.settings.balanced,
             seed=self.settings.seed,
             has_bias=layer.bias is not None,
@@ -114,8 +123,9 @@ class TorchClassifier(TorchTraining):
 
     def learn(self, rows: np.ndarray, amount: int) -> torch.Tensor:
         """See `TorchTraining`."""
-        mixed = self._mixture(rows)
-        if mixed is None:
+        if self.contrastive:
+            loss = self._contrast(rows)
+        elif (mixed := self._mixture(rows)) is None:
             loss = self._loss(self.frozen.scores("train", rows), rows)
         else:
             scores = self.frozen.mixed_scores("train", rows, mixed)
@@ -130,6 +140,7 @@ class TorchClassifier(TorchTraining):
         Raises:
             ModelError: they cannot be.
         """
+        self.untrained = {}
         self.mixes = bool(self.settings.mix_up) and (phase.blocks == 0 or not self._of_texts)
         must = self.mixes and self._of_texts and bool(phase.epochs)
         started = super().start_phase(phase, keep=True if must else keep)
@@ -150,6 +161,12 @@ class TorchClassifier(TorchTraining):
             return None
         num_rows = self.parts["train"].rows
         return mixture(rows, num_rows, parameter=self.settings.mix_up, draw=self.draw)
+
+    def _contrast(self, rows: np.ndarray) -> torch.Tensor:
+        layer = head.last_linear(self.model, self.settings.num_labels)
+        labels = torch.from_numpy(self.learned[rows]).to(self.device)
+        vectors = self._entering(layer, "train", rows).float()
+        return len(rows) * contrastive_loss(vectors, labels)
 
     def _loss(self, scores: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
         """Summed, of scores against what these rows should have."""

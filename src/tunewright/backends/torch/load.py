@@ -22,6 +22,7 @@ from tunewright.backends.inputs import Reader
 from tunewright.backends.pictures import PictureReader
 from tunewright.backends.tokens import TextReader
 from tunewright.backends.torch.mapped import MappedWeights
+from tunewright.backends.torch.mean_block import put_mean_block
 from tunewright.errors import ModelError
 from tunewright.recipe.schema import Kind
 
@@ -32,7 +33,8 @@ ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn
 class Loaded:
     """A model, what reads its rows, and the names of the weights that the folder did not have.
 
-    mapped: where the others lie, None in ordinary memory. tokens: that are new.
+    mapped: where the others lie, None in ordinary memory. tokens: that are new. mean: whether a
+    block is new that gives the head the mean of all tokens.
     """
 
     model: PreTrainedModel
@@ -40,6 +42,7 @@ class Loaded:
     new: tuple[str, ...]
     mapped: MappedWeights | None
     tokens: tuple[str, ...] = ()
+    mean: bool = False
 
     @property
     def known_tokens(self) -> int:
@@ -59,7 +62,8 @@ class Loaded:
         if not self.new:
             return "every weight comes from the folder"
         count = sum(p.numel() for n, p in self.model.named_parameters() if n in set(self.new))
-        return f"new: {', '.join(self.new)} ({count:,} weights), the head for these labels"
+        names = "a block that gives the mean of all tokens" if self.mean else ", ".join(self.new)
+        return f"new: {names} ({count:,} weights), the head for these labels"
 
 
 def load_classifier(
@@ -71,6 +75,7 @@ def load_classifier(
     seed: int,
     attention_dropout: bool,
     mapped: MappedWeights | None,
+    mean: bool = False,
 ) -> Loaded:
     """The folder's weights under a classification head with one output per label.
 
@@ -79,6 +84,7 @@ def load_classifier(
         attention_dropout: keep the config's dropout of attention weights; without it the
             faster attention kernels can be used.
         mapped: the folder's weights, None to read them into ordinary memory.
+        mean: put a block on top that gives the head the mean of all tokens.
     Raises:
         ModelError: not a model that can classify, or a damaged folder.
     """
@@ -92,9 +98,13 @@ def load_classifier(
             config.problem_type = PROBLEMS[kind]
             if isinstance(reader, TextReader):
                 config.pad_token_id = reader.padding
+            if mean:
+                config.num_hidden_layers += 1
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 model, report = _with_weights(path, config, reader, mapped)
+            if mean:
+                put_mean_block(model)
         except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
             raise ModelError(
                 f"the model in {path} cannot be loaded: {first_line(error)}",
@@ -104,7 +114,7 @@ def load_classifier(
         {*report["missing_keys"], *(entry[0] for entry in report.get("mismatched_keys", ()))}
     )
     refuse_hollow(path, model, new)
-    return Loaded(model, reader, tuple(new), mapped)
+    return Loaded(model, reader, tuple(new), mapped, mean=mean)
 
 
 def config_of(path: Path, *, attention_dropout: bool) -> Any:

@@ -14,6 +14,7 @@ from tunewright.backends.folder import note_trained_length
 from tunewright.backends.session import LabelledRows, Session, faster_precision, room_for
 from tunewright.backends.settings import Room, StepSettings, step_settings
 from tunewright.backends.tokens import TextReader
+from tunewright.backends.torch import mean_block
 from tunewright.backends.torch.calls import EXACT_BF16, EXACT_FP32
 from tunewright.backends.torch.classifier import TorchClassifier
 from tunewright.backends.torch.device import (
@@ -62,6 +63,16 @@ class TorchSession(Session):
             )
         self.device = pick_device()
 
+    @property
+    def can_read_mean(self) -> bool:
+        """See `Session`."""
+        return self.reads == "text" and mean_block.can_read_mean(self.config)
+
+    @property
+    def was_trained_on_mean(self) -> bool:
+        """See `Session`."""
+        return self.reads == "text" and mean_block.reads_mean(self.path, self.config)
+
     def choose_threads(self) -> tuple[int, str]:
         """Processor threads, and why: half as many where more are not faster, measured."""
         cores = usable_cores()
@@ -104,6 +115,7 @@ class TorchSession(Session):
             seed=recipe.seed,
             attention_dropout=recipe.adapt.dropout == "model",
             mapped=mapped,
+            mean=recipe.adapt.pooling == "mean",
         )
         note_trained_length(loaded.model, train.max_length)
         inputs = self.inputs(parts, train.max_length, loaded.known_tokens)

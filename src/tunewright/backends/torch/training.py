@@ -87,6 +87,7 @@ class TorchTraining(ABC):
         self.resumed: dict[str, torch.Tensor] = {}  # an optimizer's state, until there is one
         self.frozen = self.make_frozen()
         self.top = self.num_blocks
+        self.contrastive = False
         self.best: dict[str, torch.Tensor] = {}
 
     # ---- what a task does in its own way
@@ -167,6 +168,7 @@ class TorchTraining(ABC):
         if self.calls.mapped is not None:
             self.calls.mapped.bring(learning)
         self.top = phase.blocks
+        self.contrastive = phase.contrastive
         self.calls.awake = False
         if phase.epochs:
             # an epoch shows one view of each row
@@ -291,8 +293,12 @@ class TorchTraining(ABC):
         return once - own + own * at_once // int(lengths[row]), free
 
     def _pieces(self, parts: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-        """The parts of a step, those with many tokens cut once more; the gradients add up."""
-        if self.frozen.prefix is not None and self.frozen.prefix.one_vector:
+        """The parts of a step, those with many tokens cut once more; the gradients add up.
+
+        Not so where rows of a batch are compared with each other.
+        """
+        one_vector = self.frozen.prefix is not None and self.frozen.prefix.one_vector
+        if one_vector or self.contrastive:
             yield from parts
             return
         lengths = self.parts["train"].inputs.lengths

@@ -1,0 +1,170 @@
+"""Few rows of texts: the head is solved, and a contrastive phase is tried on rows left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tunewright.backends.base import Backend
+from tunewright.data.prepare import Prepared
+from tunewright.errors import RecipeError
+from tunewright.recipe.defaults import Choice, with_choices
+from tunewright.recipe.schema import Recipe
+from tunewright.recipe.views import no_views
+from tunewright.train.balanced import contrastive_batches
+from tunewright.train.batches import draw_key
+from tunewright.train.phases import PhasePlan, contrastive_phase, deepest
+from tunewright.train.schedule import rate_at_step
+
+FEW = 64  # rows of a class
+FOLDS = 3
+ENOUGH = 100  # rows that were left out tell the two apart
+MOST_ROWS = 1000  # to compare in so many passes
+KEY = "train.contrastive"
+
+
+def few_rows(recipe: Recipe, counts: Sequence[int]) -> str | None:
+    """Why the head alone is solved, where rows are few and what is done with them is left open.
+
+    Args:
+        recipe: with its task; counts: training rows of each label.
+    """
+    open_to_all = recipe.train.strategy == "auto" and recipe.train.phases is None
+    whole = recipe.adapt.method in ("auto", "full") and not recipe.adapt.adapter_keys
+    fit = recipe.task == "text-classification" and recipe.backend == "torch"
+    middle = int(np.median(counts)) if counts else 0
+    if not (open_to_all and whole and fit and 0 < middle <= FEW):
+        return None
+    return f"{middle} rows of a class (up to {FEW}) would be learned by heart"
+
+
+def choose_pooling(recipe: Recipe, session: Any, *, few: bool) -> Choice:
+    """The mean of all tokens for few rows, where a sentence encoder was trained on it.
+
+    Raises:
+        RecipeError: it is asked for on a model that cannot have it.
+    """
+    key, asked = "adapt.pooling", recipe.adapt.pooling
+    if asked == "mean" and not session.can_read_mean:
+        raise RecipeError(
+            "adapt.pooling is mean, which is for texts with labels, backend torch, and models like "
+            "BERT",
+            fix="take adapt.pooling out",
+        )
+    if asked != "auto":
+        return key, asked, "asked for"
+    if few and session.was_trained_on_mean:
+        return key, "mean", "few rows, and so this sentence encoder was trained"
+    return key, "model", "the head of such models" if few else "enough rows to learn what to read"
+
+
+def choose_contrastive(recipe: Recipe, session: Any, prepared: Prepared, *, few: bool) -> Choice:
+    """With few rows yes, unless rows left out speak against it.
+
+    Args:
+        recipe: resolved, but for this.
+    Raises:
+        RecipeError: it is asked for where it cannot be.
+    """
+    asked = recipe.train.contrastive
+    unfit = _unfit(recipe, prepared)
+    if asked == "on" and unfit:
+        raise RecipeError(f"{KEY} is on, but {unfit}", fix=f"take {KEY} out")
+    if asked != "auto":
+        return KEY, asked, "asked for"
+    if not few:
+        return KEY, "off", "for few rows, where neither strategy nor phases are given"
+    if len(prepared.train) > MOST_ROWS:
+        unfit = f"{len(prepared.train)} rows take long to compare (over {MOST_ROWS})"
+    if unfit:
+        return KEY, "off", unfit
+    alone, beside = _tried(recipe, session, prepared)
+    return (
+        KEY,
+        "on" if speaks_for(alone, beside) else "off",
+        f"of {len(alone)} training rows left out in turn, {beside.sum()} were right with it, "
+        f"{alone.sum()} with a solved head alone",
+    )
+
+
+def speaks_for(alone: np.ndarray, beside: np.ndarray) -> bool:
+    """Whether rows do not speak against the phase: it is no worse by more than a standard error.
+
+    On most data that it was measured on it is better, by less than so few rows can show.
+
+    Args:
+        alone, beside: bool (rows), which are right without it, and with it.
+    """
+    lost, won = (alone & ~beside).sum(), (beside & ~alone).sum()
+    return bool(lost - won <= np.sqrt(lost + won))
+
+
+def _unfit(recipe: Recipe, prepared: Prepared) -> str | None:
+    """Why there can be no such phase, if so."""
+    if recipe.task != "text-classification":
+        return "it is for texts with one label each"
+    if recipe.backend != "torch":
+        return f"backend {recipe.backend} does not have it"
+    if recipe.adapt.method == "head":
+        return "adapt.method is head, and it trains blocks"
+    if recipe.train.accumulate > 1:
+        return "it compares all rows of a batch, and train.accumulate computes them in parts"
+    if sum(count > 1 for count in prepared.counts["train"]) < 2:
+        return "fewer than two classes have two training rows"
+    return None
+
+
+def _tried(recipe: Recipe, session: Any, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+    """bool (rows left out): which were right by a solved head, and by one after the phase."""
+    rows, targets = prepared.train, prepared.targets_of("train")
+    recipe = with_choices(recipe, no_views("tried on the rows as they are"))
+    found: list[np.ndarray] = []
+    for left_out in folds(targets, recipe.seed):
+        rest = np.setdiff1d(np.arange(len(rows)), left_out)
+        parts = {"train": rest, "validation": left_out}
+        backend: Backend = session.open(
+            recipe,
+            prepared.labels,
+            {name: (rows.take(some), targets[some]) for name, some in parts.items()},
+        )
+        most = deepest(recipe.adapt.layers, backend.num_blocks)
+        phase = contrastive_phase(recipe.train, most)
+        alone = _right(backend, phase)
+        _contrast(backend, phase, recipe)
+        found.append(np.stack([alone, _right(backend, phase)]))
+        if sum(each.shape[1] for each in found) >= ENOUGH:
+            break
+    alone, beside = np.concatenate(found, axis=1)
+    return alone, beside
+
+
+def folds(targets: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Every row in one of three, each class dealt out evenly."""
+    random = np.random.default_rng(draw_key("folds", seed))
+    order = random.permutation(len(targets))
+    dealt = order[np.argsort(targets[order], kind="stable")]
+    return [np.sort(dealt[first::FOLDS]) for first in range(FOLDS)]
+
+
+def _right(backend: Backend, phase: PhasePlan) -> np.ndarray:
+    """bool (validation rows): which are right once the head is solved."""
+    backend.solve_head(phase.blocks)
+    found = backend.answers("validation").argmax(axis=1)
+    return np.asarray(found == backend.parts["validation"].targets)
+
+
+def _contrast(backend: Backend, phase: PhasePlan, recipe: Recipe) -> None:
+    """The steps of the phase, as the loop would do them."""
+    train: Any = recipe.train
+    backend.start_phase(phase)
+    classes, size = backend.parts["train"].targets, phase.rows_of_step(train.batch_size)
+    steps = [
+        rows
+        for epoch in range(phase.epochs)
+        for rows in contrastive_batches(classes, size, seed=recipe.seed, epoch=epoch)
+    ]
+    for step, rows in enumerate(steps):
+        rate = rate_at_step(step, len(steps), warmup=train.warmup, shape=train.schedule)
+        backend.train_step([rows], rate=rate, draw=draw_key("trial", recipe.seed, step))

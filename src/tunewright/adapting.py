@@ -82,8 +82,6 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         defaults.choose_answers(recipe.evaluate, prepared.kind),
         *choose_views(recipe, reads),
     )
-    whole = defaults.with_choices(recipe, choices)
-    choices += (choose_contrastive(whole, session, prepared, few=few is not None),)
     parts = {
         "train": (prepared.train, prepared.targets_of("train")),
         "validation": (prepared.validation, prepared.targets_of("validation")),
@@ -97,7 +95,8 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     rows = cast("int", resolved.train.batch_size) // resolved.train.accumulate
     kept = backend.choose_checkpointing(resolved.train.checkpointing, rows)
     choices = (*choices, ("train.checkpointing", *kept))
-    resolved = defaults.with_choices(resolved, choices[-1:])
+    choices = (*choices, choose_contrastive(resolved, backend, few=few is not None))
+    resolved = defaults.with_choices(resolved, choices[-2:])
     most = deepest(resolved.adapt.layers, backend.num_blocks)
     phases = plan_phases(resolved.train, backend.num_blocks, most)
     refuse_idle_mixing(recipe.augment, reads, [not p.blocks and p.epochs > 0 for p in phases])

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tunewright.backends.base import Backend
-from tunewright.data.prepare import Prepared
+from tunewright.backends import probe
+from tunewright.backends.settings import Part
 from tunewright.errors import RecipeError
-from tunewright.recipe.defaults import Choice, with_choices
+from tunewright.recipe.defaults import Choice
 from tunewright.recipe.schema import Recipe
-from tunewright.recipe.views import no_views
 from tunewright.train.balanced import contrastive_batches
 from tunewright.train.batches import draw_key
 from tunewright.train.phases import PhasePlan, contrastive_phase, deepest
@@ -60,27 +59,29 @@ def choose_pooling(recipe: Recipe, session: Any, *, few: bool) -> Choice:
     return key, "model", "the head of such models" if few else "enough rows to learn what to read"
 
 
-def choose_contrastive(recipe: Recipe, session: Any, prepared: Prepared, *, few: bool) -> Choice:
+def choose_contrastive(recipe: Recipe, backend: Any, *, few: bool) -> Choice:
     """With few rows yes, unless rows left out speak against it.
 
     Args:
         recipe: resolved, but for this.
+        backend: nothing has learned yet; it is tried, and left as it was.
     Raises:
         RecipeError: it is asked for where it cannot be.
     """
     asked = recipe.train.contrastive
-    unfit = _unfit(recipe, prepared)
+    part: Part = backend.parts["train"]
+    unfit = _unfit(recipe, part)
     if asked == "on" and unfit:
         raise RecipeError(f"{KEY} is on, but {unfit}", fix=f"take {KEY} out")
     if asked != "auto":
         return KEY, asked, "asked for"
     if not few:
         return KEY, "off", "for few rows, where neither strategy nor phases are given"
-    if len(prepared.train) > MOST_ROWS:
-        unfit = f"{len(prepared.train)} rows take long to compare (over {MOST_ROWS})"
+    if part.rows > MOST_ROWS:
+        unfit = f"{part.rows} rows take long to compare (over {MOST_ROWS})"
     if unfit:
         return KEY, "off", unfit
-    alone, beside = _tried(recipe, session, prepared)
+    alone, beside = _tried(recipe, backend)
     return (
         KEY,
         "on" if speaks_for(alone, beside) else "off",
@@ -101,7 +102,7 @@ def speaks_for(alone: np.ndarray, beside: np.ndarray) -> bool:
     return bool(lost - won <= np.sqrt(lost + won))
 
 
-def _unfit(recipe: Recipe, prepared: Prepared) -> str | None:
+def _unfit(recipe: Recipe, part: Part) -> str | None:
     """Why there can be no such phase, if so."""
     if recipe.task != "text-classification":
         return "it is for texts with one label each"
@@ -111,29 +112,27 @@ def _unfit(recipe: Recipe, prepared: Prepared) -> str | None:
         return "adapt.method is head, and it trains blocks"
     if recipe.train.accumulate > 1:
         return "it compares all rows of a batch, and train.accumulate computes them in parts"
-    if sum(count > 1 for count in prepared.counts["train"]) < 2:
+    if (np.bincount(part.targets[: part.rows]) > 1).sum() < 2:
         return "fewer than two classes have two training rows"
     return None
 
 
-def _tried(recipe: Recipe, session: Any, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+def _tried(recipe: Recipe, backend: Any) -> tuple[np.ndarray, np.ndarray]:
     """bool (rows left out): which were right by a solved head, and by one after the phase."""
-    rows, targets = prepared.train, prepared.targets_of("train")
-    recipe = with_choices(recipe, no_views("tried on the rows as they are"))
+    part: Part = backend.parts["train"]
+    labels = part.targets[: part.rows]
+    phase = contrastive_phase(recipe.train, deepest(recipe.adapt.layers, backend.num_blocks))
+    untouched = backend.features("train", phase.blocks)[: part.rows]
+    backend.keep_best()
     found: list[np.ndarray] = []
-    for left_out in folds(targets, recipe.seed):
-        rest = np.setdiff1d(np.arange(len(rows)), left_out)
-        parts = {"train": rest, "validation": left_out}
-        backend: Backend = session.open(
-            recipe,
-            prepared.labels,
-            {name: (rows.take(some), targets[some]) for name, some in parts.items()},
+    for left_out in folds(labels, recipe.seed):
+        rest = np.setdiff1d(np.arange(part.rows), left_out)
+        _contrast(backend, phase, recipe, rest)
+        taught = backend.features("train", phase.blocks)[: part.rows]
+        backend.begin_anew()
+        found.append(
+            np.stack([_right(each, labels, rest, left_out) for each in (untouched, taught)])
         )
-        most = deepest(recipe.adapt.layers, backend.num_blocks)
-        phase = contrastive_phase(recipe.train, most)
-        alone = _right(backend, phase)
-        _contrast(backend, phase, recipe)
-        found.append(np.stack([alone, _right(backend, phase)]))
         if sum(each.shape[1] for each in found) >= ENOUGH:
             break
     alone, beside = np.concatenate(found, axis=1)
@@ -148,20 +147,24 @@ def folds(targets: np.ndarray, seed: int) -> list[np.ndarray]:
     return [np.sort(dealt[first::FOLDS]) for first in range(FOLDS)]
 
 
-def _right(backend: Backend, phase: PhasePlan) -> np.ndarray:
-    """bool (validation rows): which are right once the head is solved."""
-    backend.solve_head(phase.blocks)
-    found = backend.answers("validation").argmax(axis=1)
-    return np.asarray(found == backend.parts["validation"].targets)
+def _right(
+    features: np.ndarray, labels: np.ndarray, rest: np.ndarray, left_out: np.ndarray
+) -> np.ndarray:
+    """bool (rows left out): which are right by a head that is solved on the rest."""
+    weights, biases = probe.solve_taught(
+        features[rest], labels[rest], int(labels.max()) + 1, balanced=False
+    )
+    found = (features[left_out] @ weights.T + biases).argmax(axis=1)
+    return np.asarray(found == labels[left_out])
 
 
-def _contrast(backend: Backend, phase: PhasePlan, recipe: Recipe) -> None:
-    """The steps of the phase, as the loop would do them."""
+def _contrast(backend: Any, phase: PhasePlan, recipe: Recipe, rest: np.ndarray) -> None:
+    """The steps of the phase on some rows, as the loop would do them."""
     train: Any = recipe.train
     backend.start_phase(phase)
-    classes, size = backend.parts["train"].targets, phase.rows_of_step(train.batch_size)
+    classes, size = backend.parts["train"].targets[rest], phase.rows_of_step(train.batch_size)
     steps = [
-        rows
+        rest[rows]
         for epoch in range(phase.epochs)
         for rows in contrastive_batches(classes, size, seed=recipe.seed, epoch=epoch)
     ]

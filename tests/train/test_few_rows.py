@@ -18,7 +18,7 @@ from tunewright import predict, run
 from tunewright.backends.torch.contrastive import contrastive_loss
 from tunewright.durable import read_lines
 from tunewright.errors import RecipeError
-from tunewright.few_rows import FOLDS, folds, speaks_for
+from tunewright.few_rows import FOLDS, choose_contrastive, folds, speaks_for
 from tunewright.recipe.load import load_recipe
 from tunewright.train.balanced import balanced_rows, contrastive_batches
 
@@ -294,3 +294,17 @@ def test_balanced_sampling_is_refused_where_rows_have_no_single_label(
     data = write_csv(tmp_path / "rows.csv", [(text, str(len(text))) for text, _ in text_rows(60)])
     with pytest.raises(RecipeError, match="do not have one label each"):
         chosen(data, tiny_bert, "task=text-regression", "train.sampling=balanced")
+
+
+def test_a_trial_leaves_the_model_as_it_was(tiny_bert: Path, tmp_path: Path) -> None:
+    recipe, _ = chosen(write_csv(tmp_path / "rows.csv", text_rows(45)), tiny_bert)
+    recipe = recipe.model_copy(
+        update={"train": recipe.train.model_copy(update={"contrastive": "auto"})}
+    )
+    backend = open_backend(tiny_bert)
+    before, features = weights(backend), backend.features("train", 1).copy()
+    assert "left out in turn" in choose_contrastive(recipe, backend, few=True)[2]
+    for name, now in weights(backend).items():
+        assert np.array_equal(before[name], now)
+    assert np.array_equal(backend.features("train", 1), features)
+    assert backend.best == {}

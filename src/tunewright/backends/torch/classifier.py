@@ -178,6 +178,11 @@ class TorchClassifier(TorchTraining):
             smoothing=self.settings.label_smoothing,
         )
 
+    def begin_anew(self) -> None:
+        """See `TorchTraining`."""
+        super().begin_anew()
+        self.untrained = {}
+
     def answers(self, part: str) -> np.ndarray:
         """See `Backend`."""
         inputs = self.parts[part].inputs

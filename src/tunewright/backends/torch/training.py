@@ -233,6 +233,12 @@ class TorchTraining(ABC):
         """See `Backend`."""
         state.put_weights(self.model, self.best)
 
+    def begin_anew(self) -> None:
+        """The remembered weights, as if nothing had learned; and nothing is remembered."""
+        self.restore_best()
+        self.best = {}
+        self.optimizer, self.resumed = None, {}
+
     def calibrate(self) -> float | None:
         """See `Backend`."""
         return None

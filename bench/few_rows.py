@@ -46,7 +46,7 @@ SETS = {
 }
 PER_CLASS = ("8", "64")
 DRAWS = {"tunewright": 10, "probe": 5, "setfit": 5, "trainer": 5}
-TEST, LIMIT_S, THREADS = 1000, 1200, int(os.environ.get("BENCH_THREADS", "2"))
+TEST, LIMIT_S, THREADS = 500, 1200, int(os.environ.get("BENCH_THREADS", "2"))
 KEPT = RESULTS / "few_rows.json"
 
 

@@ -18,7 +18,7 @@ from tunewright.train.phases import PhasePlan, contrastive_phase, deepest
 from tunewright.train.schedule import rate_at_step
 
 FEW = 64  # rows of a class
-FOLDS = 3
+FOLDS = 2  # more would take longer than the phase itself
 ENOUGH = 100  # rows that were left out tell the two apart
 MOST_ROWS = 1000  # to compare in so many passes
 KEY = "train.contrastive"
@@ -123,10 +123,10 @@ def _tried(recipe: Recipe, backend: Any) -> tuple[np.ndarray, np.ndarray]:
     labels = part.targets[: part.rows]
     phase = contrastive_phase(recipe.train, deepest(recipe.adapt.layers, backend.num_blocks))
     untouched = backend.features("train", phase.blocks)[: part.rows]
-    backend.keep_best()
     found: list[np.ndarray] = []
     for left_out in folds(labels, recipe.seed):
         rest = np.setdiff1d(np.arange(part.rows), left_out)
+        backend.keep_best()
         _contrast(backend, phase, recipe, rest)
         taught = backend.features("train", phase.blocks)[: part.rows]
         backend.begin_anew()
@@ -140,7 +140,7 @@ def _tried(recipe: Recipe, backend: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def folds(targets: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Every row in one of three, each class dealt out evenly."""
+    """Every row in one fold, each class dealt out evenly."""
     random = np.random.default_rng(draw_key("folds", seed))
     order = random.permutation(len(targets))
     dealt = order[np.argsort(targets[order], kind="stable")]

@@ -60,7 +60,7 @@ def test_a_contrastive_batch_has_rows_to_pull_together_and_rows_to_push_apart(
 ) -> None:
     labels = np.repeat(np.arange(classes), 8)
     batches = contrastive_batches(labels, size, seed=0, epoch=0)
-    assert len(batches) == round(len(labels) / size)
+    assert len(batches) == -(-len(labels) // size)
     for rows in batches:
         counts = np.bincount(labels[rows])
         assert np.count_nonzero(counts) in at_once

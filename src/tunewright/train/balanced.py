@@ -60,8 +60,8 @@ def contrastive_batches(
 
 
 def contrastive_steps(rows: int, batch_size: int) -> int:
-    """Steps of an epoch: as near to one look at each row as whole batches come."""
-    return max(1, round(rows / batch_size))
+    """Steps of an epoch: as few as show as many rows as there are."""
+    return -(-rows // batch_size)
 
 
 def _in_turn(values: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:

@@ -38,6 +38,9 @@ def put_mean_block(model: Any) -> None:
     """Give the last block, whose weights are new, the weights that make it the mean."""
     block = model.base_model.encoder.layer[-1]
     attention = block.attention
+    for module in block.modules():
+        if isinstance(module, nn.Dropout):  # of one vector a row, where others drop of each token
+            module.p = 0.0
     with torch.no_grad():
         for layer in (attention.self.query, attention.self.key, block.intermediate.dense):
             layer.weight.zero_()

@@ -319,5 +319,5 @@ class TorchTraining(ABC):
         self.model.eval()
         for block in self.layout.blocks[self.num_blocks - self.top :]:
             block.train()
-        for name in self.layout.late:
+        for name in () if self.contrastive else self.layout.late:
             self.model.get_submodule(name).training = True

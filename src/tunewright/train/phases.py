@@ -88,8 +88,14 @@ def contrastive_phase(train: Train, most: int) -> PhasePlan:
     """
     plan = _plan(train, "contrastive", -(-most * 2 // 3), epochs=CONTRASTIVE_EPOCHS)
     rate = CONTRASTIVE_RATE * plan.learning_rate
-    given = {"learning_rate": rate, "head_learning_rate": 0.0, "layer_decay": 1.0, "patience": 0}
-    return replace(plan, **given, contrastive=True)
+    return replace(
+        plan,
+        learning_rate=rate,
+        head_learning_rate=0.0,
+        layer_decay=1.0,
+        patience=0,
+        contrastive=True,
+    )
 
 
 def _by_strategy(train: Train, num_blocks: int, most: int) -> tuple[PhasePlan, ...]:

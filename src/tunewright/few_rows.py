@@ -130,9 +130,8 @@ def _tried(recipe: Recipe, backend: Any) -> tuple[np.ndarray, np.ndarray]:
         _contrast(backend, phase, recipe, rest)
         taught = backend.features("train", phase.blocks)[: part.rows]
         backend.begin_anew()
-        found.append(
-            np.stack([_right(each, labels, rest, left_out) for each in (untouched, taught)])
-        )
+        both = [_right(each, labels, rest, left_out, recipe.seed) for each in (untouched, taught)]
+        found.append(np.stack(both))
         if sum(each.shape[1] for each in found) >= ENOUGH:
             break
     alone, beside = np.concatenate(found, axis=1)
@@ -148,14 +147,13 @@ def folds(targets: np.ndarray, seed: int) -> list[np.ndarray]:
 
 
 def _right(
-    features: np.ndarray, labels: np.ndarray, rest: np.ndarray, left_out: np.ndarray
+    features: np.ndarray, labels: np.ndarray, rest: np.ndarray, left_out: np.ndarray, seed: int
 ) -> np.ndarray:
     """bool (rows left out): which are right by a head that is solved on the rest."""
-    weights, biases = probe.solve_taught(
-        features[rest], labels[rest], int(labels.max()) + 1, balanced=False
+    shares = probe.shares(
+        features[rest], labels[rest], int(labels.max()) + 1, features[left_out], seed=seed
     )
-    found = (features[left_out] @ weights.T + biases).argmax(axis=1)
-    return np.asarray(found == labels[left_out])
+    return np.asarray(shares.argmax(axis=1) == labels[left_out])
 
 
 def _contrast(backend: Any, phase: PhasePlan, recipe: Recipe, rest: np.ndarray) -> None:

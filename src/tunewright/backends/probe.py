@@ -14,7 +14,6 @@ FOLDS = 3
 MOST_ROWS_FOR_CHOICE = 1000
 SMALLEST_SCALE = 0.1  # a head of zeros would hand no gradient down
 HALVINGS = 12
-TAUGHT_STRENGTH = 1.0
 Fit = Callable[[np.ndarray, float], Any]  # rows and strength to a fitted model
 Folds = tuple[np.ndarray, np.ndarray]  # rows to judge by, rows to learn from
 
@@ -62,30 +61,6 @@ def solve(
     return weights, biases - weights @ centre
 
 
-def solve_taught(
-    features: np.ndarray, labels: np.ndarray, num_labels: int, *, balanced: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and biases where the features were learned from these very labels.
-
-    Then no row that is left out is honest about a penalty or a log-loss: the penalty is one for
-    all, on features of length 1 on average, and no score is shrunk.
-
-    Args:
-        features: float (rows, width). labels: int64 (rows), two of them at least.
-    Returns:
-        (weights (labels, width), biases (labels)) that apply to the features as given.
-    """
-    from threadpoolctl import threadpool_limits
-
-    centre = features.mean(0)
-    length = np.linalg.norm(features - centre, axis=1).mean() + 1e-6
-    scaled = ((features - centre) / length).astype(np.float32)
-    with threadpool_limits(1):
-        weights, biases = _one(scaled, labels, num_labels, balanced=balanced, folds=None)
-    weights = weights / length
-    return weights, biases - weights @ centre
-
-
 def shares(
     features: np.ndarray,
     labels: np.ndarray,
@@ -121,14 +96,12 @@ def shares(
 
 
 def _one(
-    scaled: np.ndarray, labels: np.ndarray, num_labels: int, *, balanced: bool, folds: Folds | None
+    scaled: np.ndarray, labels: np.ndarray, num_labels: int, *, balanced: bool, folds: Folds
 ) -> tuple[np.ndarray, np.ndarray]:
     def fit(rows: np.ndarray, strength: float) -> Any:
         return _logistic(scaled[rows], labels[rows], strength, balanced=balanced)
 
-    strength, honest_loss = TAUGHT_STRENGTH, 0.0
-    if folds is not None:
-        strength, honest_loss = _choose(scaled, labels, fit, folds)
+    strength, honest_loss = _choose(scaled, labels, fit, folds)
     model = fit(np.arange(len(labels)), strength)
     weights = np.zeros((num_labels, scaled.shape[1]))
     biases = np.full(num_labels, -10.0)

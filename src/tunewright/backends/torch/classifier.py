@@ -103,14 +103,10 @@ class TorchClassifier(TorchTraining):
         self, features: np.ndarray, views: int, layer: nn.Linear
     ) -> tuple[np.ndarray, np.ndarray]:
         """Weights and biases for the last layer, from so many views of the training rows."""
-        learned, num_labels = self.learned[: len(features)], self.settings.num_labels
-        if self.contrastive:
-            balanced = self.settings.balanced
-            return probe.solve_taught(features, learned, num_labels, balanced=balanced)
         return probe.solve(
             features,
-            learned,
-            num_labels,
+            self.learned[: len(features)],
+            self.settings.num_labels,
             balanced=self.settings.balanced,
             seed=self.settings.seed,
             has_bias=layer.bias is not None,

@@ -95,5 +95,5 @@ def evaluate_validation(
         shown["tokens"] = token_rows(source.path, recipe, prepared.train, first)
     write_json(folder / "data" / "report.json", shown | {"licence": source.licence})
     publish(folder, judged)
-    events.emit("verdict", part="validation", **judged.verdict)
     events.emit("advised", advice=shown["advice"])
+    events.emit("verdict", part="validation", **judged.verdict)

@@ -17,10 +17,9 @@ from tunewright.train.batches import draw_key
 from tunewright.train.phases import PhasePlan, contrastive_phase, deepest
 from tunewright.train.schedule import rate_at_step
 
-FEW = 64  # rows of a class
+FEW, FEW_IN_ALL = 16, 500  # rows of a class, and of all: with more, steps have enough to learn from
 FOLDS = 2  # more would take longer than the phase itself
 ENOUGH = 100  # rows that were left out tell the two apart
-MOST_ROWS = 1000  # to compare in so many passes
 KEY = "train.contrastive"
 
 
@@ -34,7 +33,7 @@ def few_rows(recipe: Recipe, counts: Sequence[int]) -> str | None:
     whole = recipe.adapt.method in ("auto", "full") and not recipe.adapt.adapter_keys
     fit = recipe.task == "text-classification" and recipe.backend == "torch"
     middle = int(np.median(counts)) if counts else 0
-    if not (open_to_all and whole and fit and 0 < middle <= FEW):
+    if not (open_to_all and whole and fit and 0 < middle <= FEW and sum(counts) <= FEW_IN_ALL):
         return None
     return f"{middle} rows of a class (up to {FEW}) would be learned by heart"
 
@@ -77,8 +76,6 @@ def choose_contrastive(recipe: Recipe, backend: Any, *, few: bool) -> Choice:
         return KEY, asked, "asked for"
     if not few:
         return KEY, "off", "for few rows, where neither strategy nor phases are given"
-    if part.rows > MOST_ROWS:
-        unfit = f"{part.rows} rows take long to compare (over {MOST_ROWS})"
     if unfit:
         return KEY, "off", unfit
     alone, beside = _tried(recipe, backend)

@@ -50,6 +50,9 @@ FLOORS = (
         "suspecting",
         "warm_start",
         "augmenting",
+        "training",
+        "planning",
+        "rehearsing",
     },
     {"cli", "serve", "web"},
 )

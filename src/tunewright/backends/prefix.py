@@ -13,6 +13,7 @@ import numpy as np
 
 from tunewright.backends.inputs import sorted_batches
 from tunewright.backends.packed import Packed, make_packed
+from tunewright.backends.passes import settled
 from tunewright.backends.settings import Room
 from tunewright.durable import free_room
 
@@ -121,6 +122,8 @@ def build(
         }
     except OSError as error:
         return None, f"no room for kept activations: {error.strerror}"
+    for packed in kept.values():
+        settled(packed.flat)
     todo = _todo(lengths, tokens_at_once)
     gain = _gain(keep, kept, shape, islice(todo, TRIED_BATCHES), lengths, uses, batches)
     if measure and gain < -BEARABLE_S:

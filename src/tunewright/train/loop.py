@@ -97,7 +97,7 @@ class Loop:
     events: Events
     checkpoints: Checkpoints
     stop: StopRequest
-    _orders: dict[tuple[int, int], list[np.ndarray]] = field(default_factory=dict)
+    _orders: dict[tuple[int, ...], list[np.ndarray]] = field(default_factory=dict)
 
     @property
     def per_epoch(self) -> int:
@@ -228,7 +228,10 @@ class Loop:
     def _rows(self, progress: Progress) -> np.ndarray:
         """This step's rows. The epoch's order is made once, at its first step or on resume."""
         epoch, at = divmod(progress.phase_step, self.per_epoch)
-        key = (progress.phase, epoch)
+        return self._order(progress.phase, epoch)[at]
+
+    def _order(self, *key: int) -> list[np.ndarray]:
+        """Row numbers of each step of an epoch, by the numbers of the phase and the epoch."""
         if key not in self._orders:
             self._orders.clear()
             self._orders[key] = epoch_batches(
@@ -237,7 +240,7 @@ class Loop:
                 seed=self.plan.seed,
                 epoch=draw_key(*key) % 2**32,
             )
-        return self._orders[key][at]
+        return self._orders[key]
 
     def _step(self, rows: np.ndarray, progress: Progress) -> tuple[SupportsFloat, SupportsFloat]:
         return self.backend.train_step(

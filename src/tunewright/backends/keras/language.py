@@ -14,6 +14,7 @@ from tunewright.backends.keras.compiled import Batch, Compiled
 from tunewright.backends.keras.model import Classifier
 from tunewright.backends.keras.ports import Port
 from tunewright.backends.keras.training import EVAL_TOKENS, KerasTraining
+from tunewright.backends.passes import filled
 from tunewright.backends.settings import Part, StepSettings
 
 PROVED_ROWS = 4
@@ -111,7 +112,7 @@ class KerasLanguage(KerasTraining):
             nats, right = self.compiled.measure(states, (places, targets))
             for column, each in enumerate((nats, np.ones(len(nats)), right)):
                 found[rows, column] = np.bincount(places[:, 0], each, minlength=len(rows))
-        return found
+        return filled(found)
 
     def save_model(self, folder: Path) -> None:
         """See `Backend`. A Transformers folder."""

@@ -14,6 +14,7 @@ from tunewright.backends import probe
 from tunewright.backends.answers import Answers, answers_for
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.inputs import sorted_batches
+from tunewright.backends.passes import filled
 from tunewright.backends.settings import Part, StepSettings, label_weights
 from tunewright.backends.tokens import Tokens
 from tunewright.backends.torch import head
@@ -92,7 +93,7 @@ class TorchClassifier(TorchTraining):
                     features[rows] = found.float().cpu().numpy()
         finally:
             hook.remove()
-        return features
+        return filled(features, self.parts[part].targets)
 
     def _solved(
         self, features: np.ndarray, views: int, layer: nn.Linear

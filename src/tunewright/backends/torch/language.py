@@ -14,6 +14,7 @@ import torch
 from tunewright.backends.chat_reader import ChatReader
 from tunewright.backends.chats import ChatTokens
 from tunewright.backends.inputs import sorted_batches
+from tunewright.backends.passes import filled
 from tunewright.backends.settings import Part, StepSettings
 from tunewright.backends.torch import row_attention
 from tunewright.backends.torch.cut import Batch
@@ -84,7 +85,7 @@ class TorchLanguage(TorchTraining):
                     found[rows, column] = np.bincount(
                         packed.owners, weights=each, minlength=len(rows)
                     )
-        return found
+        return filled(found)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:

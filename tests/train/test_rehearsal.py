@@ -1,0 +1,49 @@
+"""What a phase costs, by what its rehearsal took."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tunewright.history.plans import seconds_of_steps
+from tunewright.train.rehearsal import PhaseCost, planned_seconds
+
+PHASE = PhaseCost(
+    name="all layers",
+    blocks=6,
+    steps=100,
+    least_steps=20,
+    step_s=0.5,
+    begin_s=2.0,
+    evaluate_every=10,
+    evaluate_s=1.0,
+    first_evaluation=True,
+    save_s=0.3,
+    rehearsed_s=5.0,
+    cached_on_disk_mib=0.0,
+)
+
+
+def test_seconds_are_of_beginning_steps_evaluations_and_saves() -> None:
+    assert PHASE.seconds(0) == 2.0 + 1.0
+    assert PHASE.seconds(25) == 2.0 + 25 * 0.5 + 4 * 1.0
+    assert PHASE.seconds(100) == 2.0 + 50 + 11 + 1 * 0.3
+
+
+def test_a_save_that_takes_long_falls_due_seldom() -> None:
+    assert PHASE.saves(600) == 10
+    assert replace(PHASE, save_s=12.0).saves(600) == 1
+
+
+def test_early_stopping_gives_the_range() -> None:
+    least, most = planned_seconds([PHASE, replace(PHASE, least_steps=100)])
+    assert least == PHASE.seconds(20) + PHASE.seconds(100)
+    assert most == 2 * PHASE.seconds(100)
+
+
+@pytest.mark.parametrize(("steps", "seconds"), [(20, 15.0), (60, 25.0), (100, 35.0)])
+def test_a_plan_tells_the_time_of_the_steps_that_were_taken(steps: int, seconds: float) -> None:
+    phase = {"steps": 100, "least_steps": 20, "seconds": {"least": 10.0, "most": 30.0}}
+    plan = {"seconds": {"outside_phases": 5.0}, "phases": [phase]}
+    assert seconds_of_steps(plan, [steps]) == seconds

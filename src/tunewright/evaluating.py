@@ -10,7 +10,6 @@ from typing import Any
 from tunewright.adapting import Adapted
 from tunewright.advising import next_steps
 from tunewright.answering import answers_before_and_after
-from tunewright.backends.passes import in_rehearsal
 from tunewright.data.prepare import Prepared
 from tunewright.data.rows import joined_texts
 from tunewright.durable import read_lines, write_json
@@ -26,6 +25,7 @@ from tunewright.recipe.metric_names import judged_by
 from tunewright.token_truth import token_rows
 from tunewright.train.events import Events
 from tunewright.train.loop import Progress
+from tunewright.train.passes import in_rehearsal
 
 SHOWN_ROWS = 3  # with the truth about their tokens
 

@@ -19,7 +19,6 @@ from typing import Any
 
 import psutil
 
-from tunewright.backends.passes import ShortPasses, rehearsed
 from tunewright.durable import read_lines
 from tunewright.errors import TunewrightError
 from tunewright.history.folder import ASKED_FILE, create_run
@@ -33,6 +32,7 @@ from tunewright.train.events import Events, Listener
 from tunewright.train.interrupt import StopRequest
 from tunewright.train.largest_batch import largest_batch
 from tunewright.train.loop import Progress
+from tunewright.train.passes import ShortPasses, rehearsed
 from tunewright.train.rehearsal import PhaseCost, Rehearsal, planned_seconds
 
 MARGIN = 1.02  # a run of many steps leaves a little more in memory than its rehearsal

@@ -9,8 +9,8 @@ import numpy as np
 
 from tunewright.backends.calibration import temperature
 from tunewright.backends.inputs import sorted_batches
-from tunewright.backends.passes import filled
 from tunewright.recipe.schema import Kind
+from tunewright.train.passes import filled
 
 PROBLEMS: dict[Kind, str] = {
     "one": "single_label_classification",

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tunewright.backends.passes import passed
+from tunewright.train.passes import passed
 
 
 class Inputs(Protocol):

@@ -13,9 +13,9 @@ import numpy as np
 
 from tunewright.backends.inputs import sorted_batches
 from tunewright.backends.packed import Packed, make_packed
-from tunewright.backends.passes import settled
 from tunewright.backends.settings import Room
 from tunewright.durable import free_room
+from tunewright.train.passes import settled
 
 MIB = 1 << 20
 TRIED_BATCHES = 3

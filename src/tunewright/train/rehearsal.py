@@ -10,10 +10,10 @@ import numpy as np
 import psutil
 
 from tunewright.backends.base import PhaseStart
-from tunewright.backends.passes import seconds_of_all, spread, whole_clock
 from tunewright.errors import FailedRunError
 from tunewright.train.checkpoint import CHEAP_S, EVERY_S
 from tunewright.train.loop import Loop, Progress
+from tunewright.train.passes import seconds_of_all, spread, whole_clock
 from tunewright.train.phases import PhasePlan
 from tunewright.train.stopwatch import Stopwatch
 

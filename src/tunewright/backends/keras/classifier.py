@@ -15,8 +15,8 @@ from tunewright.backends.keras.compiled import Batch, Compiled
 from tunewright.backends.keras.model import Classifier
 from tunewright.backends.keras.ports import Port
 from tunewright.backends.keras.training import EVAL_TOKENS, FIRST_ROWS, KerasTraining
-from tunewright.backends.passes import filled
 from tunewright.backends.settings import Part, StepSettings, label_weights
+from tunewright.train.passes import filled
 
 
 class KerasClassifier(KerasTraining):

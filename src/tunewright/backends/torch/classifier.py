@@ -14,7 +14,6 @@ from tunewright.backends import probe
 from tunewright.backends.answers import Answers, answers_for
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.inputs import sorted_batches
-from tunewright.backends.passes import filled
 from tunewright.backends.settings import Part, StepSettings, label_weights
 from tunewright.backends.tokens import Tokens
 from tunewright.backends.torch import head
@@ -26,6 +25,7 @@ from tunewright.backends.torch.mix_up import Mixture, mixture
 from tunewright.backends.torch.one_token import OneToken, leave_out_other_tokens
 from tunewright.backends.torch.training import TorchTraining
 from tunewright.errors import ModelError
+from tunewright.train.passes import filled
 from tunewright.train.phases import PhasePlan
 
 

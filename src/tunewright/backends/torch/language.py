@@ -14,7 +14,6 @@ import torch
 from tunewright.backends.chat_reader import ChatReader
 from tunewright.backends.chats import ChatTokens
 from tunewright.backends.inputs import sorted_batches
-from tunewright.backends.passes import filled
 from tunewright.backends.settings import Part, StepSettings
 from tunewright.backends.torch import row_attention
 from tunewright.backends.torch.cut import Batch
@@ -34,6 +33,7 @@ from tunewright.backends.torch.output import Output
 from tunewright.backends.torch.packed_rows import PackedRows, pack
 from tunewright.backends.torch.training import TorchTraining
 from tunewright.backends.torch.writer import Writer
+from tunewright.train.passes import filled
 
 EXAMPLE_LENGTHS = (9, 4)
 

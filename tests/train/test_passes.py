@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tunewright.backends.inputs import sorted_batches
-from tunewright.backends.passes import (
+from tunewright.train.passes import (
     BATCHES,
     ShortPasses,
     filled,

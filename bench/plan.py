@@ -24,20 +24,20 @@ from bench.quality import DATA, cut
 KEPT = RESULTS / "plan.json"
 MINILM = ("model=minilm",)
 RECIPES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "sms_spam, staged": ("sms_spam", (*MINILM, "train.epochs=3")),
+    "sms_spam, staged": ("sms_spam", (*MINILM, "train.epochs=2")),
     "emotion, all layers": (
         "tweeteval_emotion",
-        (*MINILM, "train.strategy=full", "train.epochs=4"),
+        (*MINILM, "train.strategy=full", "train.epochs=2"),
     ),
     "banking77, head": ("banking77", (*MINILM, "train.strategy=head")),
-    "sst5, LoRA": ("sst5", (*MINILM, "adapt.method=lora", "train.epochs=3")),
-    "flowers5, ViT": ("flowers5", ("train.epochs=3", "train.strategy=staged")),
+    "sst5, LoRA": ("sst5", (*MINILM, "adapt.method=lora", "train.epochs=2")),
+    "flowers5, ViT": ("flowers5", ("train.epochs=1", "train.strategy=staged")),
     "gsm8k, SmolLM2": (
         "gsm8k_instruct",
         ("model=smollm2", "adapt.method=lora", "adapt.layers=top-8", "train.epochs=2"),
     ),
 }
-ROWS = {"train": 600, "validation": 150, "test": 150}  # of texts
+ROWS = {"train": 400, "validation": 100, "test": 100}  # of texts
 CHATS = {"train": 60, "validation": 12, "test": 12}
 PROCESSOR_CLOCK = """\
 import time

@@ -17,6 +17,7 @@ from tunewright.history.plans import keep_plan, plans_folder
 from tunewright.history.request import read_request
 from tunewright.recipe.write import as_yaml
 from tunewright.train.events import Listener
+from tunewright.train.interrupt import StopRequest
 from tunewright.warm_start import with_weights_of_run
 
 
@@ -46,7 +47,8 @@ def plan(
         raise errors.RecipeError(
             "no data is named", fix="tunewright plan DATA.csv, or give data.train"
         )
-    with tempfile.TemporaryDirectory(dir=make_folder(plans_folder()), prefix=".") as runs:
+    make_folder(plans_folder())
+    with StopRequest(), tempfile.TemporaryDirectory(dir=plans_folder(), prefix=".") as runs:
         last = _rehearsed(as_yaml(recipe, {}), Path(runs), listeners)
     if last.get("event") != "planned":
         _refuse(last)

@@ -35,7 +35,7 @@ from tunewright.train.loop import Progress
 from tunewright.train.passes import ShortPasses, rehearsed
 from tunewright.train.rehearsal import PhaseCost, Rehearsal, planned_seconds
 
-MARGIN = 1.02  # a run of many steps leaves a little more in memory than its rehearsal
+MARGIN = 1.03  # a run of many steps leaves a little more in memory than its rehearsal
 FREE_SHARE = 0.9  # of the free memory that the largest batch may take
 
 
@@ -116,7 +116,7 @@ def _disk(folder: Path, costs: list[PhaseCost]) -> dict[str, float]:
     saved = complete_checkpoints(folder / "checkpoints")
     checkpoint = folder_mib(saved[-1]) if saved else 0.0
     kept = sum(folder_mib(each) for each in saved)
-    saves = sum(cost.saves(cost.seconds(cost.steps)) for cost in costs) + 1  # one at the end
+    saves = 1 + int(sum(cost.saves(cost.seconds(cost.steps)) for cost in costs))  # one at the end
     run = folder_mib(folder) - kept + checkpoint * min(KEEP, saves)
     return {
         "run": round(run, 1),

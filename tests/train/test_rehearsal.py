@@ -15,6 +15,7 @@ PHASE = PhaseCost(
     steps=100,
     least_steps=20,
     step_s=0.5,
+    before_s=6.0,
     begin_s=2.0,
     evaluate_every=10,
     evaluate_s=1.0,
@@ -26,14 +27,15 @@ PHASE = PhaseCost(
 
 
 def test_seconds_are_of_beginning_steps_evaluations_and_saves() -> None:
-    assert PHASE.seconds(0) == 2.0 + 1.0
-    assert PHASE.seconds(25) == 2.0 + 25 * 0.5 + 4 * 1.0
-    assert PHASE.seconds(100) == 2.0 + 50 + 11 + 1 * 0.3
+    plain = replace(PHASE, save_s=0.0)
+    assert plain.seconds(0) == 2.0 + 1.0
+    assert plain.seconds(25) == 2.0 + 25 * 0.5 + 4 * 1.0
+    assert PHASE.seconds(100) == pytest.approx(2.0 + 61 + (6 + 61) / 60 * 0.3)
 
 
 def test_a_save_that_takes_long_falls_due_seldom() -> None:
-    assert PHASE.saves(600) == 10
-    assert replace(PHASE, save_s=12.0).saves(600) == 1
+    assert PHASE.saves(594) == 10
+    assert replace(PHASE, save_s=12.0).saves(594) == 1
 
 
 def test_early_stopping_gives_the_range() -> None:

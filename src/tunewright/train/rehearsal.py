@@ -27,7 +27,8 @@ MIB = 1 << 20
 class PhaseCost:
     """What a phase costs in seconds.
 
-    least_steps: where early stopping ends it as soon as it can; begin_s: to start and to end;
+    least_steps: where early stopping ends it as soon as it can; before_s: from when on a checkpoint
+    falls due, till the phase begins, if it is the first; begin_s: to start and to end;
     evaluate_every: steps; first_evaluation: whether one comes before the first step;
     rehearsed_s: what the rehearsal of the phase took.
     """
@@ -37,6 +38,7 @@ class PhaseCost:
     steps: int
     least_steps: int
     step_s: float
+    before_s: float
     begin_s: float
     evaluate_every: int
     evaluate_s: float
@@ -51,9 +53,9 @@ class PhaseCost:
         trained = steps * self.step_s + evaluations * self.evaluate_s
         return self.begin_s + trained + self.saves(trained) * self.save_s
 
-    def saves(self, seconds: float) -> int:
-        """How many checkpoints fall due in so many seconds."""
-        return int(seconds / (EVERY_S * max(1.0, self.save_s / CHEAP_S)))
+    def saves(self, seconds: float) -> float:
+        """How many checkpoints fall due if the phase takes so many seconds, in the mean."""
+        return (self.before_s + seconds) / (EVERY_S * max(1.0, self.save_s / CHEAP_S))
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,10 @@ class Rehearsal(Loop):
         self.events.emit("phase_started", **facts)
         took_s = whole_clock() - started
         first_evaluation = progress.best.value is None
+        # before the steps, as in a run: what it keeps is in memory beside all that they need
+        evaluate_s = self._timed_evaluation(progress) if first_evaluation else 0.0
         step_s = self._time_steps(progress) if steps else 0.0
-        evaluate_s = self._timed_evaluation(progress) if steps or first_evaluation else 0.0
+        evaluate_s = self._timed_evaluation(progress) if steps else evaluate_s
         saving = whole_clock()
         self._save(progress)
         ending = whole_clock()
@@ -96,6 +100,7 @@ class Rehearsal(Loop):
                 steps=steps,
                 least_steps=min(steps, phase.patience * every or steps),
                 step_s=step_s,
+                before_s=0.0 if progress.phase else started - self.checkpoints.since,
                 begin_s=took_s + whole_clock() - ending,
                 evaluate_every=every,
                 evaluate_s=evaluate_s,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
+from tunewright.backends.base import PhaseStart
+from tunewright.errors import FailedRunError
 from tunewright.history.plans import seconds_of_steps
-from tunewright.train.rehearsal import PhaseCost, planned_seconds
+from tunewright.train.rehearsal import PhaseCost, Rehearsal, planned_seconds
 
 PHASE = PhaseCost(
     name="all layers",
@@ -49,3 +54,35 @@ def test_a_plan_tells_the_time_of_the_steps_that_were_taken(steps: int, seconds:
     phase = {"steps": 100, "least_steps": 20, "seconds": {"least": 10.0, "most": 30.0}}
     plan = {"seconds": {"outside_phases": 5.0}, "phases": [phase]}
     assert seconds_of_steps(plan, [steps]) == seconds
+
+
+def rehearsal_on(device: str) -> Rehearsal:
+    backend: Any = SimpleNamespace(device_type=device)
+    nothing: Any = None
+    return Rehearsal(
+        backend=backend,
+        plan=nothing,
+        lengths=np.array([3, 9, 5]),
+        measure=nothing,
+        name_rows=nothing,
+        events=nothing,
+        checkpoints=nothing,
+        stop=nothing,
+    )
+
+
+def begun(parameters: int) -> PhaseStart:
+    return PhaseStart(parameters, None, False, 0.0, 0.0, 0.0, "nothing is frozen")
+
+
+def test_where_not_even_the_moments_fit_it_is_said_that_no_batch_does() -> None:
+    loop = rehearsal_on("cpu")
+    loop._refuse_without_memory(begun(1000))
+    with pytest.raises(FailedRunError, match="no batch fits in memory") as error:
+        loop._refuse_without_memory(begun(10**14))
+    assert "lora" in error.value.fix
+    rehearsal_on("cuda")._refuse_without_memory(begun(10**14))
+
+
+def test_the_longest_rows_come_first() -> None:
+    assert rehearsal_on("cpu").longest_rows(2).tolist() == [1, 2]

@@ -122,12 +122,12 @@ def write_chats(folder: Path) -> None:
 def write_vit(folder: Path) -> Path:
     """A ViT of 12 random blocks, 192 wide: what it costs is that of a trained one."""
     import torch
-    from transformers import ViTConfig, ViTImageProcessor, ViTModel
+    from transformers import ViTConfig, ViTImageProcessorPil, ViTModel
 
     torch.manual_seed(0)
     config = ViTConfig(hidden_size=192, intermediate_size=768, num_attention_heads=3)
     ViTModel(config).save_pretrained(folder)
-    ViTImageProcessor().save_pretrained(folder)
+    ViTImageProcessorPil().save_pretrained(folder)
     return folder
 
 

@@ -15,7 +15,7 @@ from tunewright.train.passes import (
     in_rehearsal,
     rehearsed,
     seconds_of_all,
-    settled,
+    settle,
     spread,
     whole_clock,
 )
@@ -68,9 +68,13 @@ def test_rows_left_out_get_the_numbers_of_rows_with_the_same_label() -> None:
 
 
 def test_room_is_in_memory_at_once_in_a_rehearsal_alone() -> None:
-    assert settled(np.ones(3)).tolist() == [1, 1, 1]
+    flat, vectors = np.zeros((5, 2)), np.array([[1.0, 2.0], [3.0, 4.0]])
+    settle(flat, vectors)
+    assert not flat.any()
     with rehearsed(ShortPasses()):
-        assert settled(np.ones(3)).tolist() == [0, 0, 0]
+        settle(flat, vectors)
+        settle(np.zeros((0, 2)), vectors)
+    assert flat.tolist() == [[1, 2], [3, 4], [1, 2], [3, 4], [1, 2]]
 
 
 def test_seconds_lie_between_those_that_were_measured() -> None:

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 import numpy as np
 
 BATCHES = 8  # of a pass that are computed in a rehearsal
+FILLED_AT_ONCE = 1024  # vectors
 
 
 class ShortPasses:
@@ -84,11 +85,17 @@ def filled(found: np.ndarray, targets: np.ndarray | None = None) -> np.ndarray:
     return found
 
 
-def settled(flat: np.ndarray) -> np.ndarray:
-    """Room for the rows of a pass; in a rehearsal it is in memory at once, as it will be."""
-    if _SHORT.get() is not None:
-        flat.fill(0)
-    return flat
+def settle(flat: np.ndarray, vectors: np.ndarray) -> None:
+    """In a rehearsal, fill the room for the rows of a pass: it is in memory at once, as it will be.
+
+    Args:
+        flat: (vectors, width). vectors: (some, width) of one row; zeros would have no gradient.
+    """
+    if _SHORT.get() is None:
+        return
+    several = np.tile(vectors, (1 + min(FILLED_AT_ONCE, len(flat)) // len(vectors), 1))
+    for first in range(0, len(flat), len(several)):
+        flat[first : first + len(several)] = several[: len(flat) - first]
 
 
 def spread(count: int, most: int) -> list[int]:

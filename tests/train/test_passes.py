@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tunewright.backends.inputs import sorted_batches
+from tunewright.train import passes
 from tunewright.train.passes import (
     BATCHES,
     ShortPasses,
@@ -38,23 +39,29 @@ def test_a_rehearsed_pass_is_short_and_has_the_longest_and_the_shortest_rows() -
     assert 0 in batches[-1]
 
 
-def test_the_clock_goes_on_by_what_was_left_out() -> None:
-    whole = list(sorted_batches(LENGTHS, 1000))
+def test_the_clock_goes_on_by_what_was_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    clock = SimpleNamespace(perf_counter=lambda: now[0], monotonic=lambda: now[0])
+    monkeypatch.setattr(passes, "time", clock)
+
+    def tokens(rows: np.ndarray) -> int:
+        return len(rows) * int(LENGTHS[rows].max())
+
+    whole = sum(tokens(rows) for rows in sorted_batches(LENGTHS, 1000))
     with rehearsed(ShortPasses()):
-        started = whole_clock()
         for rows in sorted_batches(LENGTHS, 1000):
-            time.sleep(0.002 * len(rows) * LENGTHS[rows].max() / 1000)
-        took = whole_clock() - started
-    tokens = sum(len(rows) * int(LENGTHS[rows].max()) for rows in whole)
-    assert took == pytest.approx(0.002 * tokens / 1000, rel=0.3)
+            now[0] += tokens(rows) / 1000
+        took = whole_clock()
+    assert now[0] < took / 2
+    assert took == pytest.approx(whole / 1000)
 
 
 def test_no_rows_and_few_rows_leave_nothing_out() -> None:
-    passes = ShortPasses()
-    with rehearsed(passes):
+    short = ShortPasses()
+    with rehearsed(short):
         assert list(sorted_batches(np.zeros(0, np.int64), 1000)) == []
         assert len(list(sorted_batches(np.full(3, 900), 1000))) == 3
-    assert passes.left_out_s == pytest.approx(0.0, abs=1e-9)
+    assert short.left_out_s == pytest.approx(0.0, abs=1e-9)
 
 
 def test_rows_left_out_get_the_numbers_of_rows_with_the_same_label() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tiny_chats import write_chat_model
-from tunewright import checking, judging, life, writing
+from tunewright import baselining, checking, choosing, life, writing
 from tunewright.cli.main import COMMANDS, main
 from tunewright.pretrained import catalog
 from tunewright.recipe.load import load_recipe
@@ -130,7 +130,7 @@ def folder(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thre
     monkeypatch.setenv("DOCS_WRITER", str(desk / "tiny-writer"))
     monkeypatch.delenv("TUNEWRIGHT_RUNS", raising=False)
     exec(STAND_IN, {})
-    for module in (checking, life, judging, writing):
+    for module in (baselining, checking, choosing, life, writing):
         monkeypatch.setattr(module, "resolve_model", catalog.resolve_model)
     run_here("tunewright run tickets.csv --set train.strategy=head --set train.epochs=1")
     return tmp_path
@@ -181,7 +181,7 @@ def test_so_many_blocks_were_found() -> None:
         language: sum(block.language == language for block in BLOCKS)
         for language in ("bash", "python", "yaml")
     }
-    assert count == {"bash": 41, "python": 8, "yaml": 9}
+    assert count == {"bash": 42, "python": 8, "yaml": 9}
     assert {block.language for block in BLOCKS} <= {"bash", "python", "yaml", ""}
     assert len(BLOCKS) - len(OFFLINE) == 1
 

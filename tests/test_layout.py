@@ -51,6 +51,9 @@ FLOORS = (
         "suspecting",
         "warm_start",
         "augmenting",
+        "training",
+        "planning",
+        "rehearsing",
     },
     {"cli", "serve", "web"},
 )

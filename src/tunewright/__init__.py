@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tunewright.judging import evaluate as evaluate
     from tunewright.judging import test as test
     from tunewright.life import run as run
+    from tunewright.planning import plan as plan
     from tunewright.recipe.schema import Recipe as Recipe
     from tunewright.writing import chat as chat
 
@@ -36,6 +37,7 @@ _HOMES = {
     "doctor": ("tunewright.diagnosis", "doctor"),
     "evaluate": ("tunewright.judging", "evaluate"),
     "models": ("tunewright.inventory", "models"),
+    "plan": ("tunewright.planning", "plan"),
     "predict": ("tunewright.inference", "predict"),
     "run": ("tunewright.life", "run"),
     "runs": ("tunewright.inventory", "runs"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tunewright.adapting import Adapted
 from tunewright.advising import next_steps
@@ -16,6 +17,7 @@ from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.judge import details, judge, sliced
 from tunewright.history.memory import peak_memory_mib
+from tunewright.history.plans import compared, folder_mib, read_plan
 from tunewright.history.result import write_result
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.publishing import publish, report_of_run
@@ -23,6 +25,7 @@ from tunewright.recipe.metric_names import judged_by
 from tunewright.token_truth import token_rows
 from tunewright.train.events import Events
 from tunewright.train.loop import Progress
+from tunewright.train.passes import in_rehearsal
 
 SHOWN_ROWS = 3  # with the truth about their tokens
 
@@ -51,7 +54,7 @@ def evaluate_validation(
         resamples=recipe.evaluate.resamples,
         seed=recipe.seed,
     )
-    result = {
+    result: dict[str, Any] = {
         "task": recipe.task,
         "metric": metric,
         "validation": judged.scores,
@@ -72,13 +75,16 @@ def evaluate_validation(
         },
     }
     written = None
-    if recipe.evaluate.answers:
+    if recipe.evaluate.answers and not in_rehearsal():
         events.emit("writing", rows=recipe.evaluate.answers)
         written = answers_before_and_after(
             folder / "model", source.path, prepared.validation, recipe
         )
     if written is not None:
         result["answers"] = {key: written[key] for key in ("rows", "metrics")}
+    planned = read_plan(folder)
+    if planned is not None:
+        result["plan"] = _beside_plan(folder, planned, result["train"])
     write_result(folder, result)
     places = [prepared.validation.place(row) for row in range(len(labels))]
     shown = {
@@ -97,3 +103,13 @@ def evaluate_validation(
     publish(folder, judged)
     events.emit("advised", advice=shown["advice"])
     events.emit("verdict", part="validation", **judged.verdict)
+
+
+def _beside_plan(folder: Path, plan: dict[str, Any], trained: dict[str, Any]) -> dict[str, Any]:
+    return compared(
+        plan,
+        trained["phases"],
+        wall_s=trained["wall_s"],
+        peak_memory_mib=trained["peak_memory_mib"],
+        disk_mib=folder_mib(folder),
+    )

@@ -16,9 +16,8 @@ from typing import Any, Literal, get_args
 
 from tunewright import features, telling
 from tunewright.adapting import Adapted, adapt
-from tunewright.answering import asked_for, scores_in_training
+from tunewright.answering import asked_for
 from tunewright.backends import DECIDING_PACKAGES
-from tunewright.backends.base import Backend
 from tunewright.baselining import baselines_of
 from tunewright.choosing import with_model
 from tunewright.data.prepare import Prepared, prepare, write_findings
@@ -26,41 +25,37 @@ from tunewright.data.suspects import read_suspects, write_suspects
 from tunewright.durable import (
     file_sha256,
     make_folder,
-    replacing_folder,
     write_text,
 )
 from tunewright.errors import (
     ChangedError,
     FailedRunError,
-    MergedOtherwiseError,
     RecipeError,
     RunError,
     TunewrightError,
 )
 from tunewright.evaluating import evaluate_validation
 from tunewright.evaluation import facts as report_facts
-from tunewright.evaluation.metrics import HIGHER_IS_BETTER, all_metrics
-from tunewright.evaluation.written import HIGHER_IS_BETTER as OF_ANSWERS
 from tunewright.finished import FinishedRun
 from tunewright.history.folder import ASKED_FILE, create_run, find_run
 from tunewright.history.lock import lock_run
+from tunewright.history.plans import take_plan
 from tunewright.history.request import read_request
 from tunewright.history.state import read_state, write_state
 from tunewright.judging import test_sealed
 from tunewright.pretrained.catalog import ModelSource, resolve_model
-from tunewright.publishing import report_failure
 from tunewright.recipe.load import load_recipe
-from tunewright.recipe.schema import TASKS, Recipe
+from tunewright.recipe.schema import Recipe
 from tunewright.recipe.write import as_yaml
 from tunewright.suspecting import look_for_suspects
 from tunewright.train.checkpoint import Checkpoints, flat, remove_checkpoints
 from tunewright.train.events import Events, Listener
 from tunewright.train.interrupt import Interrupted, StopRequest
-from tunewright.train.loop import Loop, Plan, Progress
+from tunewright.train.loop import Loop
+from tunewright.training import Training
 from tunewright.warm_start import with_weights_of_run
 
 Stage = Literal["choose", "prepare", "adapt", "train", "evaluate", "test"]
-FP32_BYTES = 4
 STAGES: tuple[str, ...] = get_args(Stage)
 
 
@@ -114,7 +109,7 @@ def run(
             contextlib.closing(Events(folder / "events.jsonl", listeners)) as events,
             _telling_of_a_stop(folder, events),
         ):
-            done = _live(folder, recipe, events, stop, until, test)
+            done = live(folder, recipe, events, stop, until, test)
         with stop.held():
             write_state(folder, state="done" if done else "interrupted")
             if done:  # and not before: without checkpoints a run that goes on would begin anew
@@ -159,13 +154,14 @@ def _as_asked(folder: Path) -> Recipe:
     return load_recipe(folder / ASKED_FILE, settings)
 
 
-def _live(
+def live(
     folder: Path,
     recipe: Recipe,
     events: Events,
     stop: StopRequest,
     until: str | None,
     test: bool,
+    loop: type[Loop] = Loop,
 ) -> bool:
     """Go through the stages; whether the run is done, rather than stopped where asked."""
     last = STAGES.index(until) if until else len(STAGES) - 1
@@ -190,7 +186,8 @@ def _live(
         return False
     asked_for(recipe)  # before any training: it may refuse
     adapted = adapt(recipe, source, prepared)
-    checkpoints = Checkpoints(folder / "checkpoints", _fixed(adapted, source, prepared))
+    fixed = _fixed(adapted, source, prepared)
+    checkpoints = Checkpoints(folder / "checkpoints", fixed)
     saved = checkpoints.resume()  # before anything of the run is written anew: it may refuse
     write_text(
         folder / "recipe.yaml",
@@ -208,11 +205,13 @@ def _live(
         "adapted", news=adapted.backend.news, choices=[list(choice) for choice in adapted.choices]
     )
     telling.tell_augmented(adapted.backend.parts["train"], events)
+    take_plan(folder, fixed)
     prepared = suspect(folder, adapted, prepared, events)
     if not begins("train"):
         return False
     telling.tell_resumed(checkpoints, saved, events)
-    progress = train(folder, adapted, prepared, checkpoints, saved, events, stop)
+    training = Training(folder, adapted, prepared, checkpoints, events, stop, loop)
+    progress = training.run(saved)
     if not begins("evaluate"):
         return False
     baselines = baselines_of(folder, prepared, adapted.recipe)
@@ -249,72 +248,6 @@ def suspect(folder: Path, adapted: Adapted, prepared: Prepared, events: Events) 
         findings=telling.told(found.findings),
     )
     return prepared
-
-
-def train(
-    folder: Path,
-    adapted: Adapted,
-    prepared: Prepared,
-    checkpoints: Checkpoints,
-    saved: dict[str, Any] | None,
-    events: Events,
-    stop: StopRequest,
-) -> Progress:
-    """Through the phases, from where a checkpoint stands if one is `saved`; then write the model."""
-    recipe, backend = adapted.recipe, adapted.backend
-    settings: Any = recipe.train
-    metric = recipe.evaluate.metric
-    targets = backend.parts["validation"].targets
-    part = backend.parts["train"]
-    plan = Plan(
-        phases=adapted.phases,
-        batch_size=settings.batch_size,
-        accumulate=settings.accumulate,
-        warmup=settings.warmup,
-        schedule=settings.schedule,
-        evaluations_per_epoch=settings.evaluations_per_epoch,
-        metric=metric,
-        higher_is_better=(HIGHER_IS_BETTER | OF_ANSWERS)[metric],
-        seed=recipe.seed,
-        skip_not_finite=settings.not_finite == "skip",
-        views=part.views,
-        balanced=settings.sampling == "balanced",
-    )
-    if saved is not None:
-        backend.load_state(checkpoints.resumed_from())
-    checkpoints.refuse_without_room(backend, FP32_BYTES * adapted.backend.parameters)
-    write_and_score = scores_in_training(backend, prepared.validation, recipe)
-    loop = Loop(
-        backend=backend,
-        plan=plan,
-        lengths=part.inputs.lengths[: part.rows],
-        classes=part.targets[: part.rows] if TASKS[recipe.task] == "one" else None,
-        measure=lambda answers: all_metrics(answers, targets) | write_and_score(),
-        name_rows=prepared.train.places,
-        events=events,
-        checkpoints=checkpoints,
-        stop=stop,
-    )
-    try:
-        progress = loop.run(Progress() if saved is None else Progress.from_json(saved))
-        if recipe.evaluate.calibrate and (temperature := backend.calibrate()) is not None:
-            events.emit("calibrated", temperature=temperature)
-        _save_model(folder, backend)
-    except FailedRunError as error:
-        report_failure(folder, recipe, error)
-        raise
-    return progress
-
-
-def _save_model(folder: Path, backend: Backend) -> None:
-    """Write the model; where merged it answers otherwise, the adapters alone."""
-    with replacing_folder(folder / "model") as staged:
-        try:
-            backend.save_model(staged)
-        except MergedOtherwiseError:
-            with replacing_folder(folder / "adapter") as kept:
-                shutil.copytree(staged / "adapter", kept, dirs_exist_ok=True)
-            raise
 
 
 def _fixed(adapted: Adapted, source: ModelSource, prepared: Prepared) -> dict[str, Any]:

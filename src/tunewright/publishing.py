@@ -101,6 +101,7 @@ def publish(folder: Path, judged: Judgement, changes: Mapping[str, Any] | None =
             "scores": {"validation": result["validation"], "test": _without_looks(result["test"])},
             "sealed": {"rows": seal["rows"], "looks": looks(folder)},
             "phases": result["train"]["phases"],
+            "plan": result.get("plan"),
         },
     )
     write_text(

@@ -10,6 +10,7 @@ import numpy as np
 from tunewright.backends.calibration import temperature
 from tunewright.backends.inputs import sorted_batches
 from tunewright.recipe.schema import Kind
+from tunewright.train.passes import filled
 
 PROBLEMS: dict[Kind, str] = {
     "one": "single_label_classification",
@@ -80,7 +81,7 @@ class Answers:
         found = np.zeros((len(lengths), outputs))
         for rows in sorted_batches(lengths, budget):
             found[rows] = self.of(scores(rows))
-        return found
+        return filled(found)
 
 
 def answers_for(targets: np.ndarray, kind: Kind, *, has_bias: bool) -> Answers:

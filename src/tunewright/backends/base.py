@@ -19,7 +19,7 @@ class PhaseStart:
 
     peak_tokens_per_s: if the machine did nothing but this phase's matrix products, at the rate
     that was measured; None where the blocks are left out altogether; left_mib: frozen weights
-    that this phase does not need in memory.
+    that this phase does not need in memory; on_disk: where what is cached lies.
     """
 
     trainable_parameters: int
@@ -30,6 +30,7 @@ class PhaseStart:
     saves_s: float
     reason: str
     left_mib: float = 0.0
+    on_disk: bool = False
 
 
 class Backend(Protocol):

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from tunewright.train.passes import passed
+
 
 class Inputs(Protocol):
     """Rows, ready for a model."""
@@ -54,10 +56,17 @@ class Reader(Protocol):
 
 
 def sorted_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
-    """Row numbers in order of length, in batches of at most `budget` tokens with padding."""
+    """Row numbers, the longest rows first, in batches of at most `budget` tokens with padding."""
+    yield from passed(all_batches(lengths, budget), lengths)
+
+
+def all_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
+    """See `sorted_batches`; all of them in a rehearsal too."""
     order = np.argsort(-lengths, kind="stable")
+    batches: list[np.ndarray] = []
     first = 0
     while first < len(order):
         size = max(1, budget // max(1, int(lengths[order[first]])))
-        yield order[first : first + size]
+        batches.append(order[first : first + size])
         first += size
+    return batches

@@ -15,6 +15,7 @@ from tunewright.backends.inputs import sorted_batches
 from tunewright.backends.packed import Packed, make_packed
 from tunewright.backends.settings import Room
 from tunewright.durable import free_room
+from tunewright.train.passes import settle
 
 MIB = 1 << 20
 TRIED_BATCHES = 3
@@ -121,6 +122,8 @@ def build(
         }
     except OSError as error:
         return None, f"no room for kept activations: {error.strerror}"
+    for packed in kept.values():
+        settle(packed.flat, _as_vectors(sample, shape)[0])
     todo = _todo(lengths, tokens_at_once)
     gain = _gain(keep, kept, shape, islice(todo, TRIED_BATCHES), lengths, uses, batches)
     if measure and gain < -BEARABLE_S:

@@ -49,7 +49,7 @@ class Checkpoints:
         self.folder = folder
         self.fixed = dict(fixed)
         self.broken: list[Path] = []
-        self._last_save = time.monotonic()
+        self.since = self._last_save = time.monotonic()
         self._took_s = 0.0
         self._resumed: Path | None = None
 

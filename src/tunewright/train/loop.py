@@ -240,11 +240,15 @@ class Loop:
         """This step's rows. The epoch's order is made once, at its first step or on resume."""
         phase = self.plan.phases[progress.phase]
         epoch, at = divmod(progress.phase_step, self.per_epoch(phase))
-        key = (progress.phase, epoch)
+        return self.batches(progress.phase, epoch)[at]
+
+    def batches(self, number: int, epoch: int) -> list[np.ndarray]:
+        """Row numbers of each step of an epoch of a phase, by its number."""
+        key = (number, epoch)
         if key not in self._orders:
             self._orders.clear()
-            self._orders[key] = self._order(phase, draw_key(*key) % 2**32)
-        return self._orders[key][at]
+            self._orders[key] = self._order(self.plan.phases[number], draw_key(*key) % 2**32)
+        return self._orders[key]
 
     def _order(self, phase: PhasePlan, epoch: int) -> list[np.ndarray]:
         size, seed = phase.rows_of_step(self.plan.batch_size), self.plan.seed

@@ -16,6 +16,7 @@ from tunewright.backends.keras.model import Classifier
 from tunewright.backends.keras.ports import Port
 from tunewright.backends.keras.training import EVAL_TOKENS, FIRST_ROWS, KerasTraining
 from tunewright.backends.settings import Part, StepSettings, label_weights
+from tunewright.train.passes import filled
 
 
 class KerasClassifier(KerasTraining):
@@ -68,7 +69,7 @@ class KerasClassifier(KerasTraining):
                 features[rows] = self.compiled.features(
                     self._batch(part, rows), self.frozen.kept(part, rows)
                 )
-            self.untrained[part] = features
+            self.untrained[part] = filled(features, self.parts[part].targets)
         return self.untrained[part]
 
     def solve_head(self, blocks: int) -> float | None:

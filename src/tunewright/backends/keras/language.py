@@ -15,6 +15,7 @@ from tunewright.backends.keras.model import Classifier
 from tunewright.backends.keras.ports import Port
 from tunewright.backends.keras.training import EVAL_TOKENS, KerasTraining
 from tunewright.backends.settings import Part, StepSettings
+from tunewright.train.passes import filled
 
 PROVED_ROWS = 4
 
@@ -111,7 +112,7 @@ class KerasLanguage(KerasTraining):
             nats, right = self.compiled.measure(states, (places, targets))
             for column, each in enumerate((nats, np.ones(len(nats)), right)):
                 found[rows, column] = np.bincount(places[:, 0], each, minlength=len(rows))
-        return found
+        return filled(found)
 
     def save_model(self, folder: Path) -> None:
         """See `Backend`. A Transformers folder."""

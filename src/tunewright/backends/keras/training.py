@@ -124,6 +124,7 @@ class KerasTraining(ABC):
             build_s=prefix.build_s if prefix is not None else 0.0,
             saves_s=prefix.saves_s if prefix is not None else 0.0,
             reason=self.frozen.reason,
+            on_disk=self.frozen.prefix is not None and self.frozen.prefix.on_disk,
         )
 
     def train_step(self, parts: Sequence[np.ndarray], *, rate: float, draw: int) -> tuple[Any, Any]:

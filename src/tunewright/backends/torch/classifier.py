@@ -26,6 +26,7 @@ from tunewright.backends.torch.mix_up import Mixture, mixture
 from tunewright.backends.torch.one_token import OneToken, leave_out_other_tokens
 from tunewright.backends.torch.training import TorchTraining
 from tunewright.errors import ModelError
+from tunewright.train.passes import filled
 from tunewright.train.phases import PhasePlan
 
 
@@ -87,7 +88,7 @@ class TorchClassifier(TorchTraining):
         with self.calls.inference():
             for rows in sorted_batches(lengths, self.eval_tokens):
                 features[rows] = self._entering(layer, part, rows).float().cpu().numpy()
-        return features
+        return filled(features, self.parts[part].targets)
 
     def _entering(self, layer: nn.Linear, part: str, rows: np.ndarray) -> torch.Tensor:
         """(rows, width): what enters the last layer for some rows of a part."""

@@ -33,6 +33,7 @@ from tunewright.backends.torch.output import Output
 from tunewright.backends.torch.packed_rows import PackedRows, pack
 from tunewright.backends.torch.training import TorchTraining
 from tunewright.backends.torch.writer import Writer
+from tunewright.train.passes import filled
 
 EXAMPLE_LENGTHS = (9, 4)
 
@@ -84,7 +85,7 @@ class TorchLanguage(TorchTraining):
                     found[rows, column] = np.bincount(
                         packed.owners, weights=each, minlength=len(rows)
                     )
-        return found
+        return filled(found)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:

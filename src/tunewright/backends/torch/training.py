@@ -190,6 +190,7 @@ class TorchTraining(ABC):
             build_s=self.frozen.prefix.build_s if self.frozen.prefix is not None else 0.0,
             saves_s=self.frozen.prefix.saves_s if self.frozen.prefix is not None else 0.0,
             reason=self.frozen.reason,
+            on_disk=self.frozen.prefix is not None and self.frozen.prefix.on_disk,
             left_mib=self.frozen.left_mib(),
         )
 

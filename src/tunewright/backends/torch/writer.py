@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from tunewright.backends.chat_template import ChatTemplate
 from tunewright.backends.folder import first_line, load_tokenizer, longest_input, quiet
-from tunewright.backends.inputs import sorted_batches
+from tunewright.backends.inputs import all_batches
 from tunewright.backends.tokens import give_padding
 from tunewright.backends.torch.device import (
     keep_freed_memory,
@@ -71,7 +71,7 @@ class Writer:
         settings: dict[str, Any] = {"do_sample": False}
         if temperature > 0:
             settings = {"do_sample": True, "temperature": temperature, "top_k": 0}
-        for rows in sorted_batches(lengths + most_tokens, BATCH_TOKENS):
+        for rows in all_batches(lengths + most_tokens, BATCH_TOKENS):
             given = self.tokenizer.pad(
                 {"input_ids": [coded[row] for row in rows]}, return_tensors="pt"
             ).to(self.device)

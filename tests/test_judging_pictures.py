@@ -57,7 +57,7 @@ def run(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_validation_has_scores_baselines_and_mistakes(run: Path) -> None:
     found = evaluate(run)
-    assert set(found["baselines"]) == {"majority", "colours", "knn", "probe"}
+    assert set(found["baselines"]) == {"majority", "colours"}, "features were not kept"
     assert found["labels"] == ["blue", "red"]
     assert {row["label"] for row in found["mistakes"]} == {"blue"}
     assert all(Path(row["image"]).parent.name == "blue" for row in found["mistakes"])

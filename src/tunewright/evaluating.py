@@ -101,8 +101,8 @@ def evaluate_validation(
         shown["tokens"] = token_rows(source.path, recipe, prepared.train, first)
     write_json(folder / "data" / "report.json", shown | {"licence": source.licence})
     publish(folder, judged)
-    events.emit("advised", advice=shown["advice"])
-    events.emit("verdict", part="validation", **judged.verdict)
+    advice = [{key: each[key] for key in ("what", "evidence")} for each in shown["advice"]]
+    events.emit("verdict", part="validation", **judged.verdict, advice=advice)
 
 
 def _beside_plan(folder: Path, plan: dict[str, Any], trained: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ Cli = Callable[..., Any]
 NEEDS_KERAS = pytest.mark.skipif(
     find_spec("keras_hub") is None, reason="needs the extra tensorflow"
 )
-BACKENDS = ["torch", pytest.param("keras", marks=NEEDS_KERAS)]
+BACKENDS = ["torch", pytest.param("keras", marks=[NEEDS_KERAS, pytest.mark.slow])]
 TEXTS = [text for text, _ in text_rows(9)]
 
 

@@ -71,7 +71,8 @@ def test_the_run_shows_the_plan_beside_what_happened(planned: Planned) -> None:
     plan, run, _ = planned
     found = json.loads((run / "result.json").read_text())["plan"]
     assert found["peak_memory_mib"]["planned"] == plan["peak_memory_mib"]
-    assert found["peak_memory_mib"]["happened"] == pytest.approx(plan["peak_memory_mib"], rel=0.5)
+    happened = found["peak_memory_mib"]["happened"]  # of this process, which did other things too
+    assert happened > 0.5 * plan["peak_memory_mib"]
     assert found["disk_mib"]["happened"] == pytest.approx(found["disk_mib"]["planned"], rel=0.2)
     assert found["seconds"]["least"] <= found["seconds"]["planned"] <= found["seconds"]["most"]
     assert "Planned and happened" in (run / "report.html").read_text()

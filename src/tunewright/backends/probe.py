@@ -101,10 +101,14 @@ def _one(
     def fit(rows: np.ndarray, strength: float) -> Any:
         return _logistic(scaled[rows], labels[rows], strength, balanced=balanced)
 
-    strength, honest_loss = _choose(scaled, labels, fit, folds)
-    model = fit(np.arange(len(labels)), strength)
     weights = np.zeros((num_labels, scaled.shape[1]))
     biases = np.full(num_labels, -10.0)
+    known = np.unique(labels)
+    if len(known) < 2:
+        biases[known] = 0.0
+        return weights, biases
+    strength, honest_loss = _choose(scaled, labels, fit, folds)
+    model = fit(np.arange(len(labels)), strength)
     if len(model.classes_) == 2:  # one row of numbers stands for both labels
         weights[model.classes_] = np.concatenate([-model.coef_, model.coef_]) / 2
         biases[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2

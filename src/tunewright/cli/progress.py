@@ -79,8 +79,8 @@ class Progress:
         if result["test"] is None:
             out.print(f"the test part is still sealed: tunewright test {finished.folder.name}")
 
-    def _on_advised(self, event: dict[str, Any]) -> None:
-        for each in event["advice"]:
+    def _on_verdict(self, event: dict[str, Any]) -> None:
+        for each in event.get("advice", ()):
             self._line("next", f"{each['what']}: {each['evidence']}")
 
     def _line(self, stage: str, text: str, style: str = "") -> None:

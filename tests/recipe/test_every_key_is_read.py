@@ -23,7 +23,14 @@ from tunewright.recipe.load import build_recipe
 from tunewright.recipe.schema import Recipe
 
 CLOCK = {"time", "seconds", "build_s", "wall_s", "rows_per_s", "left_s"}
-CLOCK |= {"saves_s", "cache_build_s", "cache_saves_s", "product_share", "peak_tokens_per_s"}
+CLOCK |= {
+    "features_s",
+    "saves_s",
+    "cache_build_s",
+    "cache_saves_s",
+    "product_share",
+    "peak_tokens_per_s",
+}
 
 
 @dataclass(frozen=True)

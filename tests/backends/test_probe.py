@@ -69,3 +69,14 @@ def test_few_rows_of_which_one_part_holds_a_single_label() -> None:
     weights, biases = probe.solve(features, np.array([0, 0, 0, 1]), 2, balanced=False, seed=0)
     assert np.isfinite(weights).all()
     assert np.isfinite(biases).all()
+
+
+@pytest.mark.parametrize("labels", [[1, 1, 1, 1], [0, 1, 2], [0], [0, 1]])
+def test_rows_too_few_to_choose_by_still_have_a_solution(labels: list[int]) -> None:
+    features = np.random.default_rng(0).normal(size=(len(labels), 4))
+    for seed in range(6):
+        weights, biases = probe.solve(features, np.array(labels), 3, balanced=False, seed=seed)
+        assert np.isfinite(weights).all()
+        assert np.isfinite(biases).all()
+        if len(set(labels)) == 1:
+            assert (features @ weights.T + biases).argmax(1).tolist() == labels

@@ -186,7 +186,8 @@ def _folds(rows: int, seed: int, views: int) -> Folds:
 def _choose(scaled: np.ndarray, labels: np.ndarray, fit: Fit, folds: Folds) -> tuple[float, float]:
     """The strength with the smallest log-loss on rows that were left out, and that log-loss."""
     left_out, training = folds
-    if len(np.unique(labels[training])) < 2:
+    learned = np.unique(labels[training])
+    if len(learned) < 2 or not np.isin(labels[left_out], learned).any():
         return STRENGTHS[1], 0.0
     losses = []
     for strength in STRENGTHS:

@@ -10,7 +10,8 @@ from tunewright.evaluation.intervals import Interval
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER
 from tunewright.evaluation.shown import bounds, in_percent, number, word
 
-DOUBTED_SHARE = 0.01
+DOUBTED_SHARE, FEWEST_JUDGED = 0.01, 100  # of fewer rows a probe doubts too much
+LEANS = 0.25  # of an interval: a gain that is more of it is rather one than none
 OVERFIT = 1.1  # log-loss at the end over the least one
 LOSSES = ("log_loss", "loss", "rmse")
 
@@ -66,7 +67,7 @@ def _more_rows(found: Evidence) -> dict[str, str] | None:
 
 
 def _cleaner_labels(found: Evidence) -> dict[str, str] | None:
-    if found.doubted < DOUBTED_SHARE * found.rows:
+    if found.rows < FEWEST_JUDGED or found.doubted < DOUBTED_SHARE * found.rows:
         return None
     return {
         "what": "read the labels that look wrong, and correct those that are",
@@ -117,7 +118,9 @@ def _deeper(found: Evidence) -> dict[str, str] | None:
 
 def _the_head_alone(found: Evidence) -> dict[str, str] | None:
     apart = found.differences.get("probe")
-    if apart is None or apart["low"] > 0 or found.strategy == "head":
+    if apart is None or apart["low"] > 0 or found.strategy in ("head", "probe"):
+        return None
+    if apart["value"] > LEANS * (apart["high"] - apart["low"]):
         return None
     return {
         "what": "keep the layers frozen, which takes seconds",

@@ -19,14 +19,12 @@ import numpy as np
 from bench.beside import (
     RESULTS,
     machine,
-    read_rows,
     run_tunewright,
-    shuffled,
     test_tunewright,
     write_parts,
 )
 from bench.candidates import candidates
-from bench.quality import DATA, ROOT
+from bench.quality import DATA, ROOT, cut
 
 SETS = {
     "banking77": "accuracy",
@@ -35,7 +33,7 @@ SETS = {
     "sms_spam": "macro_f1",
     "amazon_counterfactual_en": "mcc",
 }
-TRAIN, VALIDATION, TEST = 500, 150, 600
+SIZES = 500, 150, 600  # rows to learn from, to validate and to test
 OF_EACH_INTENT = 10, 2
 SCORES = ("probe", "knn", "h_score", "log_me")
 
@@ -60,7 +58,7 @@ def of_set(name: str, scratch: Path) -> list[dict[str, Any]]:
     from tunewright import choose
 
     metric, folder, runs = SETS[name], scratch / name, scratch / "runs"
-    write_parts(folder, cut(name))
+    write_parts(folder, cut(name, 0, SIZES, OF_EACH_INTENT))
     models = candidates(scratch / "models")
     allowed = "data.allow=[leak, near-leak, contradictory-label]"  # public sets, as they are
     settings = (f"evaluate.metric={metric}", "train.threads=1", "seed=0", allowed)
@@ -87,27 +85,6 @@ def of_set(name: str, scratch: Path) -> list[dict[str, Any]]:
 
 def _value(score: Any) -> float | None:
     return score["value"] if isinstance(score, dict) else score
-
-
-def cut(name: str) -> dict[str, list[tuple[str, str]]]:
-    """The rows of each part, drawn once."""
-    file = "sms.csv" if name == "sms_spam" else "train.csv"
-    rows = shuffled(read_rows(DATA / name / file), 0)
-    if name == "banking77":
-        per: dict[str, list[tuple[str, str]]] = {}
-        for row in rows:
-            per.setdefault(row[1], []).append(row)
-        first, more = OF_EACH_INTENT
-        learn = [row for some in per.values() for row in some[:first]]
-        validate = [row for some in per.values() for row in some[first : first + more]]
-    else:
-        learn, validate = rows[:TRAIN], rows[TRAIN : TRAIN + VALIDATION]
-    seen = {text.strip().lower() for text, _ in (*learn, *validate)}
-    rest = rows[TRAIN + VALIDATION :]
-    if name != "sms_spam":
-        rest = shuffled(read_rows(DATA / name / "test.csv"), 0)
-    judge = [row for row in rest if row[0].strip().lower() not in seen][:TEST]
-    return {"train": shuffled(learn, 0), "validation": validate, "test": judge}
 
 
 def show(known: dict[str, list[dict[str, Any]]]) -> None:

@@ -41,6 +41,7 @@ SETS = {
     "tweeteval_emotion": ("macro_f1", "train.csv", "test.csv"),
     "sms_spam": ("macro_f1", "sms.csv", None),
 }
+SPLIT = ("accuracy", "train.csv", "test.csv")  # of a set that is not among these
 PEERS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "lr 5e-5": {**BEST, "learning_rate": 5e-5},
@@ -48,22 +49,33 @@ PEERS: dict[str, dict[str, Any]] = {
 }
 
 
-def cut(name: str, seed: int) -> dict[str, list[tuple[str, str]]]:
-    """The rows of both sides: the same for the peer and for us."""
-    _, train, test = SETS[name]
+def cut(
+    name: str,
+    seed: int,
+    sizes: tuple[int, int, int] = (TRAIN, VALIDATION, TEST),
+    of_each_intent: tuple[int, int] = OF_EACH_INTENT,
+) -> dict[str, list[tuple[str, str]]]:
+    """The rows of both sides: the same for the peer and for us.
+
+    Args:
+        sizes: rows to learn from, to validate and to test. of_each_intent: of banking77, in the
+            place of the first two.
+    """
+    _, train, test = SETS.get(name, SPLIT)
+    learned, validated, tested = sizes
     rows = shuffled(read_rows(DATA / name / train), seed)
     if name == "banking77":
         per: dict[str, list[tuple[str, str]]] = {}
         for row in rows:
             per.setdefault(row[1], []).append(row)
-        first, more = OF_EACH_INTENT
+        first, more = of_each_intent
         learn = [row for some in per.values() for row in some[:first]]
         validate = [row for some in per.values() for row in some[first : first + more]]
     else:
-        learn, validate = rows[:TRAIN], rows[TRAIN : TRAIN + VALIDATION]
+        learn, validate = rows[:learned], rows[learned : learned + validated]
     seen = {text.strip().lower() for text, _ in (*learn, *validate)}
-    rest = shuffled(read_rows(DATA / name / test), 0) if test else rows[TRAIN + VALIDATION :]
-    judge = [row for row in rest if row[0].strip().lower() not in seen][:TEST]
+    rest = shuffled(read_rows(DATA / name / test), 0) if test else rows[learned + validated :]
+    judge = [row for row in rest if row[0].strip().lower() not in seen][:tested]
     return {"train": shuffled(learn, seed), "validation": validate, "test": judge}
 
 

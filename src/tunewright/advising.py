@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from tunewright import features
 from tunewright.adapting import Adapted
 from tunewright.backends import probe
-from tunewright.backends.answers import answers_for
 from tunewright.data.prepare import Prepared
 from tunewright.evaluation.advice import Evidence, advise
 from tunewright.evaluation.intervals import Interval
@@ -40,13 +39,12 @@ def next_steps(
     counts = {finding.code: finding.count for finding in prepared.findings.findings}
     found = Evidence(
         metric=metric,
-        run=folder.name,
         recipe=str(folder / "recipe.yaml"),
         data=str(recipe.data.train),
         model=recipe.model,
         strategy=str(recipe.train.strategy),
         num_blocks=adapted.backend.num_blocks,
-        epochs=cast("int", recipe.train.epochs),
+        epochs=recipe.train.epochs if isinstance(recipe.train.epochs, int) else None,
         best_step=progress.best.step,
         rows=len(prepared.train) + len(prepared.validation),
         doubted=counts.get("label-error", 0),
@@ -73,11 +71,7 @@ def _learning_curve(
     train, asked = (each.astype(np.float32) for each in (kept.train, kept.validation))
 
     def answers(rows: np.ndarray) -> np.ndarray:
-        answer = answers_for(learned[rows], prepared.kind, has_bias=True)
-        weights, biases = probe.solve(
-            train[rows], answer.learned(learned[rows]), count, balanced=False, seed=seed
-        )
-        return answer.of(asked @ weights.T + biases)
+        return probe.fit(train[rows], learned[rows], prepared.kind, count, seed=seed)(asked)
 
     curve: list[dict[str, Any]] = []
     said: list[np.ndarray] = []

@@ -9,7 +9,6 @@ import numpy as np
 
 from tunewright import features
 from tunewright.backends import neighbours, open_language, probe
-from tunewright.backends.answers import answers_for
 from tunewright.data.labels import targets
 from tunewright.data.prepare import Prepared
 from tunewright.data.rows import Rows
@@ -67,17 +66,14 @@ def _on_features(
 ) -> list[FittedBaseline]:
     learned = prepared.targets_of("train")[kept.rows]
     train, labels = kept.train.astype(np.float32), len(prepared.labels)
-    answer = answers_for(learned, prepared.kind, has_bias=True)
 
     def fit_neighbours() -> Callable[[Rows], np.ndarray]:
         vote = neighbours.fit(train, learned, labels, seed=recipe.seed)
         return lambda rows: vote(compute(rows))
 
     def fit_probe() -> Callable[[Rows], np.ndarray]:
-        weights, biases = probe.solve(
-            train, answer.learned(learned), labels, balanced=False, seed=recipe.seed
-        )
-        return lambda rows: answer.of(compute(rows) @ weights.T + biases)
+        answer = probe.fit(train, learned, prepared.kind, labels, seed=recipe.seed)
+        return lambda rows: answer(compute(rows))
 
     return [
         timed("knn", len(learned), fit_neighbours, before=took),

@@ -13,7 +13,6 @@ import numpy as np
 
 from tunewright.adapting import adapt
 from tunewright.backends import neighbours, probe
-from tunewright.backends.answers import answers_for
 from tunewright.backends.out_of_sample import Answer, cross_validated, folds
 from tunewright.backends.transferability import h_score, log_me
 from tunewright.data.prepare import Prepared, prepare
@@ -167,11 +166,7 @@ def _candidate(recipe: Recipe, prepared: Prepared) -> tuple[dict[str, Any], np.n
     fold_of = folds(strata, keys, seed=recipe.seed)
 
     def by_probe(known: np.ndarray, learned: np.ndarray) -> Answer:
-        answer = answers_for(learned, kind, has_bias=True)
-        weights, biases = probe.solve(
-            known, answer.learned(learned), count, balanced=False, seed=recipe.seed
-        )
-        return lambda asked: answer.of(asked @ weights.T + biases)
+        return probe.fit(known, learned, kind, count, seed=recipe.seed)
 
     def by_neighbours(known: np.ndarray, learned: np.ndarray) -> Answer:
         return neighbours.fit(known, learned, count, seed=recipe.seed)

@@ -131,20 +131,20 @@ def _judge(
     times: int,
 ) -> tuple[Judgement, dict[str, Any]]:
     numbers, texts = targets(rows, labels, TASKS[recipe.task]), joined_texts(rows)
+    metric = judged_by(recipe.evaluate.metric, recipe.task)
     answers = opened_model(folder, recipe).answers(rows.texts, rows.pairs)
     judged = judge(
         part,
         answers,
         numbers,
         {each.name: each.answers(rows) for each in baselines},
-        metric=judged_by(recipe.evaluate.metric, recipe.task),
+        metric=metric,
         resamples=recipe.evaluate.resamples,
         seed=recipe.seed,
         looks=times,
     )
     places = [rows.place(row) for row in range(len(rows))]
     shown = dict(details(answers, numbers, texts, labels, places, rows.reads))
-    metric = judged_by(recipe.evaluate.metric, recipe.task)
     return judged, shown | {"slices": sliced(metric, answers, numbers, rows, recipe)}
 
 

@@ -12,8 +12,7 @@ from tunewright.data.labels import targets
 from tunewright.errors import RecipeError
 from tunewright.evaluation.intervals import bootstrap
 from tunewright.evaluation.over_seeds import mean_over_seeds
-from tunewright.evaluation.shown import bounds, in_percent, number, word
-from tunewright.evaluation.verdict import best_baseline
+from tunewright.evaluation.verdict import best_baseline, sentence
 from tunewright.finished import FinishedRun
 from tunewright.history.request import read_request
 from tunewright.judging import opened_model
@@ -97,24 +96,7 @@ def over_seeds(runs: Sequence[str | Path]) -> dict[str, Any]:
         "mean": mean,
         "baseline": best,
         "difference": apart,
-        "sentence": _sentence(metric, mean, apart, str(best), (len(opened), len(rows))),
+        "sentence": sentence(
+            metric, mean, apart, best, rows=len(rows), part="validation", seeds=len(opened)
+        ),
     }
-
-
-def _sentence(
-    metric: str,
-    mean: dict[str, float],
-    apart: dict[str, float],
-    baseline: str,
-    counts: tuple[int, int],
-) -> str:
-    unit, points = (" %", " points") if in_percent(metric) else ("", "")
-    worth = "fine-tuning was worth it" if apart["low"] > 0 else "fine-tuning was not worth it"
-    if apart["low"] <= 0 <= apart["high"]:
-        worth = "no difference that they can show"
-    return (
-        f"{number(metric, mean['value'])}{unit} {word(metric)} "
-        f"{bounds(metric, mean['low'], mean['high'])} over {counts[0]} seeds and {counts[1]:,} "
-        f"validation rows, {number(metric, apart['value'])}{points} from {baseline} "
-        f"{bounds(metric, apart['low'], apart['high'])}: {worth}."
-    )

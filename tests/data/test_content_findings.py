@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,10 +47,10 @@ def sentences(count: int, seed: int = 0) -> list[str]:
     return [f"{' '.join(draw.choices(WORDS, k=12))} {i}" for i in range(count)]
 
 
-def make(texts: list[str], labels: list[str] | None = None, **more: object) -> Rows:
+def make(texts: list[str], labels: list[str] | None = None, **more: Any) -> Rows:
     ids = [f"{i:032x}" for i in range(len(texts))]
     labels = labels or ["b" if i % 2 else "a" for i in range(len(texts))]
-    return Rows(texts, None, labels, ids, "x.csv", np.arange(len(texts)), **more)  # type: ignore[arg-type]
+    return Rows(texts, None, labels, ids, "x.csv", np.arange(len(texts)), **more)
 
 
 def found(code: str, **parts: Rows) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from tunewright.evaluation.slices import by_length, slices
 
 NOTHING = Evidence(
     metric="accuracy",
-    run="r",
     recipe="runs/r/recipe.yaml",
     data="tickets.csv",
     model="minilm",
@@ -49,8 +49,8 @@ def test_without_evidence_nothing_is_advised() -> None:
     ],
     ids=["rows", "labels", "longer", "less", "deeper", "head"],
 )  # fmt: skip
-def test_each_evidence_has_its_advice(changes: dict[str, object], said: str) -> None:
-    (found,) = advise(replace(NOTHING, **changes))  # type: ignore[arg-type]
+def test_each_evidence_has_its_advice(changes: dict[str, Any], said: str) -> None:
+    (found,) = advise(replace(NOTHING, **changes))
     assert said in f"{found['what']}: {found['evidence']}"
     assert found["command"].split()[1] in COMMANDS
 

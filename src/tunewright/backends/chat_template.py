@@ -124,7 +124,8 @@ class ChatTemplate:
         Without such, that after the last answer.
         """
         if self.ending is None:
-            return self.tokenizer.eos_token  # type: ignore[no-any-return]
+            end: str | None = self.tokenizer.eos_token
+            return end
         last = self._tokens_at_start(self.ending)
         inner = self._after_answer(PROBE)
         if inner is not None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tunewright.backends.answers import answers_for
+from tunewright.recipe.schema import Kind
+
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01)
 ITERATIONS = 40
 FOLDS = 3
@@ -59,6 +62,21 @@ def solve(
             weights, biases = _one(scaled, targets, num_labels, balanced=balanced, folds=folds)
     weights = weights / spread
     return weights, biases - weights @ centre
+
+
+def fit(
+    features: np.ndarray, targets: np.ndarray, kind: Kind, num_labels: int, *, seed: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """A probe that answers: features (asked, width) → float64 (asked, labels), as `Answers.of`.
+
+    Args:
+        features: float (rows, width). targets: what each row has, by its `kind`.
+    """
+    answer = answers_for(targets, kind, has_bias=True)
+    weights, biases = solve(
+        features, answer.learned(targets), num_labels, balanced=False, seed=seed
+    )
+    return lambda asked: answer.of(asked @ weights.T + biases)
 
 
 def shares(

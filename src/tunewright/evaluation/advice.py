@@ -25,20 +25,19 @@ class Evidence:
         doubling: what a probe gains from the second half of the rows; None where not measured.
         doubted, rows: labels that look wrong, of so many.
         history: every evaluation, its step and scores. best_step: the one that was kept.
-        epochs: that were asked for. phases: what is told of each.
+        epochs: of each phase; None where phases were given by hand. phases: what is told of each.
         differences: of the verdict, from each baseline.
-        run: its name. data: what it was trained on. model: what from. num_blocks: of the model.
+        recipe: where it is. data: what it was trained on. model: what from. num_blocks: of the model.
         strategy: `train.strategy`.
     """
 
     metric: str
-    run: str
     recipe: str
     data: str
     model: str
     strategy: str
     num_blocks: int
-    epochs: int
+    epochs: int | None
     best_step: int
     rows: int
     doubted: int = 0
@@ -77,10 +76,9 @@ def _cleaner_labels(found: Evidence) -> dict[str, str] | None:
 
 
 def _longer(found: Evidence) -> dict[str, str] | None:
-    if len(found.history) < 2 or found.best_step != found.history[-1]["step"]:
-        return None
     loss = _losses(found)
-    if len(loss) < 2 or loss[-1] >= loss[-2]:
+    falling = len(loss) > 1 and loss[-1] < loss[-2]
+    if found.epochs is None or not falling or found.best_step != found.history[-1]["step"]:
         return None
     return {
         "what": "train longer",

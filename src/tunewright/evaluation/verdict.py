@@ -137,12 +137,18 @@ def sentence(
     *,
     rows: int,
     part: Part,
+    seeds: int = 1,
 ) -> str:
-    """The verdict in one plain sentence."""
+    """The verdict in one plain sentence.
+
+    Args:
+        seeds: how many runs the score is the mean of.
+    """
     unit, points = (" %", " points") if in_percent(metric) else ("", "")
     own_bounds = bounds(metric, own["low"], own["high"])
     start = f"{number(metric, own['value'])}{unit} {word(metric)} {own_bounds}"
-    start += f" on {rows:,} {part} {'row' if rows == 1 else 'rows'}"
+    start += f" over {seeds} seeds and" if seeds > 1 else " on"
+    start += f" {rows:,} {part} {'row' if rows == 1 else 'rows'}"
     if difference is None:
         return f"{start}: no baseline was measured."
     gap = _gap(metric, difference, f"{points} ", str(baseline))

@@ -114,8 +114,8 @@ def read(path: Path, task: str = "auto", **columns: Any) -> tuple[Rows, str, dic
 
 
 def texts(expected: Row, count: int = COUNT) -> list[str]:
-    whole = {"ensure_ascii": False, "separators": (",", ":")}
-    return [json.dumps(vary(expected, number), **whole) for number in range(count)]  # type: ignore[arg-type]
+    whole: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":")}
+    return [json.dumps(vary(expected, number), **whole) for number in range(count)]
 
 
 def file_of(folder: Path, row: Row) -> Path:

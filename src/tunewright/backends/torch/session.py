@@ -156,8 +156,9 @@ class TorchSession(Session):
             kind=torch.bfloat16 if bf16 and recipe.adapt.has_adapters else torch.float32,
         )
         inputs = self.inputs(parts, train.max_length, loaded.known_tokens)
-        loaded.model.to(self.device)  # type: ignore[arg-type]
-        let_rows_be_packed(loaded.model, bound=EXACT_BF16 if bf16 else EXACT_FP32)
+        model: Any = loaded.model
+        model.to(self.device)
+        let_rows_be_packed(model, bound=EXACT_BF16 if bf16 else EXACT_FP32)
         settings = self._settings(recipe, 0, room_for(train.cache))
         kind = TorchPreference if self.reads == "preference" else TorchLanguage
         return kind(loaded, inputs, settings, self.device)

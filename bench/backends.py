@@ -45,28 +45,34 @@ def main() -> None:
     known = json.loads(path.read_text()) if path.exists() else {"sets": {}}
     words = sys.argv[1:]
     names = [name for name in SETS if name in words] or SETS
-    for word, measure in (("times", times), ("scores", scores)):
-        if word in words or not {"times", "scores"} & set(words):
-            for name in names:
-                known["sets"].setdefault(name, {})[word] = measure(name)
-                known["machine"] = machine()
-                path.write_text(json.dumps(known, indent=1) + "\n")
+    seeds = [int(word) for word in words if word.isdigit()] or SEEDS
+    both = not {"times", "scores"} & set(words)
+    for name in names:
+        found = known["sets"].setdefault(name, {})
+        if both or "times" in words:
+            found["times"] = times(name)
+            keep(path, known)
+        for seed in seeds if both or "scores" in words else ():
+            found.setdefault("scores", {})[str(seed)] = scores(name, seed)
+            keep(path, known)
     show(known["sets"])
 
 
-def scores(name: str) -> dict[str, list[float]]:
-    """Accuracy of each backend on the test rows, seed by seed."""
-    found: dict[str, list[float]] = {backend: [] for backend in BACKENDS}
-    asked = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    for seed in asked or SEEDS:
-        with tempfile.TemporaryDirectory() as scratch:
-            folder, runs = Path(scratch) / "data", Path(scratch) / "runs"
-            write_parts(folder, cut(name, seed))
-            for backend in BACKENDS:
-                settings = (f"backend={backend}", METRIC, "train.threads=1")
-                run = run_tunewright(folder, runs, seed, *settings)["run"]
-                found[backend].append(test_tunewright(run, runs)["test"]["accuracy"]["value"])
-        print(name, "seed", seed, {backend: found[backend][-1] for backend in BACKENDS}, flush=True)
+def keep(path: Path, known: dict[str, Any]) -> None:
+    path.write_text(json.dumps({**known, "machine": machine()}, indent=1) + "\n")
+
+
+def scores(name: str, seed: int) -> dict[str, float]:
+    """Accuracy of each backend on the test rows."""
+    found: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, runs = Path(scratch) / "data", Path(scratch) / "runs"
+        write_parts(folder, cut(name, seed))
+        for backend in BACKENDS:
+            settings = (f"backend={backend}", METRIC, "train.threads=1")
+            run = run_tunewright(folder, runs, seed, *settings)["run"]
+            found[backend] = test_tunewright(run, runs)["test"]["accuracy"]["value"]
+    print(name, "seed", seed, found, flush=True)
     return found
 
 
@@ -105,7 +111,8 @@ def show(known: dict[str, Any]) -> None:
     for name, found in known.items():
         if not {"times", "scores"} <= set(found):
             continue
-        both = [np.array(found["scores"][backend]) for backend in BACKENDS]
+        seeds = found["scores"].values()
+        both = [np.array([score[backend] for score in seeds]) for backend in BACKENDS]
         torch, keras = (f"{s.mean():.3f} [{s.min():.3f}, {s.max():.3f}]" for s in both)
         apart = ", ".join(f"{difference:+.3f}" for difference in both[1] - both[0])
         peer = found["times"]["kerashub"]["test_accuracy"]

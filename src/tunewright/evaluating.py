@@ -92,7 +92,8 @@ def evaluate_validation(
         "part": "validation",
         **details(answers, labels, texts, prepared.labels, places, prepared.columns.reads),
     }
-    shown["slices"] = sliced(metric, answers, labels, prepared.validation, recipe)
+    found = prepared.findings.findings
+    shown["slices"] = sliced(metric, answers, labels, prepared.validation, found, recipe)
     shown |= next_steps(folder, adapted, prepared, progress, judged.verdict, metric)
     shown["written"] = written
     shown["tokens"] = []

@@ -43,7 +43,7 @@ def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:  # noqa: 
         baselines = baselines_of(folder, prepared, recipe)
         events = Events(folder / "events.jsonl")
         try:
-            test_sealed(folder, prepared.labels, baselines, command=command, events=events)
+            test_sealed(folder, prepared, baselines, command=command, events=events)
         finally:
             events.close()
     return read_result(folder)
@@ -51,7 +51,7 @@ def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:  # noqa: 
 
 def test_sealed(
     folder: Path,
-    labels: tuple[str, ...],
+    prepared: Prepared,
     baselines: Sequence[FittedBaseline],
     *,
     command: str,
@@ -61,7 +61,7 @@ def test_sealed(
     recipe, result = load_recipe(folder / "recipe.yaml"), read_result(folder)
     rows = open_seal(folder, run_id=folder.name, command=command)
     times = len(looks(folder))
-    judged, shown = _judge(folder, rows, labels, baselines, recipe, "test", times)
+    judged, shown = _judge(folder, rows, prepared, baselines, recipe, "test", times)
     result |= {
         "test": {**judged.scores, "looks": times},
         "verdict": judged.verdict,
@@ -72,20 +72,25 @@ def test_sealed(
     events.emit("verdict", part="test", looks=times, **judged.verdict)
 
 
-def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, Any]:
+def evaluate(
+    run: str | Path, *, data: str | Path | None = None, slices: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Scores with intervals and error analysis, on validation or on a labelled file.
 
+    Args:
+        slices: columns by whose values scores are shown, in the place of the recipe's.
     Raises:
-        SealError: the file holds rows of the sealed test part.
+        SealError: the file holds rows of the sealed test part. DataError: no such column.
     """
     folder, recipe = done_run(run)
+    beside = recipe.evaluate.slices if slices is None else tuple(slices)
     with lock_run(folder):
-        prepared = prepared_as_then(folder, recipe)
-    rows = prepared.validation if data is None else given_rows(folder, prepared, data)
+        prepared = prepared_as_then(folder, recipe, beside if data is None else ())
+    rows = prepared.validation if data is None else given_rows(folder, prepared, data, beside)
     judged, shown = _judge(
         folder,
         rows,
-        prepared.labels,
+        prepared,
         baselines_of(folder, prepared, recipe),
         recipe,
         "given" if data else "validation",
@@ -105,15 +110,19 @@ def evaluate(run: str | Path, *, data: str | Path | None = None) -> dict[str, An
     }
 
 
-def given_rows(folder: Path, prepared: Prepared, data: str | Path) -> Rows:
+def given_rows(
+    folder: Path, prepared: Prepared, data: str | Path, beside: Sequence[str] = ()
+) -> Rows:
     """The rows of a labelled file, read as the run read its own.
 
+    Args:
+        beside: names of columns that are kept with the rows.
     Raises:
         SealError: a row is in the run's sealed test part. DataError: it was trained on one, or
             there are none.
     """
     table = read_table(data)
-    rows = build_rows(table, same_columns(table, prepared.columns))
+    rows = build_rows(table, same_columns(table, prepared.columns), beside=beside)
     rows.refuse_flaws()
     _refuse_known_rows(folder, rows, str(data))
     if not len(rows):
@@ -124,13 +133,14 @@ def given_rows(folder: Path, prepared: Prepared, data: str | Path) -> Rows:
 def _judge(
     folder: Path,
     rows: Rows,
-    labels: tuple[str, ...],
+    prepared: Prepared,
     baselines: Sequence[FittedBaseline],
     recipe: Recipe,
     part: Any,
     times: int,
 ) -> tuple[Judgement, dict[str, Any]]:
-    numbers, texts = targets(rows, labels, TASKS[recipe.task]), joined_texts(rows)
+    labels, texts = prepared.labels, joined_texts(rows)
+    numbers = targets(rows, labels, TASKS[recipe.task])
     metric = judged_by(recipe.evaluate.metric, recipe.task)
     answers = opened_model(folder, recipe).answers(rows.texts, rows.pairs)
     judged = judge(
@@ -145,7 +155,8 @@ def _judge(
     )
     places = [rows.place(row) for row in range(len(rows))]
     shown = dict(details(answers, numbers, texts, labels, places, rows.reads))
-    return judged, shown | {"slices": sliced(metric, answers, numbers, rows, recipe)}
+    found = prepared.findings.findings
+    return judged, shown | {"slices": sliced(metric, answers, numbers, rows, found, recipe)}
 
 
 def opened_model(folder: Path, recipe: Recipe) -> Any:
@@ -168,9 +179,13 @@ def done_run(run: str | Path) -> tuple[Path, Recipe]:
     return folder, load_recipe(folder / "recipe.yaml")
 
 
-def prepared_as_then(folder: Path, recipe: Recipe) -> Prepared:
-    """The parts as they were when the run was trained."""
-    prepared = prepare(recipe.data, recipe.seed, folder, task=recipe.task)
+def prepared_as_then(folder: Path, recipe: Recipe, beside: Sequence[str] = ()) -> Prepared:
+    """The parts as they were when the run was trained.
+
+    Args:
+        beside: names of columns that are kept with the rows.
+    """
+    prepared = prepare(recipe.data, recipe.seed, folder, task=recipe.task, beside=beside)
     if prepared.data_hash != read_state(folder)["data_hash"]:
         raise DataError(
             f"the data of run {folder.name} changed since it was trained",

@@ -179,7 +179,11 @@ def live(
     if not begins("prepare"):
         return False
     prepared = prepare(
-        recipe.data, recipe.seed, make_folder(folder / "data").parent, task=recipe.task
+        recipe.data,
+        recipe.seed,
+        make_folder(folder / "data").parent,
+        task=recipe.task,
+        beside=recipe.evaluate.slices,
     )
     telling.tell_prepared(prepared, events)
     if not begins("adapt"):
@@ -217,7 +221,7 @@ def live(
     baselines = baselines_of(folder, prepared, adapted.recipe)
     evaluate_validation(folder, adapted, source, prepared, baselines, progress, events)
     if test and begins("test"):
-        test_sealed(folder, prepared.labels, baselines, command="run --test", events=events)
+        test_sealed(folder, prepared, baselines, command="run --test", events=events)
     return True
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tunewright.cli.main import COMMANDS
 from tunewright.evaluation.advice import Evidence, advise
-from tunewright.evaluation.slices import by_length, slices
 
 NOTHING = Evidence(
     metric="accuracy",
@@ -53,20 +51,3 @@ def test_each_evidence_has_its_advice(changes: dict[str, Any], said: str) -> Non
     (found,) = advise(replace(NOTHING, **changes))
     assert said in f"{found['what']}: {found['evidence']}"
     assert found["command"].split()[1] in COMMANDS
-
-
-def test_quarters_by_length_hold_every_row_once() -> None:
-    parts = by_length(["a" * n for n in range(1, 101)])
-    assert len(parts) == 4
-    np.testing.assert_array_equal(sum(part.astype(int) for part in parts.values()), 1)
-    assert by_length(["same"] * 9).keys() == {"0 to 4 characters"} or len(by_length(["same"])) == 1
-    assert by_length([]) == {}
-
-
-def test_a_slice_has_its_own_score_and_few_rows_have_none() -> None:
-    labels = np.arange(100) % 2
-    answers = np.eye(2)[np.where(np.arange(100) < 50, labels, 1 - labels)] * 0.8 + 0.1
-    parts = {"first": np.arange(100) < 50, "last": np.arange(100) >= 50, "few": np.arange(100) < 3}
-    found = slices("accuracy", answers, labels, parts, resamples=50, seed=0)
-    assert [(each["slice"], each["rows"]) for each in found] == [("first", 50), ("last", 50)]
-    assert [each["score"]["value"] for each in found] == [1.0, 0.0]

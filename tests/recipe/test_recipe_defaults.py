@@ -8,8 +8,9 @@ import pytest
 from tunewright.data.chat.forms import COLUMNS
 from tunewright.errors import RecipeError
 from tunewright.recipe import defaults
+from tunewright.recipe.evaluate import Evaluate
 from tunewright.recipe.load import build_recipe, load_recipe
-from tunewright.recipe.schema import Evaluate, Recipe, Train
+from tunewright.recipe.schema import Recipe, Train
 from tunewright.recipe.views import choose_views
 from tunewright.recipe.write import as_yaml
 

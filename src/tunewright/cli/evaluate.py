@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
 
-def evaluate_command(run: str, *, data: str | None = None, json: bool = False) -> int:
+
+def evaluate_command(
+    run: str, *, data: str | None = None, slices: str | None = None, json: bool = False
+) -> int:
     """Scores with intervals and error analysis, on validation or on a labelled file.
 
     Parameters
@@ -12,13 +16,16 @@ def evaluate_command(run: str, *, data: str | None = None, json: bool = False) -
         A run that is done.
     data
         A labelled file; rows of the sealed test part are refused.
+    slices
+        Columns by whose values scores are shown, with commas between; else evaluate.slices.
     json
         Print one JSON document.
     """
     from tunewright.cli.main import say_json
     from tunewright.judging import evaluate
 
-    found = evaluate(run, data=data)
+    columns = None if slices is None else [each for each in slices.split(",") if each]
+    found = evaluate(run, data=data, slices=columns)
     if json:
         say_json(found)
         return 0
@@ -34,6 +41,8 @@ def evaluate_command(run: str, *, data: str | None = None, json: bool = False) -
         cells = [f"{s['value']:.4f} [{s['low']:.4f}, {s['high']:.4f}]" for s in scores.values()]
         table.add_row(name, *cells)
     out.print(table)
+    if found["slices"]:
+        out.print(_sliced(found))
     for mistake in found["mistakes"][:5]:
         surely = mistake["confidence"]
         sure = "" if surely is None else f" ({surely:.2f})"
@@ -47,3 +56,22 @@ def evaluate_command(run: str, *, data: str | None = None, json: bool = False) -
         out.print(f"{escape(said)}: {escape(shown[:120])}", soft_wrap=True)
     out.print(escape(found["verdict"]["sentence"]), soft_wrap=True)
     return 0
+
+
+def _sliced(found: dict[str, Any]) -> Any:
+    """The scores of parts of the rows, as a table."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from tunewright.evaluation.shown import bounds, number, word
+
+    metric = found["metric"]
+    table = Table("by", "rows of", "rows", word(metric), "95 % interval", box=None)
+    for each in found["slices"]:
+        score = each["score"]
+        cells = ["few", ""]
+        if score is not None:
+            low_to_high = bounds(metric, score["low"], score["high"])
+            cells = [number(metric, score["value"]), low_to_high]
+        table.add_row(escape(each["by"]), escape(each["slice"]), f"{each['rows']:,}", *cells)
+    return table

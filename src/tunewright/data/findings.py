@@ -33,6 +33,8 @@ class Finding:
             what is private in the text masked; of codes that say how rows are written also "field"
             and "problem", and a row is there for each field; of those of a model what it thinks of
             the row.
+        ids: of all rows that it is about, where the check tells; they are written nowhere that
+            people read.
     """
 
     code: str
@@ -41,6 +43,7 @@ class Finding:
     fix: str
     count: int
     rows: tuple[dict[str, Any], ...] = ()
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ class Findings:
 
     def with_all_rows(self) -> list[dict[str, Any]]:
         """The findings as in JSON, with all rows that are kept of each, for people to read."""
-        return [asdict(finding) | {"rows": list(finding.rows)} for finding in self.findings]
+        shown = [asdict(finding) | {"rows": list(finding.rows)} for finding in self.findings]
+        return [{key: each[key] for key in each if key != "ids"} for each in shown]
 
 
 def _first(finding: Finding) -> str:
@@ -98,6 +102,11 @@ def _first(finding: Finding) -> str:
         return str(row["place"])
     more = f", and {finding.count - 1} more" if finding.count > 1 else ""
     return f"{row['place']}, {row['field']}{more}"
+
+
+def ids_of(places: Iterable[Place]) -> tuple[str, ...]:
+    """The ids of rows, for `Finding.ids`."""
+    return tuple(rows.ids[index] for rows, index in places)
 
 
 def show(places: Iterable[Place]) -> tuple[dict[str, Any], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -111,9 +111,13 @@ def read_parts(data: Data, *, skip: bool = False) -> dict[str, Table]:
 
 
 def rows_of_parts(
-    tables: Mapping[str, Table], data: Data, task: str = "auto"
+    tables: Mapping[str, Table], data: Data, task: str = "auto", beside: Sequence[str] = ()
 ) -> tuple[dict[str, Rows], Columns]:
-    """The tables as rows, all with the columns and the task that the first of them has."""
+    """The tables as rows, all with the columns and the task that the first of them has.
+
+    Args:
+        beside: names of columns that are kept with the rows.
+    """
     wanted = data.columns
     columns = find_columns(
         next(iter(tables.values())),
@@ -127,7 +131,11 @@ def rows_of_parts(
     rows = {}
     for part, table in tables.items():
         rows[part] = build_rows(
-            table, same_columns(table, columns), group=data.group, time=data.time
+            table,
+            same_columns(table, columns),
+            group=data.group,
+            time=data.time,
+            beside=beside,
         )
     return rows, columns
 
@@ -161,17 +169,21 @@ def same_columns(table: Table, columns: Columns) -> Columns:
     return replace(found, separator=columns.separator)
 
 
-def prepare(data: Data, seed: int, run_folder: Path, *, task: str = "auto") -> Prepared:
+def prepare(
+    data: Data, seed: int, run_folder: Path, *, task: str = "auto", beside: Sequence[str] = ()
+) -> Prepared:
     """Three parts from the user's data, the test part sealed in the run folder.
 
     In a run that has its seal, the same rows are dealt again, or the seal refuses them.
     Writes data/findings.json, data/splits.csv and the seal.
 
+    Args:
+        beside: names of columns that are kept with the rows.
     Raises:
         DataError: the data cannot be read or learned from; the finding is named.
     """
     tables = read_parts(data, skip="unreadable-line" in data.allow)
-    rows, columns = rows_of_parts(tables, data, task)
+    rows, columns = rows_of_parts(tables, data, task, beside)
     rows, num_excluded = without_excluded(rows, data.exclude)
     num_read = sum(map(len, rows.values())) + sum(len(t.unreadable) for t in tables.values())
     kind = columns.kind

@@ -8,7 +8,7 @@ import os
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import repeat
 from typing import Any, overload
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tunewright.data.beside import values_beside
 from tunewright.data.chat.conversation import prompt_of
 from tunewright.data.columns import Columns
 from tunewright.data.duplicates import KEY, Keys, picture_key, text_key
@@ -102,6 +103,7 @@ class Rows:
         keys: what `text_keys` answers, where it is known already.
         reads: what a row is, a text or a picture.
         flaws: of pictures, why each cannot be read, None where it can.
+        columns: other columns that were asked for, by name; None where a row has no value.
     """
 
     texts: Sequence[str]
@@ -116,6 +118,7 @@ class Rows:
     keys: Keys | None = None
     reads: Reads = "text"
     flaws: list[str | None] | None = None
+    columns: dict[str, list[str | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -169,6 +172,7 @@ class Rows:
             keys=None if self.keys is None else self.keys[at],
             reads=self.reads,
             flaws=None if self.flaws is None else [self.flaws[i] for i in at],
+            columns={name: [each[i] for i in at] for name, each in self.columns.items()},
         )
 
 
@@ -213,12 +217,18 @@ def _take_texts(texts: Sequence[str], at: NDArray[np.int64]) -> Sequence[str]:
 
 
 def build_rows(
-    table: Table, columns: Columns, *, group: str | None = None, time: str | None = None
+    table: Table,
+    columns: Columns,
+    *,
+    group: str | None = None,
+    time: str | None = None,
+    beside: Sequence[str] = (),
 ) -> Rows:
     """The rows of a table, once it is known which column is which.
 
     Args:
         group, time: names of the columns to split by, or None.
+        beside: names of columns that are kept with the rows.
     Raises:
         DataError: a row without label, group or time (with its line), or no such column.
     """
@@ -243,6 +253,7 @@ def build_rows(
         times=None if time is None else _times(table, time),
         reads=columns.reads,
         flaws=flaws,
+        columns={name: values_beside(table, columns, name) for name in beside},
     )
 
 

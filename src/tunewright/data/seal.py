@@ -26,6 +26,7 @@ from tunewright.recipe.schema import Reads
 
 MAGIC = b"TUNEWRIGHT-SEAL-2\n"
 SEAL, SEALED, LEDGER = "seal.json", "sealed.arrow", "looks.jsonl"
+BESIDE = "beside: "  # before the names of columns that are kept with the rows
 _OPEN_IT = "open it with `tunewright test RUN`, which writes the look down"
 Look = dict[str, Any]
 
@@ -141,6 +142,7 @@ def _write_sealed(rows: Rows, file: BinaryIO) -> None:
     for name, values in (*known, ("time", rows.times)):
         if values is not None:
             fields.append((name, pa.large_string()))
+    fields += [(f"{BESIDE}{name}", pa.large_string()) for name in rows.columns]
     about = {"source": rows.source, "unit": rows.unit}
     if rows.reads != "text":
         about["reads"] = rows.reads
@@ -167,6 +169,7 @@ def _in_columns(rows: Rows) -> Iterator[dict[str, Any]]:
             "label": rows.labels and rows.labels[part],
             "group": rows.groups and rows.groups[part],
             "time": rows.times and [json.dumps(time) for time in rows.times[part]],
+            **{f"{BESIDE}{name}": each[part] for name, each in rows.columns.items()},
         }
         first = part.stop
 
@@ -234,6 +237,11 @@ def _from_table(table: pa.Table) -> Rows:
         groups=held("group"),
         times=None if times is None else [json.loads(time) for time in times],
         reads=cast(Reads, metadata.get(b"reads", b"text").decode()),
+        columns={
+            name.removeprefix(BESIDE): table[name].to_pylist()
+            for name in table.column_names
+            if name.startswith(BESIDE)
+        },
     )
 
 

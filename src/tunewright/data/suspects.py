@@ -41,5 +41,8 @@ def read_suspects(run_folder: Path) -> Suspects | None:
     if not path.is_file():
         return None
     content = json.loads(path.read_text("utf-8"))
-    findings = (Finding(**each | {"rows": tuple(each["rows"])}) for each in content["findings"])
+    findings = (
+        Finding(**each | {key: tuple(each.get(key, ())) for key in ("rows", "ids")})
+        for each in content["findings"]
+    )
     return Suspects(**content | {"findings": tuple(findings)})

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tunewright.data.findings import Finding
 from tunewright.data.rows import Rows, joined_texts
+from tunewright.evaluation.grouping import Groups, by_finding, by_language, by_length, by_value
 from tunewright.evaluation.intervals import bootstrap
 from tunewright.evaluation.metrics import METRICS, kind_of
 from tunewright.evaluation.mistakes import mistakes
 from tunewright.evaluation.one_label import calibration, confusion, per_class
 from tunewright.evaluation.several_labels import per_label
-from tunewright.evaluation.slices import by_length, slices
+from tunewright.evaluation.slices import slices
 from tunewright.evaluation.verdict import Part, verdict
 from tunewright.recipe.schema import Reads, Recipe
 
@@ -73,13 +75,24 @@ def judge(
 
 
 def sliced(
-    metric: str, answers: Any, labels: np.ndarray, rows: Rows, recipe: Recipe
+    metric: str,
+    answers: Any,
+    labels: np.ndarray,
+    rows: Rows,
+    findings: Iterable[Finding],
+    recipe: Recipe,
 ) -> list[dict[str, Any]]:
-    """The deciding metric of rows by their length; of pictures and rows to be written, nothing."""
-    if rows.reads == "image" or kind_of(labels) in ("tokens", "preference"):
-        return []
+    """The deciding metric of rows by length and language, by kept columns, and by finding."""
+    kinds: dict[str, Groups] = {}
+    if rows.reads == "text":
+        kinds["length"] = by_length(joined_texts(rows))
+    if rows.reads != "image":
+        kinds["language"] = by_language(rows)
+    kinds |= {f"column {name}": by_value(values) for name, values in rows.columns.items()}
+    found = by_finding(rows.ids, findings)
+    kinds |= {f"finding {code}": groups for code, groups in found.items()}
     drawn: dict[str, Any] = {"resamples": recipe.evaluate.resamples, "seed": recipe.seed}
-    return slices(metric, answers, labels, by_length(joined_texts(rows)), **drawn)
+    return slices(metric, answers, labels, kinds, **drawn)
 
 
 def details(

@@ -17,6 +17,7 @@ from tunewright import durable
 from tunewright.evaluation import charts, heatmap
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER, METRICS
 from tunewright.evaluation.shown import bounds, in_percent, number, word
+from tunewright.evaluation.slices import FEWEST_ROWS
 from tunewright.recipe.schema import UNLABELLED
 
 LONGEST_TEXT = 300
@@ -90,6 +91,8 @@ def _derived(facts: dict[str, Any]) -> dict[str, Any]:
         "tone": tone(facts.get("verdict")),
         "part": facts.get("part") or "validation",
         "scored": _scored(facts),
+        "sliced": _sliced(facts.get("slices") or []),
+        "fewest": FEWEST_ROWS,
         "higher_is_better": HIGHER_IS_BETTER,
         "pairs": heatmap.confused_pairs(confusion, labels) if confusion and many else [],
         "classes": _classes(facts.get("per_class") or []),
@@ -102,6 +105,14 @@ def _derived(facts: dict[str, Any]) -> dict[str, Any]:
         "doubted": [row for row in facts.get("suspects") or [] if row["code"] == "label-error"],
         "far": [row for row in facts.get("suspects") or [] if row["code"] == "outlier"],
     }
+
+
+def _sliced(entries: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """What slices are by → those of them, in the order given."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for each in entries:
+        found.setdefault(each["by"], []).append(each)
+    return found
 
 
 def _labels(facts: dict[str, Any]) -> list[str]:

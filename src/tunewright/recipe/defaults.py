@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tunewright.errors import RecipeError
+from tunewright.recipe.evaluate import Evaluate
 from tunewright.recipe.metric_names import METRICS, WRITTEN, is_written
 from tunewright.recipe.schema import (
     ADAPTED,
     ADAPTER_KEYS,
     UNLABELLED,
     Adapt,
-    Evaluate,
     Kind,
     Recipe,
     Train,

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tunewright.recipe.augment import Augment
 from tunewright.recipe.columns import Columns
-from tunewright.recipe.metric_names import Metric
+from tunewright.recipe.evaluate import Evaluate
 from tunewright.recipe.section import Auto, Section
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -304,35 +304,6 @@ class Train(Section):
                 f"batch_size {self.batch_size} is not a multiple of accumulate {self.accumulate}"
             )
         return self
-
-
-class Evaluate(Section):
-    """How a model is judged."""
-
-    metric: Literal["auto"] | Metric = Field(
-        "auto",
-        description="the deciding metric: picks the best step and gives the verdict; a score of "
-        "written answers picks the step alone, and the loss gives the verdict",
-    )
-    resamples: Annotated[int, Field(ge=100, le=100_000)] = Field(
-        1000, description="bootstrap resamples behind each 95 % interval"
-    )
-    calibrate: bool = Field(
-        True,
-        description="fit the temperature of a classifier's scores on validation; labels stay as "
-        "they are",
-    )
-    answers: Annotated[int, Field(ge=0)] | Auto = Field(
-        "auto",
-        description="validation rows that a language model answers, before and after training",
-    )
-    most_tokens: Count = Field(256, description="of such an answer")
-    pattern: str | None = Field(
-        None, description="regular expression; the share of answers that have it is a score"
-    )
-    own: tuple[str, ...] = Field(
-        (), description="scores by your own functions, path/file.py:function"
-    )
 
 
 class Test(Section):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tunewright.data.chat.check import format_findings
 from tunewright.data.checks.index import Index, num_rows
-from tunewright.data.findings import Finding, Place, show
+from tunewright.data.findings import Finding, Place, ids_of, show
 
 SHORT_CHARACTERS = 3
 
@@ -43,6 +43,7 @@ def _empty_and_short(index: Index) -> Iterator[Finding]:
             "look whether these say enough to be labelled",
             len(short),
             show(short),
+            ids_of(short),
         )
 
 

@@ -43,6 +43,7 @@ def html(index: Index) -> Iterator[Finding]:
             "turn them into plain text, in the rows to predict too",
             met.count,
             show(met.places),
+            tuple(met.ids),
         )
 
 

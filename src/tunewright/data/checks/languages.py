@@ -29,13 +29,13 @@ def language_mix(index: Index) -> Iterator[Finding]:
     total = sum(len(rows) for rows in index.parts.values())
     found: dict[str, list[Place]] = defaultdict(list)
     for place, text in _long_enough(index):
-        language, sure = _identifier().classify(text)
-        if sure >= SURE and language != NO_LANGUAGE:
-            found[str(language)].append(place)
+        language = language_of(text)
+        if language is not None:
+            found[language].append(place)
     told = sum(map(len, found.values()))
     ranked = sorted(found, key=lambda language: (-len(found[language]), language))
     others = [place for language in ranked[1:] for place in found[language]]
-    if told < LEAST_TEXTS or len(others) < max(LEAST_ROWS, LEAST_SHARE * told):
+    if not is_mixed(told, len(others)):
         return
     shares = ", ".join(f"{len(found[name]) / told:.1%} {name}" for name in ranked[:5])
     more = f" and {len(ranked) - 5} more languages" if len(ranked) > 5 else ""
@@ -48,6 +48,20 @@ def language_mix(index: Index) -> Iterator[Finding]:
         len(others),
         show(others),
     )
+
+
+def language_of(text: str) -> str | None:
+    """The code of a text's language, such as en; None where it is too short, or could be another."""
+    text = text[:READ_CHARACTERS]
+    if len(text.strip()) < LEAST_CHARACTERS:
+        return None
+    language, sure = _identifier().classify(text)
+    return str(language) if sure >= SURE and language != NO_LANGUAGE else None
+
+
+def is_mixed(told: int, others: int) -> bool:
+    """Whether so many rows in other languages, of those whose language is told, are no mistakes."""
+    return told >= LEAST_TEXTS and others >= max(LEAST_ROWS, LEAST_SHARE * told)
 
 
 def _long_enough(index: Index) -> list[tuple[Place, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tunewright.data.checks.index import Index, num_rows
-from tunewright.data.findings import Finding, Place, show
+from tunewright.data.findings import Finding, Place, ids_of, show
 from tunewright.data.rows import joined_texts
 
 LEAST_CHARACTERS = 2_000
@@ -36,4 +36,5 @@ def long_text(index: Index) -> Iterator[Finding]:
             "look whether several rows became one (a missing quotation mark), or cut them into rows",
             len(met),
             show(met),
+            ids_of(met),
         )

@@ -28,6 +28,7 @@ def mojibake(index: Index) -> Iterator[Finding]:
             "read the source again as UTF-8, or repair the texts",
             met.count,
             show(met.places),
+            tuple(met.ids),
         )
 
 

@@ -30,20 +30,21 @@ def near_duplicates(index: Index) -> Iterator[Finding]:
     """Rows that are near copies of a row before them in the same part."""
     near, keys = index.near_wholes, index.whole_keys
     shown: list[dict[str, Any]] = []
-    count = 0
+    ids: list[str] = []
     for part, rows in index.parts.items():
         copies = _within(near, keys[part])
-        count += len(copies)
+        ids += [rows.ids[copy.row] for copy in copies]
         shown += [_shown(rows, copy.row, rows, copy.of) for copy in copies[:SHOWN_ROWS]]
-    if count:
+    if ids:
         yield Finding(
             "near-duplicate",
             "note",
-            f"{num_rows(count)} with a {index.noun} that is nearly one there before; the split "
+            f"{num_rows(len(ids))} with a {index.noun} that is nearly one there before; the split "
             "keeps them together",
             "remove them if they are not meant to count twice",
-            count,
+            len(ids),
             tuple(shown[:SHOWN_ROWS]),
+            tuple(ids),
         )
 
 

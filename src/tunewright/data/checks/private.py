@@ -33,6 +33,7 @@ def private(index: Index) -> Iterator[Finding]:
             "mask it, or be sure that you may use it: a model can repeat what it has read",
             persons.count,
             show(persons.places),
+            tuple(persons.ids),
         )
     if doors.count:
         yield Finding(
@@ -42,6 +43,7 @@ def private(index: Index) -> Iterator[Finding]:
             "make them invalid where they came from, and remove them here",
             doors.count,
             show(doors.places),
+            tuple(doors.ids),
         )
 
 

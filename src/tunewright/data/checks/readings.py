@@ -19,14 +19,16 @@ SEED = 0
 
 @dataclass
 class Met:
-    """How many rows were met, and the first of them to show."""
+    """How many rows were met, their ids, and the first of them to show."""
 
     count: int = 0
     places: list[Place] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
 
     def add(self, rows: Rows, row: int) -> None:
         """Count one row."""
         self.count += 1
+        self.ids.append(rows.ids[row])
         if len(self.places) < KEPT_ROWS:
             self.places.append((rows, row))
 

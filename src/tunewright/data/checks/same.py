@@ -8,7 +8,7 @@ import numpy as np
 
 from tunewright.data.checks.index import Index, also_in, num_rows, pairs_of_parts, way_on
 from tunewright.data.duplicates import Keys, together
-from tunewright.data.findings import Finding, Place, show
+from tunewright.data.findings import Finding, Place, ids_of, show
 
 CONTRADICTORY_SHARE = 0.1
 
@@ -34,6 +34,7 @@ def duplicates(index: Index) -> Iterator[Finding]:
             "remove them if they are not meant to count twice",
             len(again),
             show(again),
+            ids_of(again),
         )
     if against:
         total = sum(len(rows) for rows in index.parts.values())
@@ -47,6 +48,7 @@ def duplicates(index: Index) -> Iterator[Finding]:
             + (", or go on by --set data.allow=contradictory-label" if many else ""),
             len(against),
             show(against),
+            ids_of(against),
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tunewright.data.checks.index import num_rows
 from tunewright.data.checks.label_errors import Doubts
-from tunewright.data.findings import SHOWN_ROWS, Finding, show_row
+from tunewright.data.findings import SHOWN_ROWS, Finding, Place, ids_of, show_row
 from tunewright.data.rows import Rows
 
 MUCH = 0.01  # of all tokens
@@ -27,8 +27,15 @@ class Looked:
 
     def show(self, row: int) -> dict[str, object]:
         """See `findings.show_row`."""
+        return show_row(*self._place(row))
+
+    def ids(self, rows: np.ndarray) -> tuple[str, ...]:
+        """See `findings.ids_of`."""
+        return ids_of(self._place(row) for row in rows.tolist())
+
+    def _place(self, row: int) -> Place:
         part = int(np.searchsorted(self.ends, row, side="right"))
-        return show_row(self.parts[part], row - int(self.ends[part - 1] if part else 0))
+        return self.parts[part], row - int(self.ends[part - 1] if part else 0)
 
 
 def label_errors(
@@ -61,6 +68,7 @@ def label_errors(
             "read the first ones, and correct those that are wrong; stop where most are right",
             len(found.rows),
             tuple(shown),
+            looked.ids(found.rows),
         )
     ]
 
@@ -86,6 +94,7 @@ def outliers(looked: Looked, far: np.ndarray, distance: np.ndarray) -> list[Find
             "look whether these belong to the task, and remove those that do not",
             len(far),
             tuple(shown),
+            looked.ids(far),
         )
     ]
 
@@ -126,5 +135,6 @@ def truncated(
             f"set train.max_length to {more}, which is slower" if more > limit else shorten,
             len(rows),
             tuple(shown),
+            looked.ids(rows),
         )
     ]

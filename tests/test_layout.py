@@ -52,6 +52,7 @@ FLOORS = (
         "warm_start",
         "augmenting",
         "training",
+        "deciding",
         "planning",
         "rehearsing",
     },

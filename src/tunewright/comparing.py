@@ -20,7 +20,7 @@ from tunewright.evaluation.comparison import compared
 from tunewright.evaluation.facts import curves
 from tunewright.evaluation.intervals import bootstrap
 from tunewright.history.result import read_result
-from tunewright.judging import done_run, given_rows, opened_model, prepared_as_then
+from tunewright.judging import answers_of_run, done_run, given_rows, prepared_as_then
 from tunewright.recipe.metric_names import judged_by
 from tunewright.recipe.schema import TASKS, Recipe
 from tunewright.train.checkpoint import flat
@@ -68,9 +68,7 @@ def compare(
     rows = shared_rows(opened) if data is None else _rows_of_file(opened, data)
     labels = targets(rows, first.prepared.labels, TASKS[first.recipe.task])
     metric: Any = judged_by(first.recipe.evaluate.metric, first.recipe.task)
-    answers = [
-        opened_model(run.folder, run.recipe).answers(rows.texts, rows.pairs) for run in opened
-    ]
+    answers = [answers_of_run(run.folder, run.recipe, rows) for run in opened]
     drawn: dict[str, Any] = {
         "resamples": first.recipe.evaluate.resamples,
         "seed": first.recipe.seed,

@@ -12,10 +12,13 @@ from tunewright.advising import next_steps
 from tunewright.answering import answers_before_and_after
 from tunewright.data.prepare import Prepared
 from tunewright.data.rows import joined_texts
+from tunewright.deciding import baseline_answers, read_limits
 from tunewright.durable import read_lines, write_json
 from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.baselines import FittedBaseline
+from tunewright.evaluation.decided import decided
 from tunewright.evaluation.judge import details, judge, sliced
+from tunewright.evaluation.thresholds import change
 from tunewright.history.memory import peak_memory_mib
 from tunewright.history.plans import compared, folder_mib, read_plan
 from tunewright.history.result import write_result
@@ -42,14 +45,14 @@ def evaluate_validation(
     """Judge the model on validation; write result.json, the model card and the report."""
     recipe = adapted.recipe
     metric = judged_by(recipe.evaluate.metric, recipe.task)
-    answers = adapted.backend.answers("validation")
+    answers = decided(adapted.backend.answers("validation"), read_limits(folder / "model"))
     labels = prepared.targets_of("validation")
     texts = joined_texts(prepared.validation)
     judged = judge(
         "validation",
         answers,
         labels,
-        {each.name: each.answers(prepared.validation) for each in baselines},
+        baseline_answers(baselines, prepared.validation, prepared, recipe),
         metric=metric,
         resamples=recipe.evaluate.resamples,
         seed=recipe.seed,
@@ -92,6 +95,7 @@ def evaluate_validation(
         "part": "validation",
         **details(answers, labels, texts, prepared.labels, places, prepared.columns.reads),
     }
+    shown["thresholds"] = change(metric, answers, labels, prepared.labels)
     found = prepared.findings.findings
     shown["slices"] = sliced(metric, answers, labels, prepared.validation, found, recipe)
     shown |= next_steps(folder, adapted, prepared, progress, judged.verdict, metric)

@@ -18,7 +18,9 @@ from tunewright.data.picture_columns import picture_paths
 from tunewright.data.picture_folders import picture_table
 from tunewright.data.pictures import look_at
 from tunewright.data.read import read_table
+from tunewright.deciding import read_limits
 from tunewright.errors import DataError, RecipeError, RunError
+from tunewright.evaluation.decided import chosen, decided
 from tunewright.evaluation.several_labels import THRESHOLD
 from tunewright.history.folder import find_run
 from tunewright.pretrained.folder import PROCESSOR_FILE
@@ -49,28 +51,32 @@ def answer(
         {"label", "confidence"}; {"labels", "confidences"} of a model that answers with any number
         of labels, the surest first; {"value"} of one that answers with a number.
     """
-    predictor = _predictor(model.resolve())
-    say: Callable[[np.ndarray, Sequence[str]], dict[str, Any]] = {
+    predictor, limits = _predictor(model.resolve())
+    say: Callable[[np.ndarray, Sequence[str], np.ndarray | None], dict[str, Any]] = {
         "one": _one_label,
         "several": _several_labels,
         "number": _number,
     }[predictor.answer.kind]
-    return [say(row, predictor.labels) for row in predictor.answers(texts, pairs)]
+    return [say(row, predictor.labels, limits) for row in predictor.answers(texts, pairs)]
 
 
-def _one_label(row: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    return {"label": names[int(row.argmax())], "confidence": round(float(row.max()), 6)}
+def _one_label(row: np.ndarray, names: Sequence[str], limits: np.ndarray | None) -> dict[str, Any]:
+    (k,) = chosen(decided(row[None], limits)).tolist()
+    return {"label": names[k], "confidence": round(float(row[k]), 6)}
 
 
-def _several_labels(row: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    surest = [k for k in np.argsort(-row, kind="stable").tolist() if row[k] >= THRESHOLD]
+def _several_labels(
+    row: np.ndarray, names: Sequence[str], limits: np.ndarray | None
+) -> dict[str, Any]:
+    answered = row >= (THRESHOLD if limits is None else limits)
+    surest = [k for k in np.argsort(-row, kind="stable").tolist() if answered[k]]
     return {
         "labels": [names[k] for k in surest],
         "confidences": [round(float(row[k]), 6) for k in surest],
     }
 
 
-def _number(row: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+def _number(row: np.ndarray, names: Sequence[str], limits: np.ndarray | None) -> dict[str, Any]:
     return {"value": round(float(row[0]), 6)}
 
 
@@ -246,5 +252,6 @@ def _nothing() -> Iterator[None]:
 
 
 @lru_cache(maxsize=2)
-def _predictor(folder: Path) -> Any:
-    return open_predictor(folder)
+def _predictor(folder: Path) -> tuple[Any, np.ndarray | None]:
+    """What answers, and from which shares on."""
+    return open_predictor(folder), read_limits(folder)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tunewright.backends import open_language, open_predictor
 from tunewright.baselining import base_folder, baselines_of
 from tunewright.data.labels import targets
@@ -14,10 +16,13 @@ from tunewright.data.prepare import Prepared, prepare, same_columns
 from tunewright.data.read import read_table
 from tunewright.data.rows import CONTENT_DIGITS, Rows, build_rows, joined_texts
 from tunewright.data.seal import looks, open_seal
+from tunewright.deciding import baseline_answers, read_limits
 from tunewright.errors import DataError, RunError, SealError
 from tunewright.evaluation.baselines import FittedBaseline
+from tunewright.evaluation.decided import decided
 from tunewright.evaluation.judge import Judgement, details, judge, sliced
 from tunewright.evaluation.suspects import suspects
+from tunewright.evaluation.thresholds import change
 from tunewright.history.folder import find_run
 from tunewright.history.lock import lock_run
 from tunewright.history.result import read_result, write_result
@@ -142,12 +147,12 @@ def _judge(
     labels, texts = prepared.labels, joined_texts(rows)
     numbers = targets(rows, labels, TASKS[recipe.task])
     metric = judged_by(recipe.evaluate.metric, recipe.task)
-    answers = opened_model(folder, recipe).answers(rows.texts, rows.pairs)
+    answers = answers_of_run(folder, recipe, rows)
     judged = judge(
         part,
         answers,
         numbers,
-        {each.name: each.answers(rows) for each in baselines},
+        baseline_answers(baselines, rows, prepared, recipe),
         metric=metric,
         resamples=recipe.evaluate.resamples,
         seed=recipe.seed,
@@ -155,8 +160,15 @@ def _judge(
     )
     places = [rows.place(row) for row in range(len(rows))]
     shown = dict(details(answers, numbers, texts, labels, places, rows.reads))
+    shown["thresholds"] = change(metric, answers, numbers, labels)
     found = prepared.findings.findings
     return judged, shown | {"slices": sliced(metric, answers, numbers, rows, found, recipe)}
+
+
+def answers_of_run(folder: Path, recipe: Recipe, rows: Rows) -> np.ndarray:
+    """float (rows, outputs): what the model of a run answers, by its thresholds if it has some."""
+    answers: np.ndarray = opened_model(folder, recipe).answers(rows.texts, rows.pairs)
+    return decided(answers, read_limits(folder / "model"))
 
 
 def opened_model(folder: Path, recipe: Recipe) -> Any:

@@ -22,6 +22,7 @@ from tunewright.baselining import baselines_of
 from tunewright.choosing import with_model
 from tunewright.data.prepare import Prepared, prepare, write_findings
 from tunewright.data.suspects import read_suspects, write_suspects
+from tunewright.deciding import refuse_thresholds
 from tunewright.durable import (
     file_sha256,
     make_folder,
@@ -190,6 +191,7 @@ def live(
         return False
     asked_for(recipe)  # before any training: it may refuse
     adapted = adapt(recipe, source, prepared)
+    refuse_thresholds(adapted.recipe, prepared)
     fixed = _fixed(adapted, source, prepared)
     checkpoints = Checkpoints(folder / "checkpoints", fixed)
     saved = checkpoints.resume()  # before anything of the run is written anew: it may refuse

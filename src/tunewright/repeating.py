@@ -9,13 +9,14 @@ from typing import Any
 from tunewright.baselining import baselines_of
 from tunewright.comparing import opened_run, shared_rows
 from tunewright.data.labels import targets
+from tunewright.deciding import baseline_answers
 from tunewright.errors import RecipeError
 from tunewright.evaluation.intervals import bootstrap
 from tunewright.evaluation.over_seeds import mean_over_seeds
 from tunewright.evaluation.verdict import best_baseline, sentence
 from tunewright.finished import FinishedRun
 from tunewright.history.request import read_request
-from tunewright.judging import opened_model
+from tunewright.judging import answers_of_run
 from tunewright.life import run
 from tunewright.recipe.metric_names import judged_by
 from tunewright.recipe.schema import TASKS
@@ -69,11 +70,9 @@ def over_seeds(runs: Sequence[str | Path]) -> dict[str, Any]:
     rows = shared_rows(opened)
     labels = targets(rows, first.prepared.labels, TASKS[first.recipe.task])
     metric: Any = judged_by(first.recipe.evaluate.metric, first.recipe.task)
-    answers = [opened_model(o.folder, o.recipe).answers(rows.texts, rows.pairs) for o in opened]
-    theirs = {
-        each.name: each.answers(rows)
-        for each in baselines_of(first.folder, first.prepared, first.recipe)
-    }
+    answers = [answers_of_run(o.folder, o.recipe, rows) for o in opened]
+    baselines = baselines_of(first.folder, first.prepared, first.recipe)
+    theirs = baseline_answers(baselines, rows, first.prepared, first.recipe)
     best = best_baseline(metric, theirs, labels)
     drawn: dict[str, Any] = {
         "resamples": first.recipe.evaluate.resamples,

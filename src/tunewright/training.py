@@ -11,9 +11,11 @@ from tunewright.adapting import Adapted
 from tunewright.answering import scores_in_training
 from tunewright.backends.base import Backend
 from tunewright.data.prepare import Prepared
+from tunewright.deciding import fit_limits, write_limits
 from tunewright.durable import replacing_folder
 from tunewright.errors import FailedRunError, MergedOtherwiseError
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER, all_metrics
+from tunewright.evaluation.thresholds import by_label
 from tunewright.evaluation.written import HIGHER_IS_BETTER as OF_ANSWERS
 from tunewright.publishing import report_failure
 from tunewright.recipe.schema import TASKS
@@ -48,7 +50,13 @@ class Training:
             progress = loop.run(Progress() if saved is None else Progress.from_json(saved))
             if recipe.evaluate.calibrate and (temperature := backend.calibrate()) is not None:
                 self.events.emit("calibrated", temperature=temperature)
-            _save_model(self.folder, backend)
+            limits = None
+            if recipe.evaluate.thresholds != "half":
+                limits = fit_limits(recipe, backend.answers("validation"), self.prepared)
+            kept = None if limits is None else by_label(limits, self.prepared.labels)
+            if kept is not None:
+                self.events.emit("thresholds", thresholds=kept)
+            _save_model(self.folder, backend, kept)
         except FailedRunError as error:
             report_failure(self.folder, recipe, error)
             raise
@@ -91,11 +99,17 @@ def _plan(adapted: Adapted) -> Plan:
     )
 
 
-def _save_model(folder: Path, backend: Backend) -> None:
-    """Write the model; where merged it answers otherwise, the adapters alone."""
+def _save_model(folder: Path, backend: Backend, limits: dict[str, float] | None) -> None:
+    """Write the model; where merged it answers otherwise, the adapters alone.
+
+    Args:
+        limits: label → threshold, which the folder keeps.
+    """
     with replacing_folder(folder / "model") as staged:
         try:
             backend.save_model(staged)
+            if limits is not None:
+                write_limits(staged, limits)
         except MergedOtherwiseError:
             with replacing_folder(folder / "adapter") as kept:
                 shutil.copytree(staged / "adapter", kept, dirs_exist_ok=True)

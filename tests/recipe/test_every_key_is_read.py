@@ -193,6 +193,10 @@ PROOFS: dict[str, Proof] = {
     "evaluate.metric": Proof("log_loss", "evaluate"),
     "evaluate.resamples": Proof(101, "evaluate"),
     "evaluate.calibrate": Proof(False, "evaluate"),
+    "evaluate.thresholds": Proof(
+        "auto", "evaluate", {"evaluate.metric": "macro_f1", "data.columns.label": "other_label"}
+    ),
+    "evaluate.slices": Proof(["customer"], "prepare"),
     "evaluate.answers": Proof(2, "evaluate", WRITING),
     "evaluate.most_tokens": Proof(2, "evaluate", WRITING),
     "evaluate.pattern": Proof("here", "evaluate", WRITING),

@@ -41,6 +41,10 @@ def evaluate_command(
         cells = [f"{s['value']:.4f} [{s['low']:.4f}, {s['high']:.4f}]" for s in scores.values()]
         table.add_row(name, *cells)
     out.print(table)
+    if found["thresholds"]:
+        fit = found["thresholds"]
+        changed = f"with one half it would be {fit['at_half']:.4f}; {fit['rows_changed']:,} rows"
+        out.print(f"{fit['metric']} {fit['at_thresholds']:.4f} by thresholds, {changed} differ")
     if found["slices"]:
         out.print(_sliced(found))
     for mistake in found["mistakes"][:5]:

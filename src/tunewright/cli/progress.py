@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY_S = 10.0
 SHOWN_FINDINGS = 5
+SHOWN_THRESHOLDS = 5
 TOLD_ANSWERS = ("format_rate", "number_match", "json_equal", "tool_calls", "rougeL")
 
 
@@ -127,6 +128,12 @@ class Progress:
             self._line(
                 "train", f"scores are divided by a temperature of {event['temperature']:.2f}"
             )
+
+    def _on_thresholds(self, event: dict[str, Any]) -> None:
+        few = list(event["thresholds"].items())[:SHOWN_THRESHOLDS]
+        shown = ", ".join(f"{label} from {limit:.2f}" for label, limit in few)
+        more = len(event["thresholds"]) - len(few)
+        self._line("train", f"labels are answered: {shown}" + (f" and {more} more" * (more > 0)))
 
     def _on_augmented(self, event: dict[str, Any]) -> None:
         self._line(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tunewright.errors import DataError
+from tunewright.evaluation.decided import chosen
 from tunewright.evaluation.scored import Floats, Ints, Scored, refuse_unlike
 
 NUM_BINS = 15
@@ -22,23 +23,25 @@ class OneLabel(Scored):
     """What the metrics need to know about each row.
 
     Args:
-        probabilities: float (N, C), finite, each row sums to one.
+        probabilities: float (N, C), finite, each row sums to one; may be `Decided`.
         labels: int (N,), in 0..C-1.
     Raises:
         DataError: no rows, shapes that do not fit, a label out of range, a non-finite number.
     """
 
     def __init__(self, probabilities: Floats, labels: Ints) -> None:
+        answers = probabilities
         probabilities, labels = np.asarray(probabilities), np.asarray(labels)
         _check(probabilities, labels)
         self.num_classes = probabilities.shape[1]
         self.label = labels.astype(np.int64)
-        self.predicted = probabilities.argmax(axis=1)
+        self.predicted = chosen(answers)
         self.correct = self.predicted == self.label
-        self.confidence = probabilities.max(axis=1).astype(np.float64)
+        own = np.arange(len(labels))
+        self.confidence = probabilities[own, self.predicted].astype(np.float64)
         self.bin = confidence_bin(self.confidence)
         smallest = np.finfo(probabilities.dtype).eps if probabilities.dtype.kind == "f" else 1e-16
-        of_label = probabilities[np.arange(len(labels)), self.label].astype(np.float64)
+        of_label = probabilities[own, self.label].astype(np.float64)
         self.loss = -np.log(np.clip(of_label, smallest, 1.0))
 
     def __len__(self) -> int:

@@ -1,6 +1,7 @@
 """Scores where each row has any number of labels.
 
-N rows, L labels, R samples of those rows. A label counts as answered from a probability of 0.5 on.
+N rows, L labels, R samples of those rows. A label counts as answered from a probability
+of 0.5 on, or from thresholds of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tunewright.evaluation.decided import limits_of
 from tunewright.evaluation.scored import Floats, Ints, Scored, often, refuse_unlike
 
 THRESHOLD = 0.5
@@ -20,18 +22,19 @@ class SeveralLabels(Scored):
     """What the metrics need to know about each row.
 
     Args:
-        probabilities: float (N, L), each between 0 and 1.
+        probabilities: float (N, L), each between 0 and 1; may be `Decided`.
         labels: (N, L) of zeros and ones.
     Raises:
         DataError: no rows, shapes that do not fit, a non-finite number.
     """
 
     def __init__(self, probabilities: Floats, labels: NDArray[Any]) -> None:
+        limits = limits_of(probabilities)
         probabilities, labels = np.asarray(probabilities), np.asarray(labels)
         refuse_unlike(probabilities, labels, labels.shape == probabilities.shape)
         self.probabilities = probabilities
         self.label = labels > 0
-        self.predicted = probabilities >= THRESHOLD
+        self.predicted = probabilities >= (THRESHOLD if limits is None else limits)
         smallest = np.finfo(probabilities.dtype).eps
         of_label = np.where(self.label, probabilities, 1 - probabilities).astype(np.float64)
         self.loss = -np.log(np.clip(of_label, smallest, 1.0))

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
-
+from tunewright.evaluation.decided import chosen
 from tunewright.evaluation.intervals import Interval, bootstrap, paired_difference
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER, score
 from tunewright.evaluation.scored import Floats, Ints
@@ -114,7 +113,7 @@ def mcnemar(ours: Floats, theirs: Floats, labels: Ints) -> float:
     """
     from scipy.stats import binomtest
 
-    mine, other = (np.asarray(answers).argmax(axis=1) == labels for answers in (ours, theirs))
+    mine, other = (chosen(answers) == labels for answers in (ours, theirs))
     wins, losses = int((mine & ~other).sum()), int((other & ~mine).sum())
     return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 

@@ -26,6 +26,11 @@ class Evaluate(Section):
         description="fit the temperature of a classifier's scores on validation; labels stay as "
         "they are",
     )
+    thresholds: Literal["half", "auto"] = Field(
+        "half",
+        description="from which share on a label is answered, of two classes or several labels; "
+        "auto: what is best for the metric on validation",
+    )
     slices: tuple[str, ...] = Field(
         (), description="columns beside text and label by whose values scores are shown"
     )

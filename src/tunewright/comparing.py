@@ -15,6 +15,7 @@ from tunewright.data.prepare import Prepared
 from tunewright.data.rows import Rows
 from tunewright.durable import read_lines
 from tunewright.errors import RecipeError, RunError
+from tunewright.evaluation.changed import Pair, to_read
 from tunewright.evaluation.compared_page import write_comparison
 from tunewright.evaluation.comparison import compared
 from tunewright.evaluation.facts import curves
@@ -26,7 +27,6 @@ from tunewright.recipe.schema import TASKS, Recipe
 from tunewright.train.checkpoint import flat
 
 FEWEST_ROWS = 20
-SHOWN_ROWS = 20
 SCHEMA_VERSION = 1
 NOT_SETTINGS = ("name", "test.open")
 
@@ -89,7 +89,7 @@ def compare(
         ],
         "differences": [
             {"run": run.name, "against": first.name}
-            | _with_places(
+            | _with_rows(
                 compared(
                     metric,
                     (said, answers[0]),
@@ -98,7 +98,10 @@ def compare(
                     comparisons=len(opened) - 1,
                     **drawn,
                 ),
+                (said, answers[0]),
+                labels,
                 rows,
+                first.prepared.labels,
             )
             for run, said in list(zip(opened, answers, strict=True))[1:]
         ],
@@ -165,15 +168,18 @@ def _training(run: Opened) -> dict[str, Any]:
     return {key: trained[key] for key in ("best_step", "wall_s", "peak_memory_mib")}
 
 
-def _with_places(found: dict[str, Any], rows: Rows) -> dict[str, Any]:
-    """The rows that changed, counted, and the first of them by place and text."""
+def _with_rows(
+    found: dict[str, Any],
+    pair: Pair,
+    labels: np.ndarray,
+    rows: Rows,
+    names: Sequence[str],
+) -> dict[str, Any]:
+    """The rows that changed, counted, and the first of them to read."""
     for side in ("fixed", "broken"):
         at = found[side]
         found[f"num_{side}"] = None if at is None else len(at)
-        found[side] = [
-            {"place": rows.place(row), "text": rows.texts[row][:200]}
-            for row in np.asarray(at or [], np.int64)[:SHOWN_ROWS].tolist()
-        ]
+        found[side] = to_read(at, pair, labels, names, rows) if at else []
     return found
 
 

@@ -17,7 +17,7 @@ from tunewright.durable import read_lines, write_json
 from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.decided import decided
-from tunewright.evaluation.judge import details, judge, sliced
+from tunewright.evaluation.judge import against_best, details, judge, sliced
 from tunewright.evaluation.thresholds import change
 from tunewright.history.memory import peak_memory_mib
 from tunewright.history.plans import compared, folder_mib, read_plan
@@ -48,11 +48,12 @@ def evaluate_validation(
     answers = decided(adapted.backend.answers("validation"), read_limits(folder / "model"))
     labels = prepared.targets_of("validation")
     texts = joined_texts(prepared.validation)
+    theirs = baseline_answers(baselines, prepared.validation, prepared, recipe)
     judged = judge(
         "validation",
         answers,
         labels,
-        baseline_answers(baselines, prepared.validation, prepared, recipe),
+        theirs,
         metric=metric,
         resamples=recipe.evaluate.resamples,
         seed=recipe.seed,
@@ -95,7 +96,9 @@ def evaluate_validation(
         "part": "validation",
         **details(answers, labels, texts, prepared.labels, places, prepared.columns.reads),
     }
-    shown["thresholds"] = change(metric, answers, labels, prepared.labels)
+    rows, names = prepared.validation, prepared.labels
+    shown["changed"] = against_best(judged, answers, theirs, labels, rows, names)
+    shown["thresholds"] = change(metric, answers, labels, names)
     found = prepared.findings.findings
     shown["slices"] = sliced(metric, answers, labels, prepared.validation, found, recipe)
     shown |= next_steps(folder, adapted, prepared, progress, judged.verdict, metric)

@@ -20,7 +20,7 @@ from tunewright.deciding import baseline_answers, read_limits
 from tunewright.errors import DataError, RunError, SealError
 from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.decided import decided
-from tunewright.evaluation.judge import Judgement, details, judge, sliced
+from tunewright.evaluation.judge import Judgement, against_best, details, judge, sliced
 from tunewright.evaluation.suspects import suspects
 from tunewright.evaluation.thresholds import change
 from tunewright.history.folder import find_run
@@ -148,11 +148,12 @@ def _judge(
     numbers = targets(rows, labels, TASKS[recipe.task])
     metric = judged_by(recipe.evaluate.metric, recipe.task)
     answers = answers_of_run(folder, recipe, rows)
+    theirs = baseline_answers(baselines, rows, prepared, recipe)
     judged = judge(
         part,
         answers,
         numbers,
-        baseline_answers(baselines, rows, prepared, recipe),
+        theirs,
         metric=metric,
         resamples=recipe.evaluate.resamples,
         seed=recipe.seed,
@@ -160,6 +161,7 @@ def _judge(
     )
     places = [rows.place(row) for row in range(len(rows))]
     shown = dict(details(answers, numbers, texts, labels, places, rows.reads))
+    shown["changed"] = against_best(judged, answers, theirs, numbers, rows, labels)
     shown["thresholds"] = change(metric, answers, numbers, labels)
     found = prepared.findings.findings
     return judged, shown | {"slices": sliced(metric, answers, numbers, rows, found, recipe)}

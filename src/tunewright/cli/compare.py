@@ -36,7 +36,7 @@ def compare_command(
 def _show(found: dict[str, Any], page: Path | None) -> None:
     from rich.table import Table
 
-    from tunewright.cli.tables import wide_console
+    from tunewright.cli.tables import changed_rows, wide_console
     from tunewright.evaluation.compared_page import letters
     from tunewright.evaluation.shown import bounds, number, word
 
@@ -60,6 +60,8 @@ def _show(found: dict[str, Any], page: Path | None) -> None:
         out.print(text)
         if each["num_fixed"] is not None:
             out.print(f"  {each['num_fixed']} rows fixed, {each['num_broken']} broken")
+            for line in changed_rows(each):
+                out.print(f"  {line}", markup=False, soft_wrap=True)
     out.print(found["note"])
     if page is not None:
         out.print(f"page      {page}", markup=False)

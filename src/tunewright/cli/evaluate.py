@@ -32,7 +32,7 @@ def evaluate_command(
     from rich.markup import escape
     from rich.table import Table
 
-    from tunewright.cli.tables import wide_console
+    from tunewright.cli.tables import changed_rows, wide_console
 
     out = wide_console()
     table = Table("model", *found["scores"], title=f"{found['rows']:,} rows of {found['data']}")
@@ -53,6 +53,12 @@ def evaluate_command(
         shown = mistake.get("text") or mistake.get("image") or ""
         said = f"{mistake['predicted']}{sure}, is {mistake['label']}"
         out.print(f"{escape(said)}: {escape(shown[:120])}", soft_wrap=True)
+    changed = found["changed"]
+    if changed is not None:
+        counts = f"{changed['num_fixed']} rows fixed, {changed['num_broken']} broken"
+        out.print(f"beside {changed['against']}: {counts}")
+        for line in changed_rows(changed):
+            out.print(f"  {line}", markup=False, soft_wrap=True)
     doubted = [row for row in found["suspects"] if row["suggested"] is not None]
     for row in doubted[:5]:
         shown = row.get("text") or row.get("image") or ""

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from tunewright.evaluation.changed import changed
 from tunewright.evaluation.intervals import Interval
-from tunewright.evaluation.metrics import HIGHER_IS_BETTER, kind_of
-from tunewright.evaluation.one_label import OneLabel
+from tunewright.evaluation.metrics import HIGHER_IS_BETTER
 from tunewright.evaluation.scored import Floats
 from tunewright.evaluation.shown import bounds, in_percent, number, word
 from tunewright.evaluation.verdict import ALPHA, against
@@ -36,15 +35,13 @@ def compared(
         comparisons: how many are made at once; the level is 1 - 0.05 / comparisons.
     Returns:
         difference: positive where the first is better. p_value: exact McNemar, for accuracy only.
-        fixed, broken: rows that only the first, and only the other, gets right; None where rows
-            have not one label. level, sentence.
+        fixed, broken: see `changed`. level, sentence.
     Source:
         McNemar 1947; Bonferroni for several comparisons.
     """
-    ours, theirs = pair
     alpha = ALPHA / comparisons
     difference, p_value = against(metric, pair, labels, alpha=alpha, resamples=resamples, seed=seed)
-    fixed, broken = _changed(ours, theirs, labels)
+    fixed, broken = changed(pair, labels)
     return {
         "difference": difference,
         "p_value": p_value,
@@ -53,16 +50,6 @@ def compared(
         "broken": broken,
         "sentence": _sentence(metric, difference, names, len(labels)),
     }
-
-
-def _changed(
-    ours: Floats, theirs: Floats, labels: NDArray[Any]
-) -> tuple[list[int], list[int]] | tuple[None, None]:
-    """Rows that only the one, and only the other, gets right."""
-    if kind_of(labels) != "one":
-        return None, None
-    mine, other = (OneLabel(answers, labels).correct for answers in (ours, theirs))
-    return np.flatnonzero(mine & ~other).tolist(), np.flatnonzero(other & ~mine).tolist()
 
 
 def _sentence(metric: str, difference: Interval, names: tuple[str, str], rows: int) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tunewright.data.findings import Finding
 from tunewright.data.rows import Rows, joined_texts
+from tunewright.evaluation.changed import counted
 from tunewright.evaluation.grouping import Groups, by_finding, by_language, by_length, by_value
 from tunewright.evaluation.intervals import bootstrap
 from tunewright.evaluation.metrics import METRICS, kind_of
@@ -72,6 +73,26 @@ def judge(
             looks=looks,
         ),
     )
+
+
+def against_best(
+    judged: Judgement,
+    answers: np.ndarray,
+    theirs: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    rows: Rows,
+    names: Sequence[str],
+) -> dict[str, Any] | None:
+    """Rows that the model gets right and the best baseline does not, and the other way round.
+
+    Returns:
+        See `counted`, with the baseline under "against"; None where rows are not right or wrong.
+    """
+    best = judged.verdict["baseline"]
+    if best is None:
+        return None
+    found = counted((answers, theirs[best]), labels, names, rows)
+    return None if found is None else {"against": best, **found}
 
 
 def sliced(

@@ -111,7 +111,7 @@ def _sliced(entries: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]
     """What slices are by → those of them, in the order given."""
     found: dict[str, list[dict[str, Any]]] = {}
     for each in entries:
-        found.setdefault(each["by"], []).append(each)
+        found.setdefault(each.get("by", "length"), []).append(each)
     return found
 
 

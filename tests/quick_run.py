@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PLAIN = ["train.threads=1", "train.precision=fp32", "train.epochs=2", "evaluate.resamples=100"]
+PLAIN += ["evaluate.forgetting=off"]  # seconds of each run, that few tests look at
 QUICK = [*PLAIN, "train.strategy=staged"]  # of so few rows the head alone would be solved
 DECIDING = ("train.phases=", "train.strategy=", "adapt.method=head", "task=text-generation")
 

@@ -28,6 +28,7 @@ FLOORS = (
         "life",
         "adapting",
         "few_rows",
+        "forgetting",
         "finished",
         "publishing",
         "judging",

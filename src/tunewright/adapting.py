@@ -14,6 +14,7 @@ from tunewright.data.chat.forms import COLUMNS
 from tunewright.data.columns import Columns
 from tunewright.data.prepare import Prepared
 from tunewright.few_rows import choose_contrastive, choose_pooling, few_rows
+from tunewright.forgetting import choose_forgetting
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.recipe import defaults
 from tunewright.recipe.schema import READS, Recipe
@@ -104,6 +105,8 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         refuse_idle_adapters(phases, most)
     if resolved.adapt.new_tokens:
         refuse_idle_tokens(phases, backend.num_blocks)
+    choices = (*choices, choose_forgetting(resolved, backend, phases))
+    resolved = defaults.with_choices(resolved, choices[-1:])
     return Adapted(backend, session.reader, resolved, choices, phases)
 
 

@@ -19,6 +19,7 @@ from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.decided import decided
 from tunewright.evaluation.judge import against_best, details, judge, sliced
 from tunewright.evaluation.thresholds import change
+from tunewright.forgetting import forgotten
 from tunewright.history.memory import peak_memory_mib
 from tunewright.history.plans import compared, folder_mib, read_plan
 from tunewright.history.result import write_result
@@ -86,6 +87,10 @@ def evaluate_validation(
         )
     if written is not None:
         result["answers"] = {key: written[key] for key in ("rows", "metrics")}
+    result["forgetting"] = forgotten(folder / "model", source.path, recipe)
+    if result["forgetting"] is not None:
+        told = {key: result["forgetting"][key] for key in ("sentence", "matters")}
+        events.emit("forgetting", **told)
     planned = read_plan(folder)
     if planned is not None:
         result["plan"] = _beside_plan(folder, planned, result["train"])

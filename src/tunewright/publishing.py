@@ -102,6 +102,7 @@ def publish(folder: Path, judged: Judgement, changes: Mapping[str, Any] | None =
             "sealed": {"rows": seal["rows"], "looks": looks(folder)},
             "phases": result["train"]["phases"],
             "plan": result.get("plan"),
+            "forgetting": result.get("forgetting"),
         },
     )
     write_text(

@@ -197,6 +197,7 @@ PROOFS: dict[str, Proof] = {
         "auto", "evaluate", {"evaluate.metric": "macro_f1", "data.columns.label": "other_label"}
     ),
     "evaluate.slices": Proof(["customer"], "prepare"),
+    "evaluate.forgetting": Proof("on", "evaluate"),
     "evaluate.answers": Proof(2, "evaluate", WRITING),
     "evaluate.most_tokens": Proof(2, "evaluate", WRITING),
     "evaluate.pattern": Proof("here", "evaluate", WRITING),
@@ -220,6 +221,7 @@ BASE: dict[str, object] = {
     "train.evaluations_per_epoch": 1,
     "train.threads": 1,
     "evaluate.metric": "accuracy",
+    "evaluate.forgetting": "off",
     "evaluate.resamples": 100,
 }
 

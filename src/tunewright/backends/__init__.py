@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tunewright.pretrained.keras_files import MODEL_TYPE
 from tunewright.recipe.schema import Reads, Recipe
@@ -57,3 +60,17 @@ def open_writer(folder: Path) -> Any:
     from tunewright.backends.torch.writer import TorchWriter
 
     return TorchWriter(folder)
+
+
+def mean_vectors(
+    folder: Path, texts: Sequence[str], *, longest: int | None = None, blocks: int | None = None
+) -> np.ndarray:
+    """float32 (texts, width): the mean of what a text's tokens are to a Transformers folder.
+
+    Args:
+        longest: tokens at which a text is cut; None for what the model can read.
+        blocks: that a text goes through; None for all of them.
+    """
+    from tunewright.backends.torch.vectors import mean_vectors as by_torch
+
+    return by_torch(folder, texts, longest=longest, blocks=blocks)

@@ -145,6 +145,10 @@ class Progress:
     def _on_writing(self, event: dict[str, Any]) -> None:
         self._line("evaluate", f"base and tuned model answer {event['rows']} validation rows")
 
+    def _on_forgetting(self, event: dict[str, Any]) -> None:
+        if event["matters"]:
+            self._line("", event["sentence"], "yellow")
+
     def _on_resumed(self, event: dict[str, Any]) -> None:
         self._line("train", f"goes on at step {event['step']}")
 

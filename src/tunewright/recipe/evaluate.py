@@ -34,6 +34,11 @@ class Evaluate(Section):
     slices: tuple[str, ...] = Field(
         (), description="columns beside text and label by whose values scores are shown"
     )
+    forgetting: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="compare what the model makes of general texts before and after training; auto: "
+        "where blocks learn, and it takes a tenth of the training or a few seconds",
+    )
     answers: Annotated[int, Field(ge=0)] | Auto = Field(
         "auto",
         description="validation rows that a language model answers, before and after training",

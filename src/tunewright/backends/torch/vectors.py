@@ -1,0 +1,80 @@
+"""The mean of what a text's tokens are to a model folder, as sentence encoders have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModel
+
+from tunewright.backends.folder import first_line, quiet, read_config
+from tunewright.backends.inputs import sorted_batches
+from tunewright.backends.session import reader_for
+from tunewright.backends.torch.device import pick_device
+from tunewright.errors import ModelError
+from tunewright.train.passes import filled
+
+BATCH_TOKENS = 4096
+
+
+def mean_vectors(
+    folder: Path, texts: Sequence[str], *, longest: int | None = None, blocks: int | None = None
+) -> np.ndarray:
+    """float32 (texts, width), in fp32, whatever head the folder has.
+
+    Args:
+        longest: tokens at which a text is cut; None for what the model can read.
+        blocks: that a text goes through; None for all of them.
+    Raises:
+        ModelError: the folder is no model that gives each token a vector.
+    """
+    config = read_config(folder)
+    inputs = reader_for(folder, config, "text").read(texts, None, longest)
+    model = _opened(folder)
+    found = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
+    for rows in sorted_batches(inputs.lengths, BATCH_TOKENS):
+        batch = {
+            name: torch.from_numpy(each).to(model.device)
+            for name, each in inputs.batch(rows).items()
+        }
+        with torch.inference_mode():
+            states = _states(folder, model, batch, blocks)
+            weights = batch["attention_mask"].unsqueeze(-1).to(states.dtype)
+            found[rows] = ((states * weights).sum(1) / weights.sum(1)).cpu().numpy()
+    return filled(found)
+
+
+def _states(
+    folder: Path, model: Any, batch: dict[str, torch.Tensor], blocks: int | None
+) -> torch.Tensor:
+    """(rows, tokens, width)."""
+    try:
+        answer = model(**batch, output_hidden_states=blocks is not None)
+        found: torch.Tensor = (
+            answer.last_hidden_state if blocks is None else answer.hidden_states[blocks]
+        )
+    except Exception as error:  # noqa: BLE001 - whatever an unusual model makes it raise
+        raise ModelError(
+            f"{folder} gives no vectors of tokens: {first_line(error)}",
+            fix="choose a model that reads texts",
+        ) from None
+    return found
+
+
+def _opened(folder: Path) -> Any:
+    with quiet():
+        try:
+            model: Any = AutoModel.from_pretrained(
+                folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+            )
+        except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
+            raise ModelError(
+                f"{folder} cannot be loaded as a model of texts: {first_line(error)}",
+                fix="pass a folder that save_pretrained wrote",
+            ) from None
+    if model.config.is_encoder_decoder:
+        model = model.get_encoder()
+    return model.to(pick_device()).eval()

@@ -19,6 +19,8 @@ from tunewright.evaluation.intervals import bootstrap_rows, paired_rows
 from tunewright.evaluation.own_metric import load_own
 from tunewright.evaluation.samples import samples
 from tunewright.evaluation.written import HIGHER_IS_BETTER, Asked, Written
+from tunewright.few_shot import NAME as FEW_SHOT
+from tunewright.few_shot import shots
 from tunewright.recipe.metric_names import is_written
 from tunewright.recipe.schema import Recipe
 from tunewright.writing import answers_of, asked_of
@@ -28,16 +30,17 @@ SLOW = ("chrf",)
 
 
 def answers_before_and_after(
-    folder: Path, base: Path, rows: Rows, recipe: Recipe
+    folder: Path, base: Path, rows: Rows, recipe: Recipe, *, train: Rows
 ) -> dict[str, Any] | None:
     """Scores of the answers to some rows, by the model as it was and as it is; and some to read.
 
     Args:
         folder: of the trained model. base: of the model before training.
+        train: rows that it is shown some of, where that fits: `few_shot`.
     Returns:
-        {"rows", "metrics": {name: {"base", "tuned", "difference"}}, "samples"}, None where no
-        row has an answer, or none is asked for. A difference is positive where the trained model is
-        better.
+        {"rows", "shown", "metrics": {name: {"base", "few-shot", "tuned", "difference"}}, "samples"},
+        None where no row has an answer, or none is asked for. A difference is positive where the
+        trained model is better than it was. `shown` counts examples.
     Raises:
         RecipeError: a metric of the user's own cannot be loaded; DataError: it fails on a row.
     """
@@ -50,16 +53,22 @@ def answers_before_and_after(
         Generated(_written(open_writer(model), rows, given, recipe), asked)
         for model in (base, folder)
     )
+    shown_some = _shown_some(base, rows, given, recipe, train)
     names = [name for name in after.fitting() if name not in SLOW and name in before.fitting()]
     drawn_alike: dict[str, Any] = {"resamples": evaluate.resamples, "seed": recipe.seed}
     theirs, ours = (bootstrap_rows(names, each, **drawn_alike) for each in (before, after))
     by = next(name for name in READ_BY if name in names)
     prompts = [shown(json.dumps({"messages": asked_of(content)[0]})) for _, content in given]
+    examples, its = 0, dict[str, Any]()
+    if shown_some is not None:
+        examples, its = shown_some[0], bootstrap_rows(names, shown_some[1], **drawn_alike)
     return {
         "rows": len(given),
+        "shown": examples,
         "metrics": {
             name: {
                 "base": theirs[name],
+                **({FEW_SHOT: its[name]} if its else {}),
                 "tuned": ours[name],
                 "difference": paired_rows(
                     name,
@@ -73,6 +82,19 @@ def answers_before_and_after(
         "samples": samples(by, after, prompts, before, seed=recipe.seed),
         "sampled_by": by,
     }
+
+
+def _shown_some(
+    base: Path, rows: Rows, given: Sequence[tuple[int, dict[str, Any]]], recipe: Recipe, train: Rows
+) -> tuple[int, Generated] | None:
+    """How many examples the untouched model is shown at most, and what it answers then."""
+    found = shots(train, base, recipe)
+    if isinstance(found, str):
+        return None
+    texts = found.before([rows.texts[row] for row, _ in given])
+    asked = [(row, json.loads(text)) for (row, _), text in zip(given, texts, strict=True)]
+    answers = _written(open_writer(base), rows, asked, recipe)
+    return len(found.examples), Generated(answers, asked_for(recipe))
 
 
 def scores_in_training(backend: Any, rows: Rows, recipe: Recipe) -> Callable[[], dict[str, float]]:

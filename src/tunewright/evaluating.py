@@ -10,12 +10,13 @@ from typing import Any
 from tunewright.adapting import Adapted
 from tunewright.advising import next_steps
 from tunewright.answering import answers_before_and_after
+from tunewright.baselining import left_out
 from tunewright.data.prepare import Prepared
 from tunewright.data.rows import joined_texts
-from tunewright.deciding import baseline_answers, read_limits
+from tunewright.deciding import fit_limits, read_limits
 from tunewright.durable import read_lines, write_json
 from tunewright.evaluation import facts as report_facts
-from tunewright.evaluation.baselines import FittedBaseline
+from tunewright.evaluation.baselines import FittedBaseline, answered
 from tunewright.evaluation.decided import decided
 from tunewright.evaluation.judge import against_best, details, judge, sliced
 from tunewright.evaluation.thresholds import change
@@ -49,7 +50,8 @@ def evaluate_validation(
     answers = decided(adapted.backend.answers("validation"), read_limits(folder / "model"))
     labels = prepared.targets_of("validation")
     texts = joined_texts(prepared.validation)
-    theirs = baseline_answers(baselines, prepared.validation, prepared, recipe)
+    said, took = answered(baselines, prepared.validation)
+    theirs = {name: decided(each, fit_limits(recipe, each, prepared)) for name, each in said.items()}
     judged = judge(
         "validation",
         answers,
@@ -65,6 +67,8 @@ def evaluate_validation(
         "validation": judged.scores,
         "test": None,
         "baselines": judged.baselines,
+        "baseline_seconds": took,
+        "baselines_left_out": left_out(prepared, recipe),
         "verdict": judged.verdict,
         "train": {
             "phases": progress.records,
@@ -83,7 +87,7 @@ def evaluate_validation(
     if recipe.evaluate.answers and not in_rehearsal():
         events.emit("writing", rows=recipe.evaluate.answers)
         written = answers_before_and_after(
-            folder / "model", source.path, prepared.validation, recipe
+            folder / "model", source.path, prepared.validation, recipe, train=prepared.train
         )
     if written is not None:
         result["answers"] = {key: written[key] for key in ("rows", "metrics")}
@@ -108,6 +112,7 @@ def evaluate_validation(
     shown["slices"] = sliced(metric, answers, labels, prepared.validation, found, recipe)
     shown |= next_steps(folder, adapted, prepared, progress, judged.verdict, metric)
     shown["written"] = written
+    shown["baseline_seconds"], shown["left_out"] = took, result["baselines_left_out"]
     shown["tokens"] = []
     if prepared.columns.form is not None:
         first = range(min(SHOWN_ROWS, len(prepared.train)))

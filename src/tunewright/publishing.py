@@ -41,7 +41,6 @@ def report_of_run(
     return {
         **_of_training(folder, recipe, history),
         "labels": list(prepared.labels),
-        "baseline_seconds": {b.name: b.seconds for b in baselines if b.rows},
         "baseline_rows": {b.name: b.rows for b in baselines if 0 < b.rows < len(prepared.train)},
         "split": split_facts(prepared),
         "findings": [_without_rows(each) for each in prepared.findings.as_json()["findings"]],

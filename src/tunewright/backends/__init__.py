@@ -74,3 +74,11 @@ def mean_vectors(
     from tunewright.backends.torch.vectors import mean_vectors as by_torch
 
     return by_torch(folder, texts, longest=longest, blocks=blocks)
+
+
+def is_sentence_encoder(folder: Path) -> bool:
+    """Whether a folder is of a model that was trained on the mean of its tokens."""
+    from tunewright.backends.folder import read_config
+    from tunewright.backends.torch.mean_block import reads_mean
+
+    return reads_mean(folder, read_config(folder))

@@ -103,6 +103,18 @@ def untouched(answers: Callable[[], Any]) -> FittedBaseline:
     return FittedBaseline("base", 0.0, 0, answer)
 
 
+def answered(
+    baselines: Sequence[FittedBaseline], rows: Rows
+) -> tuple[dict[str, Floats], dict[str, float]]:
+    """What each answers, and the seconds that it took, fitting and answering."""
+    answers, took = {}, {}
+    for each in baselines:
+        start = time.perf_counter()
+        answers[each.name] = each.answers(rows)
+        took[each.name] = round(each.seconds + time.perf_counter() - start, 2)
+    return answers, took
+
+
 def majority(train_labels: Ints, num_classes: int, n: int) -> Floats:
     """The classes' frequencies in training, for each of `n` rows: float64 (n, C).
 

@@ -34,7 +34,7 @@ def write_report(path: Path, facts: dict[str, Any]) -> None:
         path: the .html file, replaced if it is there.
         facts: every key is optional, and a section without facts is left out: title, run_id,
             created, state, failure, not_finite, verdict, metric, part, scores, baselines, baseline_seconds,
-            baseline_rows, sealed, curves, phases, plan, forgetting, labels, confusion,
+            baseline_rows, left_out, sealed, curves, phases, plan, forgetting, labels, confusion,
             per_class, calibration, scatter, slices, mistakes, suspects, split, findings, choices,
             advice, learning_curve, recipe_yaml, commands, versions.
     """

@@ -13,7 +13,8 @@ from tunewright.history.folder import find_run
 from tunewright.history.result import read_result
 
 BETTER = "better-than"
-BASELINES = ("majority", "mean", "tfidf", "colours", "knn", "probe", "base")
+UNTAUGHT = ("zero-shot", "base", "few-shot")
+BASELINES = ("majority", "mean", "tfidf", "colours", "knn", "probe", *UNTAUGHT)
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,14 @@ def test_from_conversations_to_a_model_that_answers(
     result = json.loads((run / "result.json").read_text())
     assert result["task"] == "text-generation"
     assert set(result["validation"]) == {"loss", "token_accuracy", "perplexity"}
-    assert set(result["baselines"]) == {"base"}
-    assert result["verdict"]["baseline"] == "base"
+    assert set(result["baselines"]) == set(result["baseline_seconds"]) == {"base", "few-shot"}
+    assert set(result["verdict"]["differences"]) == {"base", "few-shot"}
+    assert set(result["answers"]["metrics"]["rougeL"]) == {
+        "base",
+        "few-shot",
+        "tuned",
+        "difference",
+    }
     assert result["verdict"]["better_than_baseline"]
     assert {"rougeL", "exact_match", "format_rate", "ends"} <= set(result["answers"]["metrics"])
     assert result["answers"]["rows"] == 3
@@ -82,6 +88,7 @@ def test_from_preferences_to_a_model_that_prefers(writer: Path, cli: Cli, tmp_pa
     assert said.code == 0, said.err
     result = json.loads((only_run() / "result.json").read_text())
     assert result["test"]["looks"] == 1
+    assert "untouched" in result["baselines_left_out"]["few-shot"]
     assert result["baselines"]["base"]["preference_accuracy"]["value"] == 0.5
     assert result["baselines"]["base"]["reward_margin"]["value"] == 0.0
     assert result["test"]["preference_accuracy"]["value"] > 0.5

@@ -51,7 +51,9 @@ def evaluate_validation(
     labels = prepared.targets_of("validation")
     texts = joined_texts(prepared.validation)
     said, took = answered(baselines, prepared.validation)
-    theirs = {name: decided(each, fit_limits(recipe, each, prepared)) for name, each in said.items()}
+    theirs = {
+        name: decided(each, fit_limits(recipe, each, prepared)) for name, each in said.items()
+    }
     judged = judge(
         "validation",
         answers,

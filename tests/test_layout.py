@@ -30,6 +30,7 @@ FLOORS = (
         "few_rows",
         "few_shot",
         "forgetting",
+        "forgotten",
         "finished",
         "publishing",
         "judging",

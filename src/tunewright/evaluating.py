@@ -20,7 +20,7 @@ from tunewright.evaluation.baselines import FittedBaseline, answered
 from tunewright.evaluation.decided import decided
 from tunewright.evaluation.judge import against_best, details, judge, sliced
 from tunewright.evaluation.thresholds import change
-from tunewright.forgetting import forgotten
+from tunewright.forgotten import forgotten
 from tunewright.history.memory import peak_memory_mib
 from tunewright.history.plans import compared, folder_mib, read_plan
 from tunewright.history.result import write_result

@@ -10,7 +10,7 @@ import pytest
 from quick_run import only_run, run_words
 from tiny_chats import chats, write_chat_model, write_lines
 from tunewright.durable import read_lines
-from tunewright.forgetting import forgotten
+from tunewright.forgotten import forgotten
 from tunewright.recipe.load import load_recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -78,13 +78,13 @@ def test_a_language_model_is_asked_texts_and_questions(cli: Cli, tmp_path: Path)
 def test_what_cannot_be_compared_is_said_and_the_run_is_whole(
     cli: Cli, tiny_bert: Path, tickets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tunewright import forgetting
+    from tunewright import forgotten as module
     from tunewright.errors import ModelError
 
     def refuse(*_: Any, **__: Any) -> None:
         raise ModelError("it gives no vectors", fix="none")
 
-    monkeypatch.setattr(forgetting, "mean_vectors", refuse)
+    monkeypatch.setattr(module, "mean_vectors", refuse)
     assert cli(*run_words(tickets, tiny_bert, ON, "train.epochs=1")).code == 0
     assert result_of(only_run())["forgetting"]["left_out"] == "it gives no vectors"
     assert "it gives no vectors" in (only_run() / "report.html").read_text()

@@ -15,6 +15,8 @@ from tunewright.evaluation.scored import Ints
 
 FOLDER = Path(__file__).parent / "reference"
 CHARACTERS_OF_TOKEN = 4  # of English, by most tokenizers
+ASKED = "Answer in one or two words. "
+ANSWER_TOKENS = 24  # at most, of an answer to a question
 
 
 def sentences() -> tuple[list[str], Ints]:
@@ -31,7 +33,10 @@ def paragraphs() -> list[str]:
 
 def questions() -> list[tuple[str, tuple[str, ...]]]:
     """40 questions, and the answers to each that are right."""
-    return [(row["question"], tuple(row["answers"].split("|"))) for row in _rows("questions.csv")]
+    return [
+        (ASKED + row["question"], tuple(row["answers"].split("|")))
+        for row in _rows("questions.csv")
+    ]
 
 
 def is_right(said: str, answers: tuple[str, ...]) -> bool:

@@ -17,6 +17,7 @@ from tunewright.cores import usable_cores
 from tunewright.history.folder import runs_folder
 from tunewright.pretrained.gguf_header import INSTALL as INSTALL_GGUF
 from tunewright.pretrained.listing import list_models
+from tunewright.pretrained.onnx_weights import INSTALL as INSTALL_ONNX
 
 PACKAGES = (
     *("tunewright", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "scipy"),
@@ -42,7 +43,10 @@ def doctor() -> dict[str, Any]:
         "platform": platform.platform(),
         "versions": {name: installed_version(name) for name in PACKAGES},
         "backends": {"torch": "installed", "keras": _extra(KERAS_PACKAGES, INSTALL_KERAS)},
-        "extras": {"gguf": _extra(("gguf",), INSTALL_GGUF)},
+        "extras": {
+            "gguf": _extra(("gguf",), INSTALL_GGUF),
+            "onnx": _extra(("onnx",), INSTALL_ONNX),
+        },
         "cores": usable_cores(),
         "memory": _memory(),
         "disk": {"runs": _disk(runs_folder()), "cache": _disk(cache_folder())},

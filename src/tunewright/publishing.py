@@ -21,6 +21,7 @@ from tunewright.evaluation.thumbnails import with_thumbnails
 from tunewright.export.card import model_card
 from tunewright.history.result import read_result
 from tunewright.history.state import read_state
+from tunewright.pretrained.folder import known_to_transformers
 from tunewright.recipe.defaults import Choice
 from tunewright.recipe.schema import Recipe
 
@@ -114,6 +115,7 @@ def publish(folder: Path, judged: Judgement, changes: Mapping[str, Any] | None =
             rows=shown["split"]["rows"],
             result=result,
             adapter=(folder / "model" / "adapter").is_dir(),
+            in_transformers=known_to_transformers(folder / "model"),
         ),
     )
 

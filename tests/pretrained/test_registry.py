@@ -79,3 +79,11 @@ def test_pip_downloads_one_pinned_archive_and_never_installs():
     source = pip_arguments(Archive("tiny-package", "1.0", "0", "source"), Path("r"), Path("d"))
     assert source[source.index("--no-binary") + 1] == "tiny-package"
     assert registry.Archive.__dataclass_params__.frozen
+
+
+def test_a_wheel_with_compiled_code_is_fetched_on_every_machine():
+    built = Archive("tiny-package", "1.0", "0", "wheel", built_for=("3.11", "cp311", "somewhere"))
+    words = pip_arguments(built, Path("r"), Path("d"))
+    assert words[words.index("--platform") + 1] == "somewhere"
+    assert words[words.index("--python-version") + 1] == "3.11"
+    assert "--platform" not in pip_arguments(ARCHIVE, Path("r"), Path("d"))

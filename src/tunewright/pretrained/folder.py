@@ -12,6 +12,7 @@ from typing import Any
 from tunewright.durable import file_sha256
 from tunewright.errors import ModelError
 from tunewright.pretrained.keras_files import MODEL_TYPE
+from tunewright.pretrained.static_embeddings import MODEL_TYPE as STATIC
 from tunewright.pretrained.weights import adapter_only, check_safetensors, find_weights
 
 TOKENIZER_FILES = (
@@ -74,6 +75,11 @@ def _keras_weights(path: Path, config: dict[str, Any]) -> tuple[Path, ...]:
     if name.endswith(".safetensors"):
         check_safetensors(path / name)
     return (path / name,)
+
+
+def known_to_transformers(path: Path) -> bool:
+    """Whether the model in a folder is of a kind that Transformers has."""
+    return _config(path)["model_type"] not in (MODEL_TYPE, STATIC)
 
 
 def weights_sha256(weights: tuple[Path, ...]) -> str:

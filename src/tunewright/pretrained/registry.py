@@ -26,12 +26,17 @@ _NO_ANSWER = re.compile(
 
 @dataclass(frozen=True)
 class Archive:
-    """One file of one release, and the hash that it must have."""
+    """One file of one release, and the hash that it must have.
+
+    built_for: (Python, ABI, platform) of a wheel with compiled code, of which only data is taken; so
+    it is fetched on every machine.
+    """
 
     name: str
     version: str
     sha256: str
     kind: Literal["wheel", "source"]
+    built_for: tuple[str, str, str] | None = None
 
 
 def fetch_archive(archive: Archive, into: Path) -> Path:
@@ -62,8 +67,16 @@ def pip_arguments(archive: Archive, wanted: Path, into: Path) -> list[str]:
     return [
         *(sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--require-hashes"),
         *("--no-input", "--disable-pip-version-check", "--progress-bar", "off"),
+        *_built_for(archive),
         *(*form, "-r", str(wanted), "-d", str(into)),
     ]
+
+
+def _built_for(archive: Archive) -> list[str]:
+    if archive.built_for is None:
+        return []
+    python, abi, platform = archive.built_for
+    return ["--python-version", python, "--abi", abi, "--platform", platform]
 
 
 def _run_pip(archive: Archive, wanted: Path, into: Path) -> None:

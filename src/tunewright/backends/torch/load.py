@@ -9,18 +9,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModelForImageClassification,
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-)
+from transformers import AutoConfig, PreTrainedModel
 
 from tunewright.backends.answers import PROBLEMS
 from tunewright.backends.folder import first_line, quiet
 from tunewright.backends.inputs import Reader
 from tunewright.backends.pictures import PictureReader
 from tunewright.backends.tokens import TextReader
+from tunewright.backends.torch.automatic import classifiers
 from tunewright.backends.torch.mapped import MappedWeights
 from tunewright.backends.torch.mean_block import put_mean_block
 from tunewright.errors import ModelError
@@ -139,10 +135,7 @@ def _with_weights(
         "output_loading_info": True,
         "ignore_mismatched_sizes": True,
     }
-    of_pictures = isinstance(reader, PictureReader)
-    automatic: Any = (
-        AutoModelForImageClassification if of_pictures else AutoModelForSequenceClassification
-    )
+    automatic = classifiers(of_pictures=isinstance(reader, PictureReader))
     if mapped is None:
         found: tuple[Any, Any] = automatic.from_pretrained(path, use_safetensors=True, **wanted)
         return found

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
 
 from tunewright.backends.answers import Answers, kind_of
 from tunewright.backends.folder import quiet, read_config, reads_pictures, trained_length
 from tunewright.backends.inputs import Inputs
 from tunewright.backends.session import reader_for
 from tunewright.backends.tokens import Tokens, refuse_unknown_tokens
+from tunewright.backends.torch.automatic import classifiers
 from tunewright.backends.torch.device import keep_freed_memory, pick_device, set_threads
 from tunewright.cores import usable_cores
 from tunewright.errors import ModelError
@@ -34,9 +34,7 @@ class TorchPredictor:
         self.device = pick_device()
         pictures = reads_pictures(folder)
         self.reader = reader_for(folder, read_config(folder), "image" if pictures else "text")
-        automatic = (
-            AutoModelForImageClassification if pictures else AutoModelForSequenceClassification
-        )
+        automatic = classifiers(of_pictures=pictures)
         with quiet():
             try:
                 self.model, report = automatic.from_pretrained(

@@ -223,12 +223,13 @@ class TorchTraining(ABC):
         return total / amount, norm
 
     def keep_best(self) -> None:
-        """See `Backend`. Only what may have changed is copied."""
-        for name, parameter in self.model.named_parameters():
-            if name not in self.fixed and name not in self.best:
-                self.best[name] = parameter.detach().clone()
-            elif parameter.requires_grad:
-                self.best[name].copy_(parameter.detach())
+        """See `Backend`. Only what may have changed is copied: weights, and running means of a norm."""
+        still = {name for name, p in self.model.named_parameters() if not p.requires_grad}
+        for name, tensor in state.weights(self.model, leave_out=self.fixed).items():
+            if name not in self.best:
+                self.best[name] = tensor.clone()
+            elif name not in still:
+                self.best[name].copy_(tensor)
 
     def restore_best(self) -> None:
         """See `Backend`."""
@@ -248,7 +249,7 @@ class TorchTraining(ABC):
         """See `Backend`. Weights, best weights and two moments."""
         learn = (p for name, p in self.model.named_parameters() if name not in self.fixed)
         buffers = (buffer.nbytes for buffer in self.model.buffers())
-        return 4 * sum(p.nbytes for p in learn) + sum(buffers)
+        return 4 * sum(p.nbytes for p in learn) + 2 * sum(buffers)
 
     def save_state(self, folder: Path) -> None:
         """See `Backend`. What never learns is in the pre-trained model, and not written."""

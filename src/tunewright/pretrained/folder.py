@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tunewright.durable import file_sha256
 from tunewright.errors import ModelError
 from tunewright.pretrained.keras_files import MODEL_TYPE
@@ -26,6 +28,7 @@ TOKENIZER_FILES = (
 )
 PROCESSOR_FILE = "preprocessor_config.json"
 """It says how pictures are prepared; models of texts have none."""
+MOST_LANGUAGES = 4  # that are named; others are counted
 _SAVE_FIX = "save it whole: model.save_pretrained(FOLDER) and tokenizer.save_pretrained(FOLDER)"
 
 
@@ -92,13 +95,28 @@ def weights_sha256(weights: tuple[Path, ...]) -> str:
 
 def read_licence(path: Path) -> str | None:
     """The licence that the model card names in its front matter, if there is a card."""
+    found = _front(path).get("license")
+    return found if isinstance(found, str) else None
+
+
+def read_languages(path: Path) -> str | None:
+    """The languages that the model card names in its front matter, such as `de, en`."""
+    found = _front(path).get("language")
+    names = [str(each) for each in (found if isinstance(found, list) else [found]) if each]
+    more = len(names) - MOST_LANGUAGES
+    told = names[:MOST_LANGUAGES] + ([f"{more} more"] if more > 0 else [])
+    return ", ".join(told) or None
+
+
+def _front(path: Path) -> dict[str, Any]:
+    """What stands before a model card's text; nothing where it cannot be read."""
     try:
         card = (path / "README.md").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    front = re.match(r"---\s*\n(.*?)\n---", card, re.DOTALL)
-    found = re.search(r"^license:\s*(\S+)", front[1], re.MULTILINE) if front else None
-    return found[1].strip("'\"") if found else None
+        front = re.match(r"---\s*\n(.*?)\n---", card, re.DOTALL)
+        found = yaml.safe_load(front[1]) if front else {}
+    except (OSError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tunewright.pretrained.weights import INDEX, SINGLE
 
 WANTED = (
     "config.json",
+    "preprocessor_config.json",
     "README.md",
     "*.safetensors",
     INDEX,

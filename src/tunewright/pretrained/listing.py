@@ -12,7 +12,7 @@ from tunewright.pretrained.folder import check_folder, read_licence, weights_sha
 from tunewright.pretrained.gguf_files import SUFFIX, gguf_folder
 from tunewright.pretrained.hub import cached_on_hub, is_hub_id
 from tunewright.pretrained.keras_presets import made_of
-from tunewright.pretrained.named import ENTRY_POINTS, find_entry, unknown
+from tunewright.pretrained.named import ENTRY_POINTS, SOURCES, find_entry, unknown
 from tunewright.pretrained.package import is_cached, package_folder
 
 _FACTS = (
@@ -25,16 +25,18 @@ _FACTS = (
 
 
 def list_models() -> list[dict[str, Any]]:
-    """What can be named: the catalog, and the names that installed packages add (not imported)."""
+    """What can be named: the catalog, and what installed packages add (not imported)."""
     added = [
-        {"name": point.name, "where": f"entry point {point.value}"}
-        for point in entry_points(group=ENTRY_POINTS)
+        {"name": f"{point.name}{rest}", "where": f"entry point {point.value}"}
+        for group, rest in ((ENTRY_POINTS, ""), (SOURCES, "://…"))
+        for point in entry_points(group=group)
     ]
     empty: dict[str, Any] = {
         "base": None,
         "tasks": [],
         "parameters": None,
         "licence": None,
+        "languages": None,
         "cached": None,
     }
     return [_row(entry) for entry in ENTRIES] + [{**empty, "note": "", **row} for row in added]
@@ -70,6 +72,7 @@ def _row(entry: CatalogEntry) -> dict[str, Any]:
         "tasks": list(entry.tasks),
         "parameters": entry.parameters,
         "licence": entry.licence,
+        "languages": entry.languages,
         "where": "hub" if is_hub else "package",
         "cached": _cached_path(entry) is not None if is_hub else is_cached(entry),
         "note": entry.note,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
-from tunewright.errors import ModelError
+from tunewright.errors import ModelError, TunewrightError
 from tunewright.pretrained.entries import ENTRIES, CatalogEntry
 
 ENTRY_POINTS = "tunewright.models"
+SOURCES = "tunewright.sources"
+Source = Callable[[str, str | None], Path]
+"""From an address and a revision to a model folder on this machine."""
+_MEND = "mend or uninstall the package that adds it"
 LIST_FIX = "see what there is: tunewright models list; a folder needs its path: ./FOLDER"
 
 
@@ -19,8 +25,45 @@ def find_entry(name: str) -> CatalogEntry | None:
         if entry.name == name:
             return entry
     for point in entry_points(group=ENTRY_POINTS, name=name):
-        return _loaded(point)
+        entry = _loaded(point)
+        if not isinstance(entry, CatalogEntry):
+            raise _refused(point, entry, "a CatalogEntry")
+        return entry
     return None
+
+
+def find_source(name: str) -> Source | None:
+    """What a package adds for addresses that begin like this one, imported only now.
+
+    >>> find_source("./a-folder") is None
+    True
+    """
+    scheme, mark, _ = name.partition("://")
+    for point in entry_points(group=SOURCES, name=scheme) if mark else ():
+        fetch = _loaded(point)
+        if not callable(fetch):
+            raise _refused(point, fetch, "a function")
+        return _checked(point, fetch)
+    return None
+
+
+def _checked(point: EntryPoint, fetch: Any) -> Source:
+    """The source, held to giving a folder and to errors of two lines."""
+
+    def checked(address: str, revision: str | None) -> Path:
+        try:
+            folder = Path(fetch(address, revision))
+        except TunewrightError:
+            raise
+        except Exception as error:
+            said = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(
+                f"{address} could not be fetched by {point.value}: {said}",
+                fix="look up what that package asks for, or give a model folder",
+            ) from error
+        return folder
+
+    return checked
 
 
 def unknown(name: str, because: str, *, fix: str = LIST_FIX) -> ModelError:
@@ -42,17 +85,17 @@ def _near_folders(name: str) -> list[str]:
     return [str(path.parent / found) for found in near]
 
 
-def _loaded(point: EntryPoint) -> CatalogEntry:
+def _loaded(point: EntryPoint) -> Any:
     try:
-        entry = point.load()
+        return point.load()
     except Exception as error:
         raise ModelError(
-            f"the entry point {point.value} for model {point.name} cannot be loaded: {error}",
-            fix="mend or uninstall the package that adds it",
+            f"the entry point {point.value} for {point.name} cannot be loaded: {error}",
+            fix=_MEND,
         ) from error
-    if not isinstance(entry, CatalogEntry):
-        raise ModelError(
-            f"the entry point {point.value} gives {type(entry).__name__}, not a CatalogEntry",
-            fix="mend or uninstall the package that adds it",
-        )
-    return entry
+
+
+def _refused(point: EntryPoint, found: object, wanted: str) -> ModelError:
+    return ModelError(
+        f"the entry point {point.value} gives {type(found).__name__}, not {wanted}", fix=_MEND
+    )

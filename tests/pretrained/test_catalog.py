@@ -162,11 +162,60 @@ def test_an_entry_point_adds_a_model_and_is_imported_only_when_named(monkeypatch
         return [Point()] if (group, name) == (named.ENTRY_POINTS, "tiny") else []
 
     monkeypatch.setattr(named, "entry_points", entry_points)
-    monkeypatch.setattr("tunewright.pretrained.listing.entry_points", entry_points)
+    listed = {named.ENTRY_POINTS: [Point()], named.SOURCES: []}
+    monkeypatch.setattr("tunewright.pretrained.listing.entry_points", lambda group: listed[group])
     assert list_models()[-1]["name"] == "tiny"
     assert loaded == []
     assert named.find_entry("tiny") == tiny_entry()
     assert loaded == ["tiny"]
+
+
+def source_that_is(monkeypatch: pytest.MonkeyPatch, fetch: object) -> None:
+    class Point:
+        name, value = "shelf", "some_package:fetch"
+
+        def load(self) -> object:
+            return fetch
+
+    def entry_points(*, group: str, name: str = "shelf") -> list[Point]:
+        return [Point()] if (group, name) == (named.SOURCES, "shelf") else []
+
+    monkeypatch.setattr(named, "entry_points", entry_points)
+    monkeypatch.setattr("tunewright.pretrained.listing.entry_points", entry_points)
+
+
+def test_a_package_adds_a_source_of_models_by_entry_point(alone: Path, monkeypatch):
+    asked = []
+
+    def fetch(address: str, revision: str | None) -> Path:
+        asked.append((address, revision))
+        return write_folder(alone / "fetched")
+
+    source_that_is(monkeypatch, fetch)
+    assert list_models()[-1]["name"] == "shelf://…"
+    found = resolve_model("shelf://tiny", revision="7")
+    assert (found.name, found.base, found.path) == (
+        *("shelf://tiny", "shelf://tiny"),
+        alone / "fetched",
+    )
+    assert asked == [("shelf://tiny", "7")]
+    with pytest.raises(ModelError, match="nothing else is asked"):
+        resolve_model("other://tiny")
+
+
+def test_a_source_that_fails_is_told_in_two_lines(alone: Path, monkeypatch):
+    def fetch(address: str, revision: str | None) -> Path:
+        raise RuntimeError("the shelf is empty\nreally")
+
+    source_that_is(monkeypatch, fetch)
+    with pytest.raises(ModelError, match=r"shelf://tiny could not be fetched .*empty$"):
+        resolve_model("shelf://tiny")
+    source_that_is(monkeypatch, 7)
+    with pytest.raises(ModelError, match="gives int, not a function"):
+        resolve_model("shelf://tiny")
+    source_that_is(monkeypatch, lambda address, revision: alone / "absent")
+    with pytest.raises(ModelError, match="absent is not a model folder"):
+        resolve_model("shelf://tiny")
 
 
 @pytest.mark.parametrize("value", ["json:loads", "absent_package:entry"])

@@ -6,7 +6,7 @@ import pytest
 from folder_example import model_files, safetensors_bytes, write_folder
 
 from tunewright.errors import ModelError
-from tunewright.pretrained.folder import check_folder, read_licence, weights_sha256
+from tunewright.pretrained.folder import check_folder, read_languages, read_licence, weights_sha256
 
 WEIGHTS = "model.safetensors"
 
@@ -158,6 +158,23 @@ def test_training_arguments_are_not_taken_for_weights(tmp_path: Path):
 
 def test_the_licence_is_read_from_the_card(tmp_path: Path):
     assert read_licence(write_folder(tmp_path)) == "apache-2.0"
+    assert read_languages(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("front", "told"),
+    [
+        ("language: en", "en"),
+        ("language:\n- de\n- en", "de, en"),
+        ("language: [a, b, c, d, e, f]", "a, b, c, d, 2 more"),
+        ("language: [", None),
+        ("- language", None),
+    ],
+)
+def test_the_languages_are_those_of_the_card(tmp_path: Path, front: str, told: str | None):
+    write_folder(tmp_path)
+    (tmp_path / "README.md").write_text(f"---\n{front}\n---\n# Tiny\n")
+    assert read_languages(tmp_path) == told
     (tmp_path / "README.md").write_text("license: mit, says the prose")
     assert read_licence(tmp_path) is None
     (tmp_path / "README.md").unlink()

@@ -65,7 +65,9 @@ class Graph:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("onnx") / "source", "distilbert")
+    return write_model(
+        tmp_path_factory.mktemp("onnx") / "source", "distilbert", max_position_embeddings=40
+    )
 
 
 @pytest.fixture(scope="module")

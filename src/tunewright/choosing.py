@@ -78,12 +78,14 @@ def with_model(recipe: Recipe) -> tuple[Recipe, dict[str, str]]:
     return recipe.model_copy(update={"model": best["model"]}), {"model": why}
 
 
-def candidates_for(task: str) -> tuple[str, ...]:
-    """Models of the catalog that serve a task and need no hub, or are here already."""
+def candidates_for(task: str, backend: str) -> tuple[str, ...]:
+    """Models of the catalog that serve a task on a backend, and need no hub or are here already."""
     return tuple(
         row["name"]
         for row in list_models()
-        if task in row["tasks"] and (row["cached"] or row["where"] == "package")
+        if task in row["tasks"]
+        and backend in row["backends"]
+        and (row["cached"] or row["where"] == "package")
     )
 
 
@@ -98,7 +100,7 @@ def ranked(recipe: Recipe, models: Sequence[str]) -> dict[str, Any]:
             fix="name a model: --model smollm2, a folder or a hub id",
         )
     found, answers, left_out = [], [], {}
-    for name in models or candidates_for(prepared.columns.task):
+    for name in models or candidates_for(prepared.columns.task, recipe.backend):
         try:
             facts, said = _candidate(recipe.model_copy(update={"model": name}), prepared)
         except TunewrightError as error:

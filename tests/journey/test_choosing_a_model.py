@@ -80,7 +80,7 @@ def test_without_a_candidate_the_reasons_are_said(tickets: Path, tmp_path: Path)
 def test_model_auto_takes_the_best_and_says_why(
     tickets: Path, tiny_bert: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "candidates_for", lambda task: (str(tiny_bert),))
+    monkeypatch.setattr(choosing, "candidates_for", lambda *_: (str(tiny_bert),))
     said = cli("run", tickets, "--model", "auto", "--until", "adapt", "--json")
     assert said.code == 0, said.err
     from quick_run import only_run
@@ -91,6 +91,14 @@ def test_model_auto_takes_the_best_and_says_why(
     assert "of a probe on the rows" in recipe
     resumed = cli("run", "--resume", "last", "--set", *QUICK)
     assert resumed.code == 2, "a resumed run keeps its recipe"
+
+
+def test_without_names_the_candidates_are_those_that_need_no_hub() -> None:
+    of_texts = choosing.candidates_for("text-classification", "torch")
+    assert of_texts == ("minilm", "wordllama", "distilbert")
+    assert choosing.candidates_for("text-classification", "keras") == ("minilm", "distilbert")
+    assert choosing.candidates_for("image-classification", "torch") == ("efficientnet-lite0",)
+    assert choosing.candidates_for("image-classification", "keras") == ("vgg16-edges",)
 
 
 def test_models_of_pictures_are_ranked(cli: Cli, tmp_path: Path) -> None:

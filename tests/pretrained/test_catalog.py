@@ -208,7 +208,7 @@ def test_a_source_that_fails_is_told_in_two_lines(alone: Path, monkeypatch):
         raise RuntimeError("the shelf is empty\nreally")
 
     source_that_is(monkeypatch, fetch)
-    with pytest.raises(ModelError, match=r"shelf://tiny could not be fetched .*empty$"):
+    with pytest.raises(ModelError, match=r"shelf://tiny could not be fetched .*is empty\n"):
         resolve_model("shelf://tiny")
     source_that_is(monkeypatch, 7)
     with pytest.raises(ModelError, match="gives int, not a function"):

@@ -59,6 +59,7 @@ FLOORS = (
         "deciding",
         "planning",
         "rehearsing",
+        "tuning",
     },
     {"cli", "serve", "web"},
 )

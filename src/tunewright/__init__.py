@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tunewright.life import run as run
     from tunewright.planning import plan as plan
     from tunewright.recipe.schema import Recipe as Recipe
+    from tunewright.tuning.search import tune as tune
     from tunewright.writing import chat as chat
 
 _HOMES = {
@@ -42,6 +43,7 @@ _HOMES = {
     "run": ("tunewright.life", "run"),
     "runs": ("tunewright.inventory", "runs"),
     "test": ("tunewright.judging", "test"),
+    "tune": ("tunewright.tuning.search", "tune"),
 }
 __all__ = sorted(_HOMES)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from tunewright.augmenting import open_with_views
 from tunewright.backends import open_session
@@ -40,8 +40,12 @@ class Adapted:
     model_sha256: str
 
 
-def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
-    """Resolve every `auto`, then put a new head on the model."""
+def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared, session: Any = None) -> Adapted:
+    """Resolve every `auto`, then put a new head on the model.
+
+    Args:
+        session: of the model's folder, where it is open already.
+    """
     defaults.refuse_unfit(recipe.train, prepared.kind)
     known = recipe.model_copy(update={"task": prepared.columns.task})
     defaults.refuse_written(known)
@@ -49,7 +53,7 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared) -> Adapted:
     few = few_rows(known, prepared.counts["train"])
     recipe, methods = defaults.with_method(recipe, prepared.kind, few)
     reads = READS[prepared.columns.task]
-    session = open_session(recipe, source.path, reads)
+    session = session or open_session(recipe, source.path, reads)
     facts = defaults.Facts(
         kind=prepared.kind,
         lengths=session.lengths(prepared.train),

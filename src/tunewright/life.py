@@ -41,7 +41,7 @@ from tunewright.finished import FinishedRun
 from tunewright.history.folder import ASKED_FILE, create_run, find_run
 from tunewright.history.lock import lock_run
 from tunewright.history.plans import take_plan
-from tunewright.history.request import read_request
+from tunewright.history.request import read_request, refuse_search
 from tunewright.history.state import read_state, write_state
 from tunewright.judging import test_sealed
 from tunewright.pretrained.catalog import ModelSource, resolve_model
@@ -98,6 +98,7 @@ def run(
         folder = find_run(resume)
     else:
         recipe = with_weights_of_run(read_request(source, keys, settings))
+        refuse_search(recipe)
         if recipe.data.train is None:
             raise RecipeError("no data is named", fix="tunewright run DATA.csv, or give data.train")
         name = recipe.name or Path(recipe.data.train).stem
@@ -192,7 +193,7 @@ def live(
     asked_for(recipe)  # before any training: it may refuse
     adapted = adapt(recipe, source, prepared)
     refuse_thresholds(adapted.recipe, prepared)
-    fixed = _fixed(adapted, source, prepared)
+    fixed = deciding(adapted, source, prepared)
     checkpoints = Checkpoints(folder / "checkpoints", fixed)
     saved = checkpoints.resume()  # before anything of the run is written anew: it may refuse
     write_text(
@@ -256,7 +257,7 @@ def suspect(folder: Path, adapted: Adapted, prepared: Prepared, events: Events) 
     return prepared
 
 
-def _fixed(adapted: Adapted, source: ModelSource, prepared: Prepared) -> dict[str, Any]:
+def deciding(adapted: Adapted, source: ModelSource, prepared: Prepared) -> dict[str, Any]:
     """What decides the trajectory: a run goes on only where all of it is as it was."""
     recipe, versions = adapted.recipe, report_facts.versions()
     kept_out: Any = {"name": True, "test": True, "evaluate": {"resamples"}}

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from tunewright import errors
 from tunewright.durable import make_folder
 from tunewright.history.plans import keep_plan, plans_folder
-from tunewright.history.request import read_request
+from tunewright.history.request import read_request, refuse_search
 from tunewright.recipe.write import as_yaml
 from tunewright.train.events import Listener
 from tunewright.train.interrupt import StopRequest
@@ -43,6 +43,7 @@ def plan(
         TunewrightError: as of `run`; FailedRunError where it would not fit in memory.
     """
     recipe = with_weights_of_run(read_request(source, keys, settings))
+    refuse_search(recipe)
     if recipe.data.train is None:
         raise errors.RecipeError(
             "no data is named", fix="tunewright plan DATA.csv, or give data.train"

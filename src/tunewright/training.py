@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ class Training:
     checkpoints: Checkpoints
     events: Events
     stop: StopRequest
-    loop: type[Loop] = Loop
+    loop: Callable[..., Loop] = Loop
+    keeps: Callable[[Progress], bool] = lambda progress: True  # whether the model is written
 
     def run(self, saved: dict[str, Any] | None) -> Progress:
         """Go on from where a checkpoint stands, if one is `saved`; write the model at the end."""
@@ -48,6 +50,8 @@ class Training:
         loop = self._loop()
         try:
             progress = loop.run(Progress() if saved is None else Progress.from_json(saved))
+            if not self.keeps(progress):
+                return progress
             if recipe.evaluate.calibrate and (temperature := backend.calibrate()) is not None:
                 self.events.emit("calibrated", temperature=temperature)
             limits = None

@@ -89,7 +89,13 @@ PREFERENCE = CHAT | {
     "data.columns.rejected": "rejected",
 }
 
+
 # A key of a phase is written train.phases[].key.
+def searched(value: object) -> Proof:
+    """A run refuses what only a search reads; that it does, tests/tuning shows."""
+    return Proof(value, "choose", refused="asks for a search")
+
+
 PROOFS: dict[str, Proof] = {
     "task": Proof("text-writing", refused="task: "),
     "backend": Proof("keras", refused="" if find_spec("keras_hub") else "tensorflow"),
@@ -154,6 +160,16 @@ PROOFS: dict[str, Proof] = {
     "train.phases[].epochs": in_phase(epochs=1),
     "train.phases[].early_stopping": in_phase(early_stopping=1),
     "train.contrastive": Proof("on"),
+    "tune.trials": searched(9),
+    "tune.minutes": searched(3),
+    "tune.sampler": searched("random"),
+    "tune.pruner": searched("none"),
+    "tune.space": searched({"train.epochs": [1, 2]}),
+    "tune.guesses": searched([{"train.epochs": 2}]),
+    "tune.finalists": searched(1),
+    "tune.seeds": searched(1),
+    "tune.keep": searched(0),
+    "tune.storage": searched("sqlite:///none.db"),
     "train.sampling": Proof("balanced"),
     "train.epochs": Proof(2),
     "train.learning_rate": Proof(2e-3),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tunewright.backends.prefix import Batches, Prefix, build
+from tunewright.backends.prefix import MIB, Batches, Prefix, build
 from tunewright.backends.settings import Part, Room
 
 
@@ -39,6 +40,7 @@ class FrozenLayers(ABC):
         self.room = room
         self.tokens_at_once = tokens_at_once
         self.prefix: Prefix | None = None
+        self.shelf: dict[str, Prefix] | None = None  # those that a later training may ask for
         self.reason = "no steps in this phase"
 
     def keep(self, blocks: int, uses: Mapping[str, float], decided: bool | None) -> None:
@@ -55,6 +57,13 @@ class FrozenLayers(ABC):
         if self.prefix is not None and self.prefix.key == key:
             return
         self.prefix = None  # before the new one is built: there is room for one
+        room = self.room
+        if self.shelf is not None:
+            if key in self.shelf:
+                self.prefix = self.shelf[key]
+                self.reason = f"{self.prefix.mib:,.1f} MiB kept before"
+                return
+            room, decided = self._room_beside(self.shelf), True  # others will ask for it again
         rows = np.arange(min(self.proved_on, len(self.parts["train"].inputs)))
         with self.inference():
             place, self.reason = self.find_place(blocks, self.batches("train", rows))
@@ -69,10 +78,25 @@ class FrozenLayers(ABC):
                 self.batches,
                 ragged=self.parts["train"].inputs.are_ragged,
                 tokens_at_once=self.tokens_at_once,
-                room=self.room,
+                room=room,
                 measure=decided is None,
             )
         self.reason = f"{self.reason}; {more}" if self.prefix is not None else more
+        if self.shelf is not None and self.prefix is not None:
+            self.shelf[key] = self.prefix
+
+    def _room_beside(self, shelf: dict[str, Prefix]) -> Room:
+        """What is left beside those on the shelf; where that is little, they are given up."""
+        if self.room is None:
+            raise RuntimeError("nothing is kept")
+        taken = {True: 0, False: 0}  # on disk, in memory
+        for each in shelf.values():
+            taken[each.on_disk] += int(each.mib * MIB)
+        if taken[False] > self.room.memory // 2 or taken[True] > self.room.disk // 2:
+            shelf.clear()
+            return self.room
+        memory, disk = self.room.memory - taken[False], self.room.disk - taken[True]
+        return replace(self.room, memory=memory, disk=disk)
 
     def inference(self) -> contextlib.AbstractContextManager[Any]:
         """Within, nothing is dropped and no gradient is kept."""

@@ -51,6 +51,7 @@ class Session:
         self.reader: Reader = reader_for(path, config, reads, data, new_tokens)
         self.width = int(getattr(config, "hidden_size", 0) or getattr(config, "d_model", 0) or 512)
         self._read: dict[int, Inputs] = {}
+        self.keeps_open = False  # models, for other recipes that are built alike
 
     @property
     def can_read_mean(self) -> bool:
@@ -73,6 +74,9 @@ class Session:
         Raises:
             RecipeError: a new token is in none of them.
         """
+        known = self._read.get(id(rows))
+        if known is not None:
+            return known.lengths
         inputs = self._read_rows(rows, self.longest_input)
         if isinstance(self.reader, ChatReader) and isinstance(inputs, ChatTokens | PairTokens):
             refuse_unused(self.reader.new_tokens, inputs.ids)

@@ -109,6 +109,17 @@ def step_settings(
     )
 
 
+def step_settings_again(known: StepSettings, recipe: Recipe) -> StepSettings:
+    """Those of another recipe for a model that is open; what was measured when it was, stays."""
+    return step_settings(
+        recipe,
+        num_labels=known.num_labels,
+        room=known.room,
+        peak=known.peak,
+        width=known.width,
+    )
+
+
 def _adapter_settings(adapt: Adapt, seed: int) -> AdapterSettings | None:
     if not adapt.has_adapters:
         return None

@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "Fine-tune: from a recipe or a data file to a model, a report and a verdict.",
     "check": "Say what is wrong with data, with place and fix.",
     "choose": "Rank pre-trained models on your own rows, before anything is tuned.",
+    "tune": "Search for better settings inside a budget.",
     "plan": "What a run would take: memory, time, disk, before it is paid.",
     "models": "The catalog of pre-trained models.",
     "predict": "Answer for a file, a pipe or one text.",

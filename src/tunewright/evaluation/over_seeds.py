@@ -21,7 +21,7 @@ def mean_over_seeds(
     answers: Sequence[Floats],
     labels: NDArray[Any],
     *,
-    against: Floats | None = None,
+    against: Floats | Sequence[Floats] | None = None,
     resamples: int = 1000,
     seed: int = 0,
     level: float = 0.95,
@@ -33,20 +33,24 @@ def mean_over_seeds(
 
     Args:
         answers: S times float (N, C), on the same rows. labels: see `metrics`.
-        against: float (N, C), what every run is held against on the same rows; the sign is turned
-            where lower is better.
+        against: float (N, C), what every run is held against on the same rows, or such for each
+            of the seeds; the sign is turned where lower is better.
     Source:
         Efron and Tibshirani 1993, chapters 5 and 8.
     """
     rows = [scored(each, labels) for each in answers]
-    other = None if against is None else scored(against, labels)
-    sign = -1.0 if other is not None and not HIGHER_IS_BETTER[metric] else 1.0
+    others: list[Any] = []
+    if against is not None:
+        theirs = [against] if isinstance(against, np.ndarray) else against
+        others = [scored(each, labels) for each in theirs]
+    sign = -1.0 if others and not HIGHER_IS_BETTER[metric] else 1.0
 
     def measured(sample: Ints | None) -> Floats:
         """float (S, r)."""
         found = np.stack([each.measure([metric], sample)[0] for each in rows])
-        if other is not None:
-            found = sign * (found - other.measure([metric], sample)[0])
+        if others:
+            theirs = np.stack([each.measure([metric], sample)[0] for each in others])
+            found = sign * (found - theirs)  # one for all seeds is broadcast
         return found
 
     drawn = np.concatenate([measured(s) for s in samples(len(labels), resamples, seed)], axis=1)

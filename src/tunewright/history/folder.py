@@ -28,19 +28,26 @@ def runs_folder() -> Path:
     return Path(os.environ.get("TUNEWRIGHT_RUNS") or "runs").expanduser().absolute()
 
 
-def create_run(name: str, asked: str) -> Path:
+def create_run(
+    name: str, asked: str, *, folder: Path | None = None, kind: str | None = None
+) -> Path:
     """Make `<when>-<name>-<id>` in one step, with its first run.json and all that resuming needs.
 
     The state is "running", held by this process.
 
     Args:
         asked: the recipe as it was asked for, in YAML.
+        folder: where it is to be, within another; None for a name of its own among all runs.
+        kind: what it is, if it is no run.
     """
     run_id, plain = secrets.token_hex(3), _plain(name)
     when = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    folder = make_folder(runs_folder()) / f"{when}-{plain}-{run_id}"
+    if folder is None:
+        folder = make_folder(runs_folder()) / f"{when}-{plain}-{run_id}"
+    make_folder(folder.parent)
     staged = folder.with_name(f".new-{folder.name}")
     first = {"id": run_id, "name": plain, "state": "running", "stage": None, "created": utc_now()}
+    first |= {} if kind is None else {"kind": kind}
     with disk_errors(folder):
         try:
             staged.mkdir()

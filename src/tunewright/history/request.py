@@ -11,6 +11,7 @@ from typing import Any
 from tunewright.errors import RecipeError
 from tunewright.recipe.load import RECIPE_SUFFIXES, build_recipe, load_recipe
 from tunewright.recipe.schema import Recipe
+from tunewright.recipe.tune import Tune
 
 
 def read_request(
@@ -38,6 +39,15 @@ def read_request(
             content["data"] = {"train": str(source), **(given or {})}
         recipe = build_recipe(content, settings)
     return _with_whole_paths(recipe)
+
+
+def refuse_search(recipe: Recipe) -> None:
+    """Raise RecipeError where a recipe asks for a search, and one run is begun."""
+    if recipe.tune != Tune():
+        raise RecipeError(
+            "the recipe has a section tune, which asks for a search",
+            fix="tunewright tune RECIPE; its best.yaml is a recipe to run",
+        )
 
 
 def is_recipe(path: Path) -> bool:

@@ -15,6 +15,7 @@ from tunewright.recipe.augment import Augment
 from tunewright.recipe.columns import Columns
 from tunewright.recipe.evaluate import Evaluate
 from tunewright.recipe.section import Auto, Section
+from tunewright.recipe.tune import Tune
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -342,6 +343,7 @@ class Recipe(Section):
     adapt: Adapt = Field(default_factory=Adapt)
     train: Train = Field(default_factory=Train)
     augment: Augment = Field(default_factory=Augment)
+    tune: Tune = Field(default_factory=Tune)
     evaluate: Evaluate = Field(default_factory=Evaluate)
     test: Test = Field(default_factory=Test)
 

@@ -9,6 +9,7 @@ import yaml
 
 from tunewright.recipe.dialect import Dumper
 from tunewright.recipe.schema import Recipe
+from tunewright.recipe.tune import Tune
 
 
 def as_yaml(recipe: Recipe, reasons: Mapping[str, str]) -> str:
@@ -17,8 +18,8 @@ def as_yaml(recipe: Recipe, reasons: Mapping[str, str]) -> str:
     Args:
         reasons: dotted key → why this value was chosen.
     """
-    content = recipe.model_dump(mode="json")
-    return "".join(f"{line}\n" for line in _lines(content, reasons, ""))
+    content = recipe.model_dump(mode="json", exclude={"tune"} if recipe.tune == Tune() else None)
+    return "".join(f"{line}\n" for line in _lines(content, reasons))
 
 
 def from_resolved(content: Mapping[str, Any]) -> Recipe:
@@ -26,13 +27,15 @@ def from_resolved(content: Mapping[str, Any]) -> Recipe:
     return Recipe.model_validate(dict(content))
 
 
-def _lines(content: Mapping[str, Any], reasons: Mapping[str, str], above: str) -> Iterator[str]:
-    indent = "  " * (above.count(".") + 1) if above else ""
+def _lines(
+    content: Mapping[str, Any], reasons: Mapping[str, str], above: str = "", depth: int = 0
+) -> Iterator[str]:
+    indent = "  " * depth
     for key, value in content.items():
         place = f"{above}.{key}" if above else key
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield f"{indent}{key}:"
-            yield from _lines(value, reasons, place)
+            yield from _lines(value, reasons, place, depth + 1)
             continue
         shown = yaml.dump(
             value, Dumper=Dumper, default_flow_style=True, allow_unicode=True, width=1_000_000

@@ -43,11 +43,13 @@ class Checkpoints:
         folder: `checkpoints/` of the run.
         fixed: what decides the trajectory (recipe, data, base weights); kept with each
             checkpoint, and compared before resuming.
+        at_end: whether one is saved when training is over, for what comes after it.
     """
 
-    def __init__(self, folder: Path, fixed: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, fixed: Mapping[str, Any], *, at_end: bool = True) -> None:
         self.folder = folder
         self.fixed = dict(fixed)
+        self.at_end = at_end
         self.broken: list[Path] = []
         self.since = self._last_save = time.monotonic()
         self._took_s = 0.0

@@ -117,7 +117,7 @@ class Loop:
             for phase in left:
                 self._phase(phase, progress)
                 progress.end_phase()
-            if left:
+            if left and self.checkpoints.at_end:
                 self._save(progress)
         self.stop.check()  # from here on a signal does not wait
         return progress

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ class TorchClassifier(TorchTraining):
         last = head.last_linear(self.model, settings.num_labels)
         train = parts["train"].targets
         self.answer: Answers = answers_for(train, settings.kind, has_bias=last.bias is not None)
+        self.first_spread = self.answer.spread  # before it is calibrated
         self.learned = self.answer.learned(train)
         self.one_token = self._leave_out_other_tokens()
         if self.one_token is not None:
@@ -52,6 +54,7 @@ class TorchClassifier(TorchTraining):
         self.tables = self._take_over_large_tables()
         self.label_weights = self._label_weights()
         self.mixes = False  # in the present phase
+        self.solution: tuple[np.ndarray, np.ndarray] | None = None  # of the untaught model's head
         self.untrained: dict[str, np.ndarray] = {}  # features of the parts, until a layer learns
 
     def features(self, part: str, blocks: int) -> np.ndarray:
@@ -70,11 +73,22 @@ class TorchClassifier(TorchTraining):
         """See `Backend`. The features are whatever enters the last linear layer."""
         started = time.monotonic()
         layer = head.last_linear(self.model, self.settings.num_labels)
-        features = self.features("train", blocks)
-        head.put(layer, *self._solved(features, self.parts["train"].views, layer))
+        untaught = self.first is not None and self.optimizer is None
+        solution = self.solution if untaught else None
+        if solution is None:
+            features = self.features("train", blocks)
+            solution = self._solved(features, self.parts["train"].views, layer)
+        if untaught:
+            self.solution = solution
+        self.remember(name for name, p in self.model.named_parameters() if self._is_of(p, layer))
+        head.put(layer, *solution)
         self.untrained = {}
         self.optimizer, self.resumed = None, {}
         return time.monotonic() - started
+
+    @staticmethod
+    def _is_of(parameter: nn.Parameter, layer: nn.Linear) -> bool:
+        return any(parameter is each for each in layer.parameters())
 
     def probe_answers(self, views: int) -> np.ndarray:
         """Answers on validation of a linear probe that learned from so many views of the rows."""
@@ -178,6 +192,12 @@ class TorchClassifier(TorchTraining):
             weights=self.label_weights,
             smoothing=self.settings.label_smoothing,
         )
+
+    def begin_again(self, settings: StepSettings) -> None:
+        """See `TorchTraining`."""
+        super().begin_again(settings)
+        self.answer = replace(self.answer, spread=self.first_spread)
+        self.mixes, self.untrained = False, {}
 
     def begin_anew(self) -> None:
         """See `TorchTraining`."""

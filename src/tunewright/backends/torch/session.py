@@ -9,10 +9,11 @@ from typing import Any, cast
 
 import torch
 
+from tunewright.backends.built import built_from
 from tunewright.backends.chat_reader import ChatReader
 from tunewright.backends.folder import note_trained_length
 from tunewright.backends.session import LabelledRows, Session, faster_precision, room_for
-from tunewright.backends.settings import Room, StepSettings, step_settings
+from tunewright.backends.settings import Room, StepSettings, step_settings, step_settings_again
 from tunewright.backends.tokens import TextReader
 from tunewright.backends.torch import mean_block
 from tunewright.backends.torch.calls import EXACT_BF16, EXACT_FP32
@@ -62,6 +63,7 @@ class TorchSession(Session):
                 fix="write backend: keras",
             )
         self.device = pick_device()
+        self._opened: tuple[str, TorchTraining] | None = None
 
     @property
     def can_read_mean(self) -> bool:
@@ -102,6 +104,23 @@ class TorchSession(Session):
             recipe: resolved.
             parts: "train" and "validation" to (rows, label numbers).
         """
+        if not self.keeps_open:
+            return self._open(recipe, labels, parts)
+        alike = built_from(recipe)
+        if self._opened is None or self._opened[0] != alike:
+            self._opened = None  # there may be room for one
+            made = self._open(recipe, labels, parts)
+            made.keep_first()
+            self._opened = (alike, made)
+        else:
+            made = self._opened[1]
+            set_threads(cast("int", recipe.train.threads))
+            made.begin_again(step_settings_again(made.settings, recipe))
+        return made
+
+    def _open(
+        self, recipe: Recipe, labels: tuple[str, ...], parts: Mapping[str, LabelledRows]
+    ) -> TorchTraining:
         train: Any = recipe.train
         set_threads(train.threads)
         if TASKS[recipe.task] in UNLABELLED:

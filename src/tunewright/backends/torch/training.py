@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +89,8 @@ class TorchTraining(ABC):
         self.top = self.num_blocks
         self.contrastive = False
         self.best: dict[str, torch.Tensor] = {}
+        self.computes_again = False
+        self.first: dict[str, torch.Tensor] | None = None  # weights before they learned
 
     # ---- what a task does in its own way
 
@@ -144,7 +146,8 @@ class TorchTraining(ABC):
         """See `Backend`."""
         need, free = self._activations(rows) if asked == "auto" else (0, 0)
         chosen, why = checkpointing.choose(asked, self.model, need, free)
-        if chosen == "on":
+        if chosen == "on" and not self.computes_again:
+            self.computes_again = True
             checkpointing.compute_again(self.model, self.draws)
         return chosen, why
 
@@ -164,6 +167,7 @@ class TorchTraining(ABC):
         )
         state.put_optimizer(self.optimizer, moments)
         self.resumed = {}
+        self.remember(name for name, p in self.model.named_parameters() if p.requires_grad)
         learning = [p for p in self.model.parameters() if p.requires_grad]
         if self.calls.mapped is not None:
             self.calls.mapped.bring(learning)
@@ -240,6 +244,38 @@ class TorchTraining(ABC):
         self.restore_best()
         self.best = {}
         self.optimizer, self.resumed = None, {}
+
+    def keep_first(self) -> None:
+        """From now on `begin_again` can be asked for; nothing has learned yet."""
+        self.first = {name: each.clone() for name, each in self.model.named_buffers()}
+        self.frozen.shelf = {}
+
+    def remember(self, names: Iterable[str]) -> None:
+        """Before some weights learn: keep what they are, if `begin_again` may be asked for."""
+        if self.first is not None:
+            there = dict(self.model.named_parameters())
+            for name in names:
+                if name not in self.first:
+                    self.first[name] = there[name].detach().clone()
+
+    def begin_again(self, settings: StepSettings) -> None:
+        """Stand where it stood before anything learned; what is kept of frozen layers stays.
+
+        Args:
+            settings: may differ in what steps read, and in the layers that may learn.
+        """
+        if self.first is None:
+            raise RuntimeError("begin_again before keep_first")
+        self.settings = settings
+        self.most = deepest(settings.layers, self.num_blocks)
+        self.fixed = set(dict(self.model.named_parameters()))
+        self.fixed -= {name for name, _ in self.layout.trainable(self.most)}
+        state.put_weights(self.model, self.first)
+        self.best, self.resumed, self.optimizer = {}, {}, None
+        self.contrastive = False
+        self.calls.awake = False
+        self.model.eval()
+        self.frozen.prefix = None  # what is on the shelf stays
 
     def calibrate(self) -> float | None:
         """See `Backend`."""

@@ -1,0 +1,1 @@
+"""The search: trials that share what they can, finalists over seeds, a winner."""

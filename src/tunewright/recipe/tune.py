@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tunewright.recipe.section import Section
 
@@ -100,10 +100,7 @@ class Tune(Section):
             return space
         if not space:
             raise ValueError("the space is empty: nothing would be searched")
-        return {
-            key: {"values": each} if isinstance(each, list | tuple) else each
-            for key, each in space.items()
-        }
+        return {str(key): parameter(str(key), each) for key, each in space.items()}
 
     @field_validator("space")
     @classmethod
@@ -126,6 +123,26 @@ class Tune(Section):
             for key in guess:
                 refuse_unsearched(key)
         return guesses
+
+
+def parameter(key: str, given: Any) -> Choice | Range:
+    """What may be drawn for a key, from a list of values or the parts of a range.
+
+    Raises:
+        ValueError: it is neither, or means nothing.
+    """
+    if isinstance(given, Choice | Range):
+        return given
+    if isinstance(given, list | tuple):
+        given = {"values": given}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{key} needs a list of values, or low and high")
+    try:
+        return (Choice if "values" in given else Range).model_validate(dict(given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join([key, *(str(part) for part in first["loc"])])
+        raise ValueError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def refuse_unsearched(key: str) -> None:

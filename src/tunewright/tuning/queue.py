@@ -15,6 +15,7 @@ from typing import Any
 import filelock
 
 from tunewright.history.folder import create_run
+from tunewright.history.result import read_result
 from tunewright.history.state import read_state_as_written
 from tunewright.recipe.write import as_yaml
 from tunewright.train.batches import draw_key
@@ -29,6 +30,7 @@ from tunewright.tuning.drawing import (
 )
 from tunewright.tuning.space import DEPTH, Space, settings_of
 from tunewright.tuning.study import Study, is_held, patiently
+from tunewright.tuning.trial import is_over
 
 DEFAULT, GUESS, DRAWN, DEEPER = "default", "guess", "drawn", "deeper"
 MOST_FAILURES = 5  # in a row from the first trial on
@@ -164,7 +166,15 @@ class Queue:
             folder = self.study.folder_of(trial)
             if folder.is_dir() and is_held(folder / ".lock"):
                 continue
-            self._give_up(trial, folder)
+            if is_over(folder):  # killed before it could say so
+                self._tell_of_it(trial, folder)
+            else:
+                self._give_up(trial, folder)
+
+    def _tell_of_it(self, trial: Any, folder: Path) -> None:
+        result = read_result(folder)
+        value = float(result["validation"][self.desk.metric]["value"])
+        note_result(self.study, trial, value, pruned=bool(result["pruned"]))
 
     def _give_up(self, trial: Any, folder: Path) -> None:
         from optuna.trial import TrialState
@@ -201,6 +211,18 @@ def create_trial(
     fixed = [] if desk.recipe.train.threads != "auto" else [f"train.threads={threads}"]
     recipe = desk.recipe_with([*settings_of(settings), *fixed, *more])
     create_run(folder.name, as_yaml(recipe, {}), folder=folder)
+
+
+def note_result(study: Study, trial: Any, value: float, *, pruned: bool) -> None:
+    """Tell Optuna how a trial ended."""
+    from optuna.trial import TrialState
+
+    record = study.record
+    patiently(lambda: record._storage.set_trial_user_attr(trial._trial_id, "value", value))
+    if pruned:
+        patiently(lambda: record.tell(trial.number, state=TrialState.PRUNED))
+    else:
+        patiently(lambda: record.tell(trial.number, value))
 
 
 def _settings(trial: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from tunewright.tuning.effort import Effort, Look
 from tunewright.tuning.finalists import finalists, repeat_all, repeats
 from tunewright.tuning.keeping import Weights
 from tunewright.tuning.outcome import conclude, read_outcome
-from tunewright.tuning.queue import DEFAULT, MOST_FAILURES, Asked, Queue
+from tunewright.tuning.queue import DEFAULT, MOST_FAILURES, Asked, Queue, note_result
 from tunewright.tuning.space import by_depth, refuse_impossible, space_of
 from tunewright.tuning.study import Study, as_worker, find_study, open_study, patiently
 from tunewright.tuning.table import Row, table
@@ -34,6 +34,7 @@ from tunewright.tuning.trial import run_trial, settings_in_words
 from tunewright.warm_start import with_weights_of_run
 
 WAIT_S = 0.5
+NO_MEMORY = "there is not enough memory for this trial"
 
 
 def tune(
@@ -173,8 +174,6 @@ class Worker:
         return finalists(rows, tune.finalists, higher=self.higher) if tune.seeds > 1 else []
 
     def _do(self, asked: Asked) -> None:
-        from optuna.trial import TrialState
-
         words = settings_in_words(asked.settings)
         self.events.emit("trial", number=asked.trial.number, of=asked.kind, settings=words)
         keep = asked.kind != DEFAULT  # the default recipe is what all others are held against
@@ -183,7 +182,6 @@ class Worker:
             trial = asked.trial if keep else _Unpruned(asked.trial)
             return Look(trial, effort, self.desk.metric, higher=self.higher)
 
-        tell = self.study.record.tell
         try:
             result = run_trial(
                 self.desk,
@@ -194,22 +192,14 @@ class Worker:
                 listeners=self.listeners,
             )
         except TunewrightError as error:
-            asked.trial.set_user_attr("failure", error.what)
-            asked.trial.set_user_attr("fix", error.fix)
-            patiently(lambda: tell(asked.trial, state=TrialState.FAIL))
-            self.events.emit("trial_failed", number=asked.trial.number, why=error.what)
-        except MemoryError:
-            why = "there is not enough memory for this trial"
-            asked.trial.set_user_attr("failure", why)
-            patiently(lambda: tell(asked.trial, state=TrialState.FAIL))
-            self.events.emit("trial_failed", number=asked.trial.number, why=why)
+            self._failed(asked, error.what, error.fix)
+        except (MemoryError, RuntimeError) as error:
+            if not has_no_memory(error):
+                raise
+            self._failed(asked, NO_MEMORY, "take a smaller model, smaller batches, or fewer layers")
         else:
             value = float(result["validation"][self.desk.metric]["value"])
-            asked.trial.set_user_attr("value", value)
-            if result["pruned"]:
-                patiently(lambda: tell(asked.trial, state=TrialState.PRUNED))
-            else:
-                patiently(lambda: tell(asked.trial, value))
+            note_result(self.study, asked.trial, value, pruned=bool(result["pruned"]))
             self.events.emit(
                 "trial_done",
                 number=asked.trial.number,
@@ -219,6 +209,15 @@ class Worker:
             )
         finally:
             asked.lock.release()
+
+    def _failed(self, asked: Asked, why: str, fix: str) -> None:
+        from optuna.trial import TrialState
+
+        asked.trial.set_user_attr("failure", why)
+        asked.trial.set_user_attr("fix", fix)
+        tell = self.study.record.tell
+        patiently(lambda: tell(asked.trial, state=TrialState.FAIL))
+        self.events.emit("trial_failed", number=asked.trial.number, why=why)
 
     def _is_over(self) -> bool:
         """Whether no new trial fits into the minutes, beside the repeats of the finalists."""
@@ -249,6 +248,12 @@ class Worker:
     def _wait(self) -> None:
         with self.stop.at_once():
             time.sleep(WAIT_S)
+
+
+def has_no_memory(error: BaseException) -> bool:
+    """Whether the system, or a device, had no memory for what was asked."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in words or "allocate memory" in words
 
 
 class _Unpruned:

@@ -68,6 +68,8 @@ def _value(choice: dict[str, Any]) -> str:
         return _list(choice["items"])
     if "pattern" in choice:
         return "`top-N`"
+    if "additionalProperties" in choice:
+        return "keys with values"
     words = {"string": "text", "boolean": "true or false", "null": "`null`"}
     limits = [shown.format(f"{choice[key]:,}") for key, shown in LIMITS.items() if key in choice]
     return " ".join([words.get(choice["type"], choice["type"]), ", ".join(limits)]).strip()
@@ -76,6 +78,8 @@ def _value(choice: dict[str, Any]) -> str:
 def _list(items: dict[str, Any]) -> str:
     if "enum" in items:
         return f"list of {_value(items)}"
+    if "additionalProperties" in items:
+        return "list of keys with values"
     return "list of phases" if "$ref" in items else "list of texts"
 
 

@@ -41,6 +41,8 @@ class FrozenLayers(ABC):
         self.tokens_at_once = tokens_at_once
         self.prefix: Prefix | None = None
         self.shelf: dict[str, Prefix] | None = None  # those that a later training may ask for
+        self.learned = 0  # top blocks that are not what they were before anything learned
+        self._untouched: dict[int, str] = {}  # keys of what lies below so many, as it was then
         self.reason = "no steps in this phase"
 
     def keep(self, blocks: int, uses: Mapping[str, float], decided: bool | None) -> None:
@@ -53,7 +55,7 @@ class FrozenLayers(ABC):
         if self.room is None or decided is False:
             self.prefix, self.reason = None, "kept activations are off"
             return
-        key = self.content_key(blocks)
+        key = self._key(blocks)
         if self.prefix is not None and self.prefix.key == key:
             return
         self.prefix = None  # before the new one is built: there is room for one
@@ -84,6 +86,14 @@ class FrozenLayers(ABC):
         self.reason = f"{self.reason}; {more}" if self.prefix is not None else more
         if self.shelf is not None and self.prefix is not None:
             self.shelf[key] = self.prefix
+
+    def _key(self, blocks: int) -> str:
+        """See `content_key`, which hashes all weights: where nothing changed, once is enough."""
+        if self.shelf is None or self.learned > blocks:
+            return self.content_key(blocks)
+        if blocks not in self._untouched:
+            self._untouched[blocks] = self.content_key(blocks)
+        return self._untouched[blocks]
 
     def _room_beside(self, shelf: dict[str, Prefix]) -> Room:
         """What is left beside those on the shelf; where that is little, they are given up."""

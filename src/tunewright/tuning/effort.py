@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 UNITS = 10  # of an epoch in which all blocks learn
@@ -59,11 +60,22 @@ class Look:
         self.looks = 0
         self._reported = 0
 
+    def catch_up(self, events: Iterable[dict[str, Any]]) -> None:
+        """Hear what happened before a trial was stopped; nobody is asked whether it should go on."""
+        for event in events:
+            self._hear(event)
+
     def on_event(self, event: dict[str, Any]) -> None:
         """See `Listener`. Raises Pruned."""
+        units = self._hear(event)
+        if units and self.trial.should_prune():
+            raise Pruned(units)
+
+    def _hear(self, event: dict[str, Any]) -> int:
+        """Report what is new; after an evaluation the units so far, else 0."""
         self.effort.on_event(event)
         if event["event"] != "evaluated":
-            return
+            return 0
         self.looks += 1
         value, before = float(event["scores"][self.metric]), self.best
         turn = max if self.higher else min
@@ -73,8 +85,7 @@ class Look:
             known = self.best if unit == units or before is None else before
             self.trial.report(known, unit)
         self._reported = max(units, self._reported)
-        if units and self.trial.should_prune():
-            raise Pruned(units)
+        return units
 
 
 class Pruned(BaseException):

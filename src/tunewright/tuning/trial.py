@@ -95,6 +95,8 @@ def run_trial(
             rows = adapted.backend.parts["train"].rows
             size: Any = recipe.train.batch_size
             look = watch(Effort(rows, adapted.backend.num_blocks, size))
+            if saved is not None:
+                look.catch_up(read_lines(folder / "events.jsonl"))
             hearing.append(look.on_event)
         heard = (seen.on_event, *hearing)
         with contextlib.closing(Events(folder / "events.jsonl", heard)) as events:

@@ -179,6 +179,7 @@ class TorchTraining(ABC):
             shown = phase.epochs / self.parts["train"].views
             uses = {"train": shown, "validation": float(phase.epochs + 1)}
             self.frozen.keep(phase.blocks, uses, keep)
+            self.frozen.learned = max(self.frozen.learned, phase.blocks)
         return_freed_memory()
         gflop = gflop_per_token(
             self.layout,
@@ -276,6 +277,7 @@ class TorchTraining(ABC):
         self.calls.awake = False
         self.model.eval()
         self.frozen.prefix = None  # what is on the shelf stays
+        self.frozen.learned = 0
 
     def calibrate(self) -> float | None:
         """See `Backend`."""
@@ -296,7 +298,10 @@ class TorchTraining(ABC):
 
     def load_weights(self, folder: Path) -> None:
         """See `Backend`."""
-        state.put_weights(self.model, state.read_tensors(folder / "weights.safetensors"))
+        saved = state.read_tensors(folder / "weights.safetensors")
+        self.remember(name for name, _ in self.model.named_parameters() if name in saved)
+        state.put_weights(self.model, saved)
+        self.frozen.learned = self.num_blocks + 1  # how deep it was is not known
         self.best = state.read_tensors(folder / "best.safetensors")
 
     def load_state(self, folder: Path) -> None:

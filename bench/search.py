@@ -38,7 +38,7 @@ VALIDATION, TEST = 500, 1000
 SIDES = ("trainer", "tunewright")
 THREADS = int(os.environ.get("BENCH_THREADS", "2"))
 SPACE = {
-    "adapt.layers": ["top-2", "top-4", "all"],
+    "adapt.layers": ["top-1", "top-2", "top-4", "all"],
     "train.strategy": ["full"],
     "train.learning_rate": {"low": 1e-5, "high": 1e-3, "log": True},
     "train.batch_size": [8, 16, 32],

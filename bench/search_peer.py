@@ -36,14 +36,17 @@ def main() -> None:
     tokenizer.model_max_length = 128
     parts = {name: read(data / f"{name}.csv", tokenizer, labels) for name in PARTS}
 
-    def new_model() -> Any:
+    def new_model(trial: Any = None) -> Any:
+        begun.append(time.perf_counter() - STARTED)
         return AutoModelForSequenceClassification.from_pretrained(
             model_folder, num_labels=len(labels), dtype=torch.float32
         )
 
-    ends: list[list[float]] = []  # seconds, and the score, of each trial that ended
+    looks: list[list[float]] = []  # trial, seconds, and score of each evaluation
+    begun: list[float] = []
 
     def objective(metrics: dict[str, float]) -> float:
+        looks.append([len(begun), time.perf_counter() - STARTED, metrics["eval_accuracy"]])
         return metrics["eval_accuracy"]
 
     with tempfile.TemporaryDirectory() as out:
@@ -66,12 +69,8 @@ def main() -> None:
                 compute_metrics=accuracy,
                 data_collator=DataCollatorWithPadding(tokenizer),
                 processing_class=tokenizer,
-                model_init=lambda trial: new_model(),
+                model_init=new_model,
             )
-
-        def note(study: Any, trial: Any) -> None:
-            score = float("nan") if trial.value is None else trial.value
-            ends.append([time.perf_counter() - STARTED, score])
 
         searching = trainer()
         best: Any = searching.hyperparameter_search(
@@ -80,7 +79,6 @@ def main() -> None:
             n_trials=asked["trials"],
             direction="maximize",
             backend="optuna",
-            callbacks=[note],
         )
         wall_s = time.perf_counter() - STARTED
         final = trainer()
@@ -91,7 +89,7 @@ def main() -> None:
     truth = np.array([row["labels"] for row in parts["test"]])
     answer = {
         "wall_s": wall_s,
-        "ends": ends,
+        "looks": looks,
         "validation": best.objective,
         "settings": best.hyperparameters,
         "test": float(np.mean(scores.argmax(1) == truth)),

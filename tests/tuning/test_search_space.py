@@ -36,8 +36,7 @@ def test_the_usual_space_holds_the_default_values() -> None:
     space = space_of(asked(), resolved(), rows=500, num_blocks=6)
     told = {key: value for key, value in RESOLVED.items() if key in space}
     assert known_to(space, told) == told
-    assert space["adapt.layers"].values == ("top-2", "top-4", "all")
-    assert by_depth(space, 6) == ("top-2", "top-4", "all")
+    assert by_depth(space, 6) == ("top-1", "top-2", "top-4", "all")
 
 
 def test_what_the_user_fixes_is_not_searched() -> None:
@@ -143,8 +142,8 @@ def test_a_grid_holds_every_value_and_needs_steps() -> None:
         grid_of({"train.warmup": Range(low=0.0, high=0.2)})
 
 
-def test_depths_are_a_third_two_thirds_and_all() -> None:
-    assert depths(12, 12) == ("top-4", "top-8", "all")
+def test_depths_are_one_block_a_third_two_thirds_and_all() -> None:
+    assert depths(12, 12) == ("top-1", "top-4", "top-8", "all")
     assert depths(4, 12) == ("top-1", "top-2", "top-4")
     assert applies(Choice(values=(1,), when={"a": (1,)}), {"a": 1})
 

@@ -167,3 +167,41 @@ def test_two_workers_and_ten_kills_end_every_trial_once(tickets: Path, tiny_bert
     counts = found["trials"]
     assert counts["all"] == counts["complete"] + counts["pruned"] + counts["failed"] == 30
     assert len({row["number"] for row in found["table"]}) == 30
+
+
+def test_a_storage_that_goes_away_and_comes_back_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from optuna.exceptions import StorageInternalError
+
+    from tunewright.tuning import study
+
+    waited: list[float] = []
+    monkeypatch.setattr(study.time, "sleep", waited.append)
+    answers: list[Any] = [StorageInternalError("gone"), OSError("gone"), 7]
+
+    def ask() -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return int(answer)
+
+    assert study.patiently(ask) == 7
+    assert len(waited) == 2
+    monkeypatch.setattr(study, "PATIENCE_S", 0.0)
+    with pytest.raises(errors.FailedRunError, match="does not answer"):
+        study.patiently(lambda: (_ for _ in ()).throw(StorageInternalError("gone")))
+
+
+def test_a_database_holds_the_trials_where_one_is_named(
+    tmp_path: Path, tickets: Path, tiny_bert: Path
+) -> None:
+    url = f"tune.storage=sqlite:///{tmp_path}/trials.db"
+    sets = [*SEARCH, "tune.seeds=1", "tune.keep=0", url]
+    found = tune(tickets, model=str(tiny_bert), trials=3, settings=sets)
+    (study,) = studies()
+    assert not (study / "trials.journal").exists()
+    assert tune(join=study)["table"] == found["table"]
+    gone = f"tune.storage=sqlite:///{tmp_path}/nowhere/trials.db"
+    with pytest.raises(errors.RunError, match=r"tune\.storage cannot be reached"):
+        tune(tickets, model=str(tiny_bert), trials=1, settings=[*SEARCH, gone])

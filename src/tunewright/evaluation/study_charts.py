@@ -15,7 +15,7 @@ from tunewright.evaluation.svg import Scale, drawing, element, shorten, text, ti
 
 WIDTH, HEIGHT = 460, 270
 LEFT, RIGHT, TOP, BOTTOM = 48, 20, 30, 44
-SLICE_WIDTH, SLICE_HEIGHT = 300, 210
+SLICE_WIDTH, SLICE_HEIGHT = 280, 210
 AXIS, WIDE_TOP, WIDE_HEIGHT = 128, 44, 330
 SHADES = 5
 
@@ -101,7 +101,12 @@ def bars(shares: Mapping[str, float]) -> str:
 
 
 def parallel(
-    metric: str, dots: Sequence[Dot], space: Mapping[str, Any], keys: Sequence[str]
+    metric: str,
+    dots: Sequence[Dot],
+    space: Mapping[str, Any],
+    keys: Sequence[str],
+    *,
+    higher: bool,
 ) -> str:
     """A line for each trial through its settings to its score, darker where the score is better.
 
@@ -127,7 +132,7 @@ def parallel(
         ]
         places.append((40 + AXIS * len(keys), score(dot.value)))
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
-        css = "thread best" if dot.best else f"thread shade{_shade(dot.value, values)}"
+        css = "thread best" if dot.best else f"thread shade{_shade(dot.value, values, higher)}"
         parts.append(titled("polyline", dot.title, points=points, class_=css))
     return drawing(parts, width, WIDE_HEIGHT, f"Settings and scores of {len(drawn)} trials")
 
@@ -215,7 +220,7 @@ def _mark(dot: Dot, a: float, b: float) -> str:
     )
 
 
-def _shade(value: float, values: Sequence[float]) -> int:
-    """By rank, from 0 to 4."""
-    below = sum(each < value for each in values)
-    return min(SHADES - 1, SHADES * below // max(1, len(values)))
+def _shade(value: float, values: Sequence[float], higher: bool) -> int:
+    """By rank, from 0 to 4; scores that are equal are drawn alike."""
+    no_better = sum((each <= value) if higher else (each >= value) for each in values)
+    return (SHADES * no_better - 1) // max(1, len(values))

@@ -80,7 +80,9 @@ def _drawings(found: Mapping[str, Any]) -> dict[str, str]:
     return {
         "history": study_charts.history(found["metric"], dots, higher=higher),
         "importance": study_charts.bars(found["importance"]),
-        "parallel": study_charts.parallel(found["metric"], dots, found["space"], _keys(found)),
+        "parallel": study_charts.parallel(
+            found["metric"], dots, found["space"], _keys(found), higher=higher
+        ),
     }
 
 

@@ -32,10 +32,11 @@ MEASURED = ("train.precision", "train.checkpointing", "train.contrastive", "adap
 class Desk:
     """One process at work on a study.
 
-    recipe: what all trials have in common; base: the model of the default recipe, ready to learn.
+    asked: as the user wrote it; recipe: what all trials have in common; base: the model of the default recipe, ready to learn.
     """
 
     folder: Path
+    asked: Recipe
     recipe: Recipe
     source: ModelSource
     prepared: Prepared
@@ -80,7 +81,7 @@ def open_desk(folder: Path, events: Events) -> Desk:
         recipe, more = _with_measured(recipe, base)
         write_text(folder / RECIPE_FILE, as_yaml(recipe, reasons | more))
         write_state(folder, data_hash=prepared.data_hash, model_hash=source.sha256)
-    return Desk(folder, recipe, source, prepared, session, base)
+    return Desk(folder, load_recipe(folder / ASKED_FILE), recipe, source, prepared, session, base)
 
 
 def _refuse_other(name: str, before: str | None, now: str, folder: Path) -> None:

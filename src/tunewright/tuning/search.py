@@ -134,7 +134,7 @@ class Worker:
         self.desk: Desk = open_desk(folder, events)
         base = self.desk.base
         rows, blocks = base.backend.parts["train"].rows, base.backend.num_blocks
-        self.space = space_of(self.desk.recipe, base.recipe, rows, blocks)
+        self.space = space_of(self.desk.asked, base.recipe, rows, blocks)
         self.higher = (HIGHER_IS_BETTER | OF_ANSWERS)[self.desk.metric]
         self.study: Study = open_study(folder, self.desk.recipe, higher=self.higher)
         self.levels = by_depth(self.space, blocks)
@@ -148,7 +148,7 @@ class Worker:
         write_state(self.folder, state="running", stage="tune")
         self.events.emit("searching", space={key: str(each) for key, each in self.space.items()})
         while True:
-            asked = self.queue.next(threads_here(self.workers()), over=self._is_over())
+            asked = self.queue.next(self._threads(), over=self._is_over())
             if asked is not None:
                 self._do(asked)
                 self._refuse_if_all_fail()
@@ -160,9 +160,7 @@ class Worker:
         self._refuse_if_all_fail(at_end=True)
         todo = repeats(self.study, self.desk, self._chosen(rows))
         self.events.emit("repeating", runs=len(todo))
-        while repeat_all(
-            todo, self.desk, self.stop, lambda: threads_here(self.workers()), self.listeners
-        ):
+        while repeat_all(todo, self.desk, self.stop, self._threads, self.listeners):
             self._wait()
         with self.study.alone():
             self.weights.thin_out()
@@ -244,6 +242,11 @@ class Worker:
             f"all {len(failed)} trials failed; the first: {first.get('failure', 'for no known cause')}",
             fix=first.get("fix", "run the default recipe by itself: tunewright run DATA"),
         )
+
+    def _threads(self) -> int:
+        """Of this worker's next trial: as many as are fast, and no core for two."""
+        fast: Any = self.desk.base.recipe.train.threads
+        return min(int(fast), threads_here(self.workers()))
 
     def _wait(self) -> None:
         with self.stop.at_once():

@@ -94,12 +94,12 @@ def _of_language(resolved: Recipe) -> dict[str, Parameter]:
 
 
 def depths(most: int, num_blocks: int) -> tuple[str, ...]:
-    """A third of the blocks that may learn, two thirds, all: `top-2`, `top-4`, `all`.
+    """One block, a third of those that may learn, two thirds, all.
 
     >>> depths(6, 6), depths(2, 12), depths(1, 1)
-    (('top-2', 'top-4', 'all'), ('top-1', 'top-2'), ('all',))
+    (('top-1', 'top-2', 'top-4', 'all'), ('top-1', 'top-2'), ('all',))
     """
-    tops = sorted({max(1, most // 3), max(1, most * 2 // 3), most})
+    tops = sorted({1, max(1, most // 3), max(1, most * 2 // 3), most})
     return tuple("all" if top == num_blocks else f"top-{top}" for top in tops)
 
 

@@ -101,10 +101,12 @@ def cut(name: str, count: int) -> dict[str, list[Row]]:
     if (DATA / name / "validation.csv").exists():
         others = shuffled(read_rows(DATA / name / "validation.csv"), 0)
     seen = {text.strip().lower() for text, _ in learn}
-    validation = [row for row in others if row[0].strip().lower() not in seen][:VALIDATION]
+    validation = [row for row in others if row[0].strip().lower() not in seen][
+        : min(VALIDATION, count)
+    ]
     seen |= {text.strip().lower() for text, _ in validation}
     rest = shuffled(read_rows(DATA / name / "test.csv"), 0)
-    test = [row for row in rest if row[0].strip().lower() not in seen][:TEST]
+    test = [row for row in rest if row[0].strip().lower() not in seen][: min(TEST, 2 * count)]
     return {"train": learn[:count], "validation": validation, "test": test}
 
 

@@ -217,9 +217,10 @@ def test_a_search_never_opens_the_seal(tickets: Path, tiny_bert: Path) -> None:
 def test_where_all_trials_fail_the_first_cause_is_named_once(
     tickets: Path, tiny_bert: Path
 ) -> None:
-    burning = ["train.learning_rate=1e30", "train.clip=0", "train.strategy=full"]
+    burning = ["train.learning_rate=1e30", "train.clip=0", "train.strategy=full", "train.epochs=1"]
+    space = 'tune.space={"train.batch_size": [8, 16, 32]}'
     with pytest.raises(errors.FailedRunError, match="all 3 trials failed; the first: the ") as told:
-        search(tickets, tiny_bert, *burning, 'tune.space={"train.batch_size": [8, 16]}', trials=3)
+        tune(tickets, model=str(tiny_bert), trials=3, settings=[*PLAIN, *burning, space])
     assert told.value.what.count("is not a finite number") == 1
     assert json.loads((study() / "run.json").read_text())["state"] == "failed"
 

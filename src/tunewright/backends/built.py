@@ -8,6 +8,7 @@ from tunewright.recipe.schema import Recipe
 
 OF_STEPS: Any = {
     "name": True,
+    "data": True,  # a session reads one and the same rows
     "tune": True,
     "evaluate": True,
     "test": True,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tunewright import telling
+from tunewright.adapting import Adapted
 from tunewright.durable import make_folder, read_lines, replacing, write_text
 from tunewright.errors import TunewrightError
 from tunewright.evaluation import facts as report_facts
@@ -123,8 +124,8 @@ def run_trial(
             )
             progress, pruned = _trained(training, saved, folder)
         with stop.held():
-            wall_s = time.monotonic() - started
-            result = _result(desk, folder, progress, pruned, wall_s, adapted.backend.parameters)
+            result = _result(desk, folder, adapted, progress, pruned)
+            result["train"]["wall_s"] = round(time.monotonic() - started, 2)
             _keep_answers(folder, seen.best)
             write_result(folder, result)
             write_state(folder, state="done", pruned=pruned)
@@ -146,10 +147,9 @@ def _trained(
 def _result(
     desk: Desk,
     folder: Path,
+    adapted: Adapted,
     progress: Progress | None,
     pruned: str | None,
-    wall_s: float,
-    parameters: int,
 ) -> dict[str, Any]:
     """result.json, less what only a whole run has: intervals, baselines, a verdict."""
     events = read_lines(folder / "events.jsonl")
@@ -157,7 +157,7 @@ def _result(
     best = next(event for event in reversed(evaluated) if event["best"])
     records = progress.records if progress else _records(events)
     trained = [event for event in events if event["event"] == "phase_started"]
-    recipe = load_recipe(folder / "recipe.yaml")
+    recipe = adapted.recipe
     return {
         "task": recipe.task,
         "metric": judged_by(recipe.evaluate.metric, recipe.task),
@@ -171,13 +171,13 @@ def _result(
         "train": {
             "phases": records,
             "best_step": best["step"],
-            "wall_s": round(wall_s, 2),
+            "wall_s": 0.0,
             "peak_memory_mib": peak_memory_mib(),
         },
         "model": {
             "base": desk.source.base,
             "path": str(folder / "model") if (folder / "model").is_dir() else None,
-            "parameters": parameters,
+            "parameters": adapted.backend.parameters,
             "trainable_parameters": max(e["trainable_parameters"] for e in trained),
         },
         "looks": len(evaluated),

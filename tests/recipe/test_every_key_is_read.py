@@ -166,6 +166,7 @@ PROOFS: dict[str, Proof] = {
     "tune.pruner": searched("none"),
     "tune.space": searched({"train.epochs": [1, 2]}),
     "tune.guesses": searched([{"train.epochs": 2}]),
+    "tune.find_rate": searched(True),
     "tune.finalists": searched(1),
     "tune.seeds": searched(1),
     "tune.keep": searched(0),

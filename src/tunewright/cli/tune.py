@@ -18,6 +18,7 @@ def tune_command(
     seed: int | None = None,
     name: str | None = None,
     group: str | None = None,
+    find_rate: bool = False,
     join: str | None = None,
     json: bool = False,
 ) -> int:
@@ -41,6 +42,8 @@ def tune_command(
         Part of the folder's name.
     group
         Column whose equal values never land on both sides of the split.
+    find_rate
+        Find the learning rates by a range test and short runs first; they are tried as a guess.
     join
         A search that was stopped, or that another process is at; it goes on.
     json
@@ -54,6 +57,8 @@ def tune_command(
         raise RecipeError("nothing to search", fix="tunewright tune DATA.csv --trials 20")
     given = {"model": model, "seed": seed, "name": name, "data.group": group}
     settings = [f"{key}={as_json(value)}" for key, value in given.items() if value is not None]
+    if find_rate:
+        settings.append("tune.find_rate=true")
     found = tune(
         source,
         trials=trials,
@@ -95,6 +100,9 @@ class _Talk:
             f"{rows['train']:,} rows to train on, {rows['validation']:,} to validate, "
             f"{rows['test']:,} sealed",
         )
+
+    def _on_rate_found(self, event: dict[str, Any]) -> None:
+        self._line("tune", f"{event['group']} learn at {event['rate']:g}, by short runs")
 
     def _on_trial(self, event: dict[str, Any]) -> None:
         self._line("tune", f"trial {event['number']} ({event['of']}): {event['settings']}")

@@ -158,6 +158,36 @@ def slice_of(metric: str, dots: Sequence[Dot], key: str, parameter: Mapping[str,
     return drawing(parts, SLICE_WIDTH, SLICE_HEIGHT, f"{word(metric)} over {key}")
 
 
+def rates(group: Mapping[str, Any]) -> str:
+    """The loss of a range test over the rate, and the rate that short runs found."""
+    curve = [(math.log10(rate), loss) for rate, loss in group["curve"]]
+    if len(curve) < 2:
+        return ""
+    lowest = min(loss for _, loss in curve)
+    curve = [(rate, min(loss, 2 * lowest)) for rate, loss in curve]
+    up = ticks(lowest, max(loss for _, loss in curve), 4)
+    x = Scale(curve[0][0], curve[-1][0], LEFT + 8, WIDTH - RIGHT)
+    y = Scale(up[0], up[-1], HEIGHT - BOTTOM, TOP)
+    parts = _grid(x, y, up)
+    for power in range(math.ceil(x.low), math.floor(x.high) + 1):
+        parts.append(
+            text(f"1e{power}", x(power), y.start + 17, text_anchor="middle", class_="tick")
+        )
+    name = f"learning rate of the {group['group']}"
+    parts.append(text(name, (x.start + x.end) / 2, y.start + 36, text_anchor="middle"))
+    parts.append(text("training loss of a range test", LEFT, 16))
+    line = " ".join(f"{x(rate):.1f},{y(loss):.1f}" for rate, loss in curve)
+    parts.append(element("polyline", points=line, class_="line first"))
+    for value, said, css in (
+        (group["raw"], "steepest", "border"),
+        (group["rate"], "found", "best"),
+    ):
+        at = x(min(max(math.log10(value), x.low), x.high))
+        parts.append(element("line", x1=at, x2=at, y1=TOP, y2=y.start, class_=f"mark {css}"))
+        parts.append(text(said, at + 4, TOP + (12 if css == "best" else 28), class_="tick halo"))
+    return drawing(parts, WIDTH, HEIGHT, f"{name}: {group['rate']:g}")
+
+
 @dataclass(frozen=True)
 class _Axis:
     """Places of a parameter's values along an axis, and what is written there."""

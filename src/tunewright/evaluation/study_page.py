@@ -47,6 +47,7 @@ def render(found: Mapping[str, Any], best_yaml: str) -> str:
         table=table,
         drawn=drawn,
         slices=slices,
+        rates=[Markup(study_charts.rates(each)) for each in found.get("rates", ())],  # noqa: S704
         tone=tone,
         best_yaml=best_yaml,
         keys=_keys(found),

@@ -81,6 +81,9 @@ class Tune(Section):
         (),
         description="settings to try first, each as {key: value}; the default recipe is before them",
     )
+    find_rate: bool = Field(
+        False, description="find the learning rates by a range test and short runs; the first guess"
+    )
     finalists: Annotated[int, Field(ge=1)] = Field(
         2, description="best trials that are repeated before a winner is named"
     )

@@ -21,6 +21,7 @@ from tunewright.recipe.tune import Tune
 from tunewright.recipe.write import as_yaml
 from tunewright.tuning.desk import Desk
 from tunewright.tuning.finalists import Repeat, answers_of_all, runs_of, scores_of
+from tunewright.tuning.finder import read_rates
 from tunewright.tuning.importance import importance
 from tunewright.tuning.keeping import bound_mib, taken_mib
 from tunewright.tuning.luck import selection_luck
@@ -87,6 +88,7 @@ def conclude(
         "gain": gain,
         "luck": luck,
         "importance": importance(study),
+        "rates": read_rates(study.folder),
         "space": {key: json.loads(each.model_dump_json()) for key, each in space.items()},
         "seconds": _seconds(rows, todo),
         "disk_mib": _disk(study.folder, desk, rows, todo, workers),

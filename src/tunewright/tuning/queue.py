@@ -55,13 +55,22 @@ class Queue:
 
     Args:
         levels: depths, shallowest first; none where they are not searched.
+        guesses: settings to try after the default ones.
     """
 
-    def __init__(self, study: Study, desk: Desk, space: Space, levels: Sequence[str]) -> None:
+    def __init__(
+        self,
+        study: Study,
+        desk: Desk,
+        space: Space,
+        levels: Sequence[str],
+        guesses: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self.study = study
         self.desk = desk
         self.space = space
         self.levels = levels
+        self.guesses = guesses
         self.tune = desk.recipe.tune
         study.record.pruner = pruner_of(self.tune)
 
@@ -104,8 +113,8 @@ class Queue:
             self._put(DEFAULT, {})
             return
         guesses = sum(each.user_attrs.get("kind") == GUESS for each in trials)
-        if guesses < len(self.tune.guesses):
-            self._put(GUESS, self.tune.guesses[guesses])
+        if guesses < len(self.guesses):
+            self._put(GUESS, self.guesses[guesses])
         elif deeper := self._worth_deepening(trials):
             self._put(DEEPER, deeper)
 

@@ -24,6 +24,7 @@ from tunewright.train.interrupt import Interrupted, StopRequest
 from tunewright.tuning.desk import RECIPE_FILE, Desk, open_desk, threads_here
 from tunewright.tuning.effort import Effort, Look
 from tunewright.tuning.finalists import finalists, repeat_all, repeats
+from tunewright.tuning.finder import as_guess, rates_of
 from tunewright.tuning.keeping import Weights
 from tunewright.tuning.outcome import conclude, read_outcome
 from tunewright.tuning.queue import DEFAULT, MOST_FAILURES, Asked, Queue, note_result
@@ -138,10 +139,19 @@ class Worker:
         self.higher = (HIGHER_IS_BETTER | OF_ANSWERS)[self.desk.metric]
         self.study: Study = open_study(folder, self.desk.recipe, higher=self.higher)
         self.levels = by_depth(self.space, blocks)
-        self.queue = Queue(self.study, self.desk, self.space, self.levels)
+        self.queue = Queue(self.study, self.desk, self.space, self.levels, self._guesses())
         self.weights = Weights(
             folder, self.desk.recipe.tune.keep, self.desk.metric, higher=self.higher
         )
+
+    def _guesses(self) -> list[dict[str, Any]]:
+        """What the finder suggests, if it is asked, and what the user guesses."""
+        tune = self.desk.recipe.tune
+        if not tune.find_rate:
+            return list(tune.guesses)
+        with self.study.alone():
+            found = rates_of(self.desk, self.events, self.stop)
+        return [as_guess(found, self.desk.base.recipe.train.strategy), *tune.guesses]
 
     def work(self) -> None:
         """Trials, then finalists, then the result; others may be at it too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from tunewright.errors import RecipeError
@@ -48,9 +49,20 @@ def runs(action: str = "list", run: str | None = None, *, rebuild: bool = False)
         return {"removed": remove_run(run).name}
     if action == "show" and run is not None:
         folder = find_run(run)
-        result = read_result(folder) if (folder / RESULT_FILE).exists() else None
-        return {"folder": str(folder), **read_state(folder), "result": result}
+        state = read_state(folder)
+        return {"folder": str(folder), **state, "result": _result(folder, state)}
     raise RecipeError(
         f"'runs {' '.join(filter(None, (action, run)))}' is not a command or names no run",
         fix="tunewright runs [list | show RUN | remove RUN]",
     )
+
+
+def _result(folder: Path, state: dict[str, Any]) -> dict[str, Any] | None:
+    """Of a run or of a search; None while it has none."""
+    if not (folder / RESULT_FILE).exists():
+        return None
+    if state.get("kind") != "tune":
+        return read_result(folder)
+    from tunewright.tuning.outcome import read_outcome
+
+    return read_outcome(folder)

@@ -242,3 +242,5 @@ def test_the_command_names_the_winner(cli: Cli, tickets: Path, tiny_bert: Path) 
     assert "on validation" in said.out
     assert "tunewright run " in said.out
     assert said.err.count("trial ") >= 3
+    shown = cli("runs", "show", "last", "--json")
+    assert json.loads(shown.out)["result"]["kind"] == "tune"

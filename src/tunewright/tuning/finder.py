@@ -51,7 +51,7 @@ class Found:
     """What was found for one group of layers.
 
     curve: (rate, smoothed loss) of the range test; raw: what it alone would suggest; tried: (rate,
-    loss on validation) of the short runs; rate: the suggestion.
+    loss on validation) of the short runs that did not diverge; rate: the suggestion.
     """
 
     group: str
@@ -129,7 +129,7 @@ class Tester:
         """The suggestion for one group of layers, the other at its usual rate."""
         usual = rate_of(self.phase, group)
         curve = self.range_test(group)
-        raw = steepest(curve)
+        raw = steepest(curve) if curve else usual
         start = min(max(raw, usual / BAND), usual * BAND)
         rate, tried = descend(
             lambda rate: self.short_run(with_rate(self.phase, group, rate)),
@@ -137,7 +137,8 @@ class Tester:
             low=usual / BAND,
             high=usual * BAND,
         )
-        return Found(group, curve, raw, tried, float(f"{rate:.2g}"))
+        ended = [(each, loss) for each, loss in tried if math.isfinite(loss)]
+        return Found(group, curve, raw, ended, float(f"{rate:.2g}"))
 
     def range_test(self, group: str) -> list[tuple[float, float]]:
         """(rate, smoothed training loss) while the group's rate rises; the other stands still."""

@@ -14,7 +14,9 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Sampler = Literal["auto", "tpe", "cma-es", "random", "grid"]
 Pruner = Literal["auto", "asha", "hyperband", "median", "none"]
 SEARCHED = re.compile(r"(adapt|train|augment)(\.[a-z_]+)+")
-NOT_SEARCHED = ("train.phases", "adapt.new_tokens", "train.threads", "train.cache")
+NOT_SEARCHED = (
+    *("train.phases", "adapt.new_tokens", "train.threads", "train.cache", "train.checkpointing"),
+)
 
 
 class Range(Section):

@@ -13,6 +13,7 @@ from tunewright.history.index import list_runs, rebuild_index, remove_run
 from tunewright.history.lock import lock_run
 from tunewright.history.result import write_result
 from tunewright.history.state import write_state
+from tunewright.tuning.study import as_worker
 
 
 @pytest.fixture(autouse=True)
@@ -132,6 +133,14 @@ def test_a_locked_run_is_not_removed():
     assert run.is_dir()
     remove_run("a")
     assert list_runs() == []
+
+
+def test_a_search_that_is_at_work_is_not_removed():
+    study = create_run("a-tune", "", kind="tune")
+    with as_worker(study), pytest.raises(RunError, match="is at work"):
+        remove_run(study)
+    remove_run(study)
+    assert not study.exists()
 
 
 def test_removing_what_is_not_there_is_said(tmp_path: Path):

@@ -14,7 +14,7 @@ from typing import Any
 from tunewright.durable import disk_errors, fsync_folder
 from tunewright.errors import RunError
 from tunewright.history.folder import find_run, name_and_id, run_folders, runs_folder
-from tunewright.history.lock import lock_run
+from tunewright.history.lock import lock_run, refuse_workers
 from tunewright.history.result import RESULT_FILE, read_result
 from tunewright.history.state import STATE_FILE, as_seen_now, read_state_as_written
 
@@ -57,10 +57,11 @@ def remove_run(ref: str | Path) -> Path:
     """Delete a run's folder for good, and return where it was.
 
     Raises:
-        RunError: no such run, or a process holds it.
+        RunError: no such run, or a process holds it, or is at a search.
     """
     run = _find_even_broken(ref)
     doomed = run.with_name(f".removed-{run.name}")
+    refuse_workers(run)
     with lock_run(run), disk_errors(run):
         run.rename(doomed)
         fsync_folder(run.parent)

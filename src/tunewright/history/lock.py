@@ -16,6 +16,9 @@ from tunewright.durable import disk_errors, write_json
 from tunewright.errors import RunError
 from tunewright.history.state import utc_now
 
+WORKERS = "workers"
+"""Of a search: a folder with a lock for each process that is at it."""
+
 
 @contextlib.contextmanager
 def lock_run(run: Path) -> Iterator[None]:
@@ -48,6 +51,16 @@ def lock_run(run: Path) -> Iterator[None]:
         lock.release()
 
 
+def refuse_workers(run: Path) -> None:
+    """Raise RunError while a process is at work on a search; else do nothing."""
+    locks = [path for path in run.glob(f"{WORKERS}/*") if path.suffix != ".json"]
+    if any(is_held(path) for path in locks):
+        raise RunError(
+            f"the search {run.name} is at work",
+            fix="wait until it is done, or stop its workers first",
+        )
+
+
 def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))
@@ -57,3 +70,14 @@ def _holder(path: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return "another process"
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds a lock; one that was killed does not."""
+    lock = filelock.FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False

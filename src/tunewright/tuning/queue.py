@@ -15,6 +15,7 @@ from typing import Any
 import filelock
 
 from tunewright.history.folder import create_run
+from tunewright.history.lock import is_held
 from tunewright.history.result import read_result
 from tunewright.history.state import read_state_as_written
 from tunewright.recipe.write import as_yaml
@@ -29,7 +30,7 @@ from tunewright.tuning.drawing import (
     sampler_of,
 )
 from tunewright.tuning.space import DEPTH, Space, settings_of
-from tunewright.tuning.study import Study, is_held, patiently
+from tunewright.tuning.study import Study, patiently
 from tunewright.tuning.trial import is_over
 
 DEFAULT, GUESS, DRAWN, DEEPER = "default", "guess", "drawn", "deeper"

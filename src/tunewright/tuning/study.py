@@ -18,10 +18,11 @@ import filelock
 from tunewright.durable import make_folder
 from tunewright.errors import FailedRunError, RunError
 from tunewright.history.folder import find_run
+from tunewright.history.lock import WORKERS, is_held
 from tunewright.history.state import read_state
 from tunewright.recipe.schema import Recipe
 
-JOURNAL, WORKERS, NEXT = "trials.journal", "workers", ".next.lock"
+JOURNAL, NEXT = "trials.journal", ".next.lock"
 NAME = "tunewright"
 PATIENCE_S = 300.0
 FIRST_PAUSE_S = 0.5
@@ -147,14 +148,3 @@ def as_worker(study: Path) -> Iterator[Callable[[], int]]:
 
 def _of_host(folder: Path, host: str) -> list[Path]:
     return [path for path in folder.glob(f"{host}-*") if path.suffix != ".json"]
-
-
-def is_held(path: Path) -> bool:
-    """Whether a living process holds a lock; one that was killed does not."""
-    lock = filelock.FileLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        return True
-    lock.release()
-    return False

@@ -194,6 +194,26 @@ CASES: list[Case] = [
     ),
     # JSON
     ("broken line", lines("x.jsonl", [*good(), '{"text": "a", ']), "line 41 of"),
+    (
+        "a line ends within its object",
+        lines("x.jsonl", [*good()[:20], '{"text": "a"', *good()[20:]]),
+        "is not JSON: Expecting ',' delimiter (column 13)",
+    ),
+    (
+        "a list in a file of lines",
+        raw("x.jsonl", json.dumps(good())),
+        "line 1 of",
+    ),
+    (
+        "a key twice",
+        lines("x.jsonl", [*good(), '{"text": "a", "label": "pos", "label": "neg"}']),
+        "an object has the key 'label' twice",
+    ),
+    (
+        "a key twice in a list",
+        raw("x.json", '[{"text": "a", "text": "b", "label": "pos"}]'),
+        "an object has the key 'text' twice",
+    ),
     ("lines are lists", lines("x.jsonl", [["a", "pos"], ["b", "neg"]]), "a list, expected"),
     ("lines are numbers", lines("x.jsonl", ["1", "2"]), "a number, expected"),
     ("json scalar", raw("x.json", "42"), "a number"),

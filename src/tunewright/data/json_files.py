@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,11 @@ from tunewright.errors import DataError
 
 BATCH_ROWS = 1_000
 MAX_COLUMNS = 2_000
-_ONE_OBJECT_PER_LINE = 'write one object per line, such as {"text": "…", "label": "…"}'
+SHOWN_CHARACTERS = 40
+_ONE_OBJECT_PER_LINE = (
+    'write one object per line, such as {"text": "…", "label": "…"}; '
+    "the name of a file that is one list ends with .json"
+)
 _LIST_OF_OBJECTS = 'write a list of objects, such as [{"text": "…", "label": "…"}]'
 Row = dict[str, Any]
 Numbered = tuple[int | None, Row]
@@ -70,9 +75,23 @@ def read_json(path: Path) -> Table:
 
 
 def _loads(text: str) -> Any:
-    """Parsed JSON whose strings can all be written as UTF-8."""
-    content = json.loads(text)
+    """Parsed JSON whose strings can all be written as UTF-8, and whose objects say all they hold."""
+    content = json.loads(text, object_pairs_hook=_object)
     return _mended(content) if "\\ud" in text or "\\uD" in text else content
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Row:
+    """An object; JSON has no rule for which of two equal keys counts.
+
+    Raises:
+        ValueError: a key is there twice.
+    """
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
+        raise ValueError(f"an object has the key {twice[:SHOWN_CHARACTERS]!r} twice")
+    return made
 
 
 def _mended(value: Any) -> Any:
@@ -105,7 +124,7 @@ def _parsed_lines(
 def _object_in(line: str) -> tuple[Row | None, str]:
     """The object that a line holds, or None and what is wrong."""
     try:
-        row = _loads(line)
+        row = _loads(line.rstrip())  # else an error at its end is told as one of the next line
     except json.JSONDecodeError as error:
         return None, f"is not JSON: {error.msg} (column {error.colno})"
     except (RecursionError, ValueError) as error:

@@ -202,6 +202,24 @@ def test_a_result_that_is_left_out_is_told() -> None:
         draw(made, conversation(CALLED), "last")
 
 
+OLD_CALL = {"role": "assistant", "function_call": {"name": "weather", "arguments": "{}"}}
+OLD_RESULT = {"role": "function", "name": "weather", "content": "22"}
+
+
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [
+        ("{{ message.role }}{{ message.content }}", "the call in message 2 weather"),
+        ("{{ message.function_call }}", "the tool's answer, message 3, 22"),
+    ],
+)
+def test_calls_in_their_old_form_are_not_left_out_either(written: str, what: str) -> None:
+    made = template(EACH + written + "{% endfor %}")
+    messages = [{"role": "user", "content": ""}, OLD_CALL, OLD_RESULT, HELP]
+    with pytest.raises(DataError, match=f"leaves out {what}"):
+        draw(made, conversation(messages), "last")
+
+
 def test_a_prompt_that_is_not_how_answers_begin_is_refused() -> None:
     made = template(
         EACH + "{{ '<|im_start|>' + message['content'] + '<|im_end|>' }}{% endfor %}"

@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 from tunewright.backends.chat_template import ChatTemplate
-from tunewright.backends.conversation import Conversation
+from tunewright.backends.conversation import Conversation, Message
 from tunewright.errors import DataError
 
+CALLS = {"tool_calls", "function_call"}
+RESULTS = ("tool", "function")
 Named = list[tuple[str, str]]
 
 
@@ -22,8 +24,12 @@ def refuse_left_out(template: ChatTemplate, conversation: Conversation, text: st
         content = str(message.get("content", "")).strip()
         if message["role"] in ("system", "developer", "user") and content not in text:
             _refuse(f"the {message['role']}'s message, number {number} of the row")
-    if conversation.tools or any("tool_calls" in each for each in conversation.messages):
+    if conversation.tools or any(map(_is_of_tools, conversation.messages)):
         _refuse_left_out_tools(template, conversation)
+
+
+def _is_of_tools(message: Message) -> bool:
+    return bool(CALLS & set(message)) or message["role"] in RESULTS
 
 
 def _refuse_left_out_tools(template: ChatTemplate, conversation: Conversation) -> None:
@@ -31,9 +37,11 @@ def _refuse_left_out_tools(template: ChatTemplate, conversation: Conversation) -
     messages, tools = json.loads(json.dumps([conversation.messages, conversation.tools]))
     sought: Named = []
     for number, message in enumerate(messages, start=1):
-        for call in message.get("tool_calls", ()):
-            _rename(call["function"], "name", f"the call in message {number}", sought)
-        if message["role"] == "tool":
+        called = [call["function"] for call in message.get("tool_calls", ())]
+        for function in [*called, message.get("function_call")]:
+            if function is not None:
+                _rename(function, "name", f"the call in message {number}", sought)
+        if message["role"] in RESULTS:
             _rename(message, "content", f"the tool's answer, message {number},", sought)
     for tool in tools or ():
         _rename(tool.get("function", tool), "name", "the tool", sought)

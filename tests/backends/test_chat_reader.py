@@ -103,10 +103,12 @@ def test_training_and_serving_share_the_template_to_the_byte(tmp_path: Path) -> 
 def test_a_row_that_is_too_long_is_refused_with_how_many_and_how_long(tmp_path: Path) -> None:
     made = reader(tmp_path)
     longest = int(read(made, [LONG]).lengths[0])
-    with pytest.raises(DataError) as refused:
+    with pytest.raises(RowError) as refused:
         read(made, [*ROWS, LONG, LONG], 60)
-    assert str(refused.value) == (
-        f"2 rows of 6 are longer than 60 tokens; the longest, row 5, has {longest}\n"
+    assert (refused.value.row, refused.value.others) == (4, (5,))
+    assert str(refused.value).startswith("row 5, {")
+    assert str(refused.value).endswith(
+        f": 2 rows of 6 are longer than 60 tokens; this one, the longest, has {longest}\n"
         f"fix: set train.max_length to {longest}, or data.too_long to cut"
     )
 
@@ -130,7 +132,9 @@ def test_a_cut_row_keeps_its_beginning_and_is_counted(tmp_path: Path) -> None:
 
 def test_a_cut_that_leaves_nothing_to_learn_is_refused(tmp_path: Path) -> None:
     asks = row([{"role": "user", "content": "Tell me a joke " * 20}, NO])
-    with pytest.raises(DataError, match=r"row 2 has .* nothing that is learned is among the first"):
+    with pytest.raises(
+        DataError, match=r"^row 2, .*: the row has .* nothing that is learned is among the first"
+    ):
         read(reader(tmp_path, too_long="cut"), [ROWS[2], asks], 60)
 
 
@@ -147,6 +151,13 @@ def test_a_row_is_refused_by_its_number_and_beginning(tmp_path: Path) -> None:
     assert str(refused.value).startswith(
         'row 5, {"messages": [{"role": "user", "content": "Only a question, …: has no assistant\'s'
     )
+
+
+def test_all_rows_that_are_refused_are_told_not_the_first_alone(tmp_path: Path) -> None:
+    bad, empty = row([{"role": "user", "content": "Only a question"}]), '{"text": ""}'
+    with pytest.raises(RowError, match=r"^row 1, .* has no assistant's turn") as refused:
+        read(reader(tmp_path), [bad, ROWS[0], empty, *ROWS, bad])
+    assert (refused.value.row, refused.value.others) == (0, (2, 7))
 
 
 def test_an_empty_text_teaches_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tunewright.backends.new_tokens import add_tokens
 from tunewright.backends.preferences import PairTokens, paired, refuse_other_prompt
 from tunewright.backends.row_counts import refuse_hopeless
 from tunewright.backends.tokens import give_padding
-from tunewright.backends.too_long import TooLong, cut
+from tunewright.backends.too_long import TooLong, TooLongError, cut
 from tunewright.data.rows import in_chunks
 from tunewright.errors import DataError
 
@@ -32,10 +32,11 @@ class RowError(DataError):
 
     Args:
         row: its number among those read, from 0. error: why; `why` says it in words.
+        others: numbers of more rows that are refused, for this reason or another.
     """
 
-    def __init__(self, row: int, text: str, error: DataError) -> None:
-        self.row, self.why = row, error.what
+    def __init__(self, row: int, text: str, error: DataError, others: Sequence[int] = ()) -> None:
+        self.row, self.why, self.others = row, error.what, tuple(others)
         beginning = text[:BEGINNING] + ("…" if len(text) > BEGINNING else "")
         super().__init__(f"row {row + 1}, {beginning}: {error.what}", fix=error.fix)
 
@@ -92,7 +93,11 @@ class ChatReader:
         """
         limit = longest or self.longest_input or 0
         rows = self.marked(texts)
-        kept = cut([max(row, key=lambda part: len(part.ids)) for row in rows], limit, self.too_long)
+        longer = [max(row, key=lambda part: len(part.ids)) for row in rows]
+        try:
+            kept = cut(longer, limit, self.too_long)
+        except TooLongError as error:
+            raise RowError(error.rows[0], texts[error.rows[0]], error, error.rows[1:]) from None
         if rows and len(rows[0]) == PAIR:
             pair = paired(kept, rows, limit, self.padding)
             refuse_hopeless(pair.chosen.counts, self.template)
@@ -109,21 +114,29 @@ class ChatReader:
     def marked(self, texts: Sequence[str]) -> list[list[Marked]]:
         """Each row's tokens before any are cut off: one `Marked`, or those of a preference."""
         rows: list[list[Marked]] = []
+        refused: dict[int, DataError] = {}
         for some, _ in in_chunks(texts):
-            drawn = []
-            for number, text in enumerate(some, start=len(rows)):
-                try:
-                    drawn.append(self._drawn(text))
-                except DataError as error:
-                    raise RowError(number, text, error) from None
+            drawn = [self._drawn_or(n, text, refused) for n, text in enumerate(some, len(rows))]
             parts = iter(mark_all(self.template, [part for row in drawn for part in row]))
-            for text, row in zip(some, drawn, strict=True):
-                rows.append([next(parts) for _ in row])
-                try:
-                    _refuse_useless(rows[-1], len(rows[0]))
-                except DataError as error:
-                    raise RowError(len(rows) - 1, text, error) from None
+            rows.extend([next(parts) for _ in row] for row in drawn)
+        num_parts = next((len(row) for row in rows if row), 0)
+        for number, row in enumerate(rows):
+            try:
+                _refuse_useless(row, num_parts)
+            except DataError as error:
+                refused.setdefault(number, error)
+        if refused:
+            first, *others = sorted(refused)
+            raise RowError(first, texts[first], refused[first], others)
         return rows
+
+    def _drawn_or(self, number: int, text: str, refused: dict[int, DataError]) -> list[Drawn]:
+        """The row's text, or nothing and why among those that are refused."""
+        try:
+            return self._drawn(text)
+        except DataError as error:
+            refused[number] = error
+            return []
 
     def _drawn(self, text: str) -> list[Drawn]:
         row = read_row(text)
@@ -140,11 +153,11 @@ class ChatReader:
 
 def _refuse_useless(row: list[Marked], parts: int) -> None:
     """Raise DataError when a row teaches nothing, or is of another kind than the first."""
-    if len(row) != parts:
+    if row and len(row) != parts:
         raise DataError(
             "preferences and other rows are mixed", fix="put preferences into a file of their own"
         )
     if len(row) == PAIR:
         refuse_other_prompt(*row)
-    if not row[-1].num_learned:
+    if row and not row[-1].num_learned:
         raise DataError("nothing of it is learned", fix="take the row out, or give it an answer")

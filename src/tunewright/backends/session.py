@@ -115,7 +115,8 @@ class Session:
         try:
             return self.reader.read(rows.texts, rows.pairs, longest)
         except RowError as error:  # known here by its place
-            raise DataError(f"{rows.place(error.row)}: {error.why}", fix=error.fix) from None
+            more = f"; refused too: {rows.places(error.others)}" if error.others else ""
+            raise DataError(f"{rows.place(error.row)}: {error.why}{more}", fix=error.fix) from None
 
 
 def reader_for(

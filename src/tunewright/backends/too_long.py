@@ -12,6 +12,18 @@ from tunewright.errors import DataError
 TooLong = Literal["refuse", "cut"]
 
 
+class TooLongError(DataError):
+    """Rows that are longer than the model is given.
+
+    Args:
+        rows: their numbers, from 0, that of which the error tells first.
+    """
+
+    def __init__(self, rows: Sequence[int], what: str, *, fix: str) -> None:
+        super().__init__(what, fix=fix)
+        self.rows = tuple(rows)
+
+
 @dataclass(frozen=True)
 class Cut:
     """What is left of rows.
@@ -33,26 +45,28 @@ def cut(marked: Sequence[Marked], longest: int, how: TooLong) -> Cut:
     Args:
         how: with longer ones: 'refuse', or 'cut' their ends off.
     Raises:
-        DataError: a row is longer, and is to be refused; or nothing that is learned is left of it.
+        TooLongError: a row is longer, and is to be refused; or nothing that is learned is left of it.
     """
     lengths = [len(row.ids) for row in marked]
     over = {number for number, length in enumerate(lengths) if length > longest}
     most = max(lengths, default=0)
     if over and how == "refuse":
         number = lengths.index(most)
-        raise DataError(
+        raise TooLongError(
+            [number, *sorted(over - {number})],
             f"{_rows(len(over), len(marked))} longer than {longest} tokens; "
-            f"the longest, row {number + 1}, has {most}",
+            f"this one, the longest, has {most}",
             fix=f"set train.max_length to {most}, or data.too_long to cut",
         )
     rows = [row.cut_at(longest) for row in marked]
-    for number in sorted(over):
-        if not rows[number].num_learned:
-            raise DataError(
-                f"row {number + 1} has {lengths[number]} tokens, and nothing that is learned is "
-                f"among the first {longest}",
-                fix="raise train.max_length, or take the row out",
-            )
+    hopeless = [number for number in sorted(over) if not rows[number].num_learned]
+    if hopeless:
+        raise TooLongError(
+            hopeless,
+            f"the row has {lengths[hopeless[0]]} tokens, and nothing that is learned is among the "
+            f"first {longest}",
+            fix="raise train.max_length, or take the row out",
+        )
     return Cut(rows, len(over), most)
 
 

@@ -77,6 +77,11 @@ CHATS: list[Case] = [
     ("answer null", answered(content=None), [("format-content", "messages[1].content")]),
     ("content empty", asked(content=""), [("format-content", "messages[0].content")]),
     ("content blank", answered(content=" \n"), [("format-content", "messages[1].content")]),
+    (
+        "content without a shape",
+        answered(content="\u200b \ufeff"),
+        [("format-content", "messages[1].content")],
+    ),
     ("content a number", asked(content=5), [("format-content", "messages[0].content")]),
     ("content an object", asked(content={"a": 1}), [("format-content", "messages[0].content")]),
     ("no parts", asked(content=[]), [("format-content", "messages[0].content")]),
@@ -101,7 +106,15 @@ CHATS: list[Case] = [
     ("weight a half", answered(weight=0.5), [("format-weight", "messages[1].weight")]),
     ("weight true", answered(weight=True), [("format-weight", "messages[1].weight")]),
     ("weight a text", answered(weight="1"), [("format-weight", "messages[1].weight")]),
+    ("weight of many digits", answered(weight=10**4000), [("format-weight", "messages[1].weight")]),
     ("unknown key", asked(mood="glad"), [("format-key", "messages[0].mood")]),
+    (
+        "key of two lines",
+        asked(**{"x\nerror: y": 1}),
+        [("format-key", "messages[0].'x\\nerror: y'")],
+    ),
+    ("key of nothing", asked(**{"": 1}), [("format-key", "messages[0].''")]),
+    ("long key", asked(**{"k" * 5000: 1}), [("format-key", f"messages[0].'{'k' * 39}…'")]),
     ("name a number", asked(name=5), [("format-key", "messages[0].name")]),
     ("functions", chat(USER, ANSWER, functions=[{"name": "find"}]), [("format-key", "functions")]),
     ("mistyped key", chat(USER, ANSWER, tool=[TOOL]), [("format-key", "tool")]),
@@ -124,6 +137,11 @@ CHATS: list[Case] = [
     ("arguments an object", function(arguments={"id": 5}), [("format-arguments", ARGUMENTS)]),
     ("arguments no JSON", function(arguments="{id: 5}"), [("format-arguments", ARGUMENTS)]),
     ("arguments a list", function(arguments="[5]"), [("format-arguments", ARGUMENTS)]),
+    (
+        "arguments not a number",
+        function(arguments='{"id": NaN}'),
+        [("format-arguments", ARGUMENTS)],
+    ),
     ("arguments empty", function(arguments=""), [("format-arguments", ARGUMENTS)]),
     (
         "a user calls",
@@ -151,6 +169,37 @@ CHATS: list[Case] = [
         [("format-answer", "messages[1].tool_call_id")],
     ),
     (
+        "call without an answer",
+        chat(USER, {"role": "assistant", "tool_calls": [CALL]}, USER, ANSWER),
+        [("format-answer", f"{CALL_AT}.id")],
+    ),
+    (
+        "one of two calls without an answer",
+        chat(
+            USER,
+            {"role": "assistant", "tool_calls": [CALL, CALL | {"id": "c2"}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "x"},
+            ANSWER,
+        ),
+        [("format-answer", "messages[1].tool_calls[1].id")],
+    ),
+    (
+        "two calls of one id",
+        chat(USER, {"role": "assistant", "tool_calls": [CALL, CALL]}),
+        [("format-call", "messages[1].tool_calls[1].id")],
+    ),
+    (
+        "two answers to one call",
+        chat(
+            USER,
+            {"role": "assistant", "tool_calls": [CALL]},
+            {"role": "tool", "tool_call_id": "c1", "content": "x"},
+            {"role": "tool", "tool_call_id": "c1", "content": "y"},
+            ANSWER,
+        ),
+        [("format-answer", "messages[3].tool_call_id")],
+    ),
+    (
         "a user answers a call",
         asked(tool_call_id="c1"),
         [("format-answer", "messages[0].tool_call_id")],
@@ -170,6 +219,21 @@ CHATS: list[Case] = [
         "parameters a list",
         with_tool(function={"name": "find", "parameters": []}),
         [("format-tools", "tools[0].function.parameters")],
+    ),
+    (
+        "two tools of one name",
+        chat(USER, ANSWER, tools=[TOOL, TOOL]),
+        [("format-tools", "tools[1].function.name")],
+    ),
+    (
+        "tool with a mistyped key",
+        with_tool(function={"name": "find", "paramters": {}}),
+        [("format-tools", "tools[0].function.paramters")],
+    ),
+    (
+        "description a number",
+        with_tool(function={"name": "find", "description": 5}),
+        [("format-tools", "tools[0].function.description")],
     ),
     (
         "parallel a text",
@@ -258,6 +322,24 @@ PAIRS: list[Case] = [
     ),
     ("answer null", pair(preferred_output=None), [("format-content", f"{SIDE}[0].content")]),
     ("answer a number", pair(preferred_output=5), [("format-content", f"{SIDE}[0].content")]),
+    (
+        "answer of no weight",
+        pair(preferred_output=[ANSWER | {"weight": 0}]),
+        [("format-weight", f"{SIDE}[0].weight")],
+    ),
+    (
+        "no answer on both sides",
+        pair(preferred_output=None, non_preferred_output=None),
+        [
+            ("format-content", f"{SIDE}[0].content"),
+            ("format-content", "non_preferred_output[0].content"),
+        ],
+    ),
+    (
+        "no messages on both sides",
+        pair(preferred_output=[], non_preferred_output=[]),
+        [("format-output", SIDE), ("format-output", "non_preferred_output")],
+    ),
     (
         "other answer empty",
         pair(non_preferred_output=[ANSWER | {"content": " "}]),

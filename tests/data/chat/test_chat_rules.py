@@ -16,6 +16,7 @@ from tunewright.checking import check
 from tunewright.data.chat.canonical import conversation_row, preference_row
 from tunewright.data.chat.conversation import prompt_of, shown, written
 from tunewright.data.chat.rules import problems
+from tunewright.errors import DataError
 
 GOOD = 22
 OPENAI_PAIR = {
@@ -91,6 +92,48 @@ def test_a_file_with_no_good_messages_at_all_is_still_one_of_chats(
     path = write_lines(tmp_path / "x.jsonl", [{"messages": messages}] * 25)
     (finding,) = [each for each in found(path) if each["severity"] == "error"]
     assert (finding["code"], finding["count"]) == ("format-messages", 25)
+
+
+@pytest.mark.parametrize("case", CHATS + PAIRS, ids=lambda case: case[0].replace(" ", "-"))
+def test_a_problem_is_told_in_one_short_line(case: Case) -> None:
+    for problem in problems(json.dumps(case[1])):
+        for said in (problem.field, problem.message, problem.fix):
+            assert len(said) < 200
+            assert len(said.splitlines()) <= 1
+
+
+def test_a_pair_of_answers_among_chats_is_the_one_row_that_is_wrong(tmp_path: Path) -> None:
+    findings = found(write_lines(tmp_path / "x.jsonl", [*good_chats(), pair()]))
+    assert told(findings) == {("format-messages", GOOD + 1, "messages")}
+
+
+def test_preferences_without_one_of_their_columns_are_told_which(tmp_path: Path) -> None:
+    rows = [{"input": chat(USER), "preferred_output": [ANSWER]}] * GOOD
+    with pytest.raises(DataError, match="no row has non_preferred_output, which preferences need"):
+        found(write_lines(tmp_path / "x.jsonl", rows))
+
+
+def test_answers_to_different_prompts_are_said_to_have_no_input(tmp_path: Path) -> None:
+    answer = {"role": "assistant", "content": "no"}
+    rows = [
+        {"chosen": [USER | {"content": f"where is {n}?"}, ANSWER], "rejected": [USER, answer]}
+        for n in range(GOOD)
+    ]
+    finding, _ = found(write_lines(tmp_path / "x.jsonl", rows))
+    assert (finding["code"], finding["count"]) == ("format-messages", GOOD)
+    assert "nor a beginning that both answers share" in finding["message"]
+
+
+def test_a_column_of_the_usual_name_goes_before_one_in_capitals(tmp_path: Path) -> None:
+    rows = [row | {"Messages": "x"} for row in good_chats()]
+    assert found(write_lines(tmp_path / "x.jsonl", rows)) == []
+
+
+def test_a_number_in_place_of_a_plain_text_is_not_called_empty(tmp_path: Path) -> None:
+    rows: list[Row] = [{"text": f"this is line {n}"} for n in range(GOOD)]
+    path = write_lines(tmp_path / "x.jsonl", [*rows, {"text": ["a"]}])
+    (finding,) = [each for each in found(path, "task=text-generation") if each["rows"]]
+    assert finding["message"] == "1 row where the text is no text"
 
 
 def test_the_same_role_twice_in_a_row_is_a_note(tmp_path: Path) -> None:

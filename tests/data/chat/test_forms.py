@@ -13,6 +13,9 @@ import pytest
 
 from tiny_chats import write_lines
 from tunewright.checking import check
+from tunewright.data.chat.canonical import conversation_row
+from tunewright.data.chat.conversation import written
+from tunewright.data.chat.rules import problems
 from tunewright.data.prepare import rows_of_parts
 from tunewright.data.read import read_data
 from tunewright.data.rows import Rows
@@ -34,6 +37,9 @@ def turn(speaker: str, value: str) -> Row:
 
 ASKED, YES, NO = said("user", "why?"), said("assistant", "so."), said("assistant", "no.")
 CHAT = {"messages": [ASKED, YES]}
+CALL = {"id": "call_0", "type": "function"} | {
+    "function": {"name": "find", "arguments": '{"id": 5}'}
+}
 PREFERENCE = {"input": {"messages": [ASKED]}, "preferred_output": [YES]} | {
     "non_preferred_output": [NO]
 }
@@ -62,6 +68,26 @@ FORMS: dict[str, tuple[Row, Row]] = {
     "sharegpt, system": (
         {"system": "be short", "conversations": [turn("human", "why?"), turn("gpt", "so.")]},
         WITH_SYSTEM,
+    ),
+    "sharegpt, calls": (
+        {
+            "conversations": [
+                turn("human", "why?"),
+                turn("function_call", '{"name": "find", "arguments": {"id": 5}}'),
+                turn("observation", "in Oslo"),
+                turn("gpt", "so."),
+            ],
+            "tools": json.dumps([TOOL["function"]]),
+        },
+        {
+            "messages": [
+                ASKED,
+                {"role": "assistant", "tool_calls": [CALL]},
+                {"role": "tool", "content": "in Oslo", "tool_call_id": "call_0"},
+                YES,
+            ],
+            "tools": [TOOL],
+        },
     ),
     "alpaca": ({"instruction": "why?", "input": "", "output": "so."}, CHAT),
     "alpaca, input": (
@@ -141,6 +167,31 @@ def test_the_resolved_columns_give_the_same_rows_again(name: str, tmp_path: Path
     again, task_again, columns_again = read(path, task, **columns)
     assert (list(again.texts), again.ids, task_again) == (list(rows.texts), rows.ids, task)
     assert columns_again == columns
+
+
+def test_calls_of_sharegpt_are_answered_in_their_order() -> None:
+    both = json.dumps([{"name": "find", "arguments": {}}, {"name": "lose"}])
+    spoken = [
+        turn("human", "why?"),
+        turn("function_call", both),
+        turn("observation", "1"),
+        turn("observation", "2"),
+        turn("function_call", '{"name": "find", "arguments": "{}"}'),
+        turn("observation", "3"),
+        turn("gpt", "so."),
+    ]
+    messages = conversation_row({"messages": spoken})["messages"]
+    ids = [[call["id"] for call in each.get("tool_calls", ())] for each in messages]
+    assert ids == [[], ["call_0", "call_1"], [], [], ["call_2"], [], []]
+    results = [each["tool_call_id"] for each in messages if each["role"] == "tool"]
+    assert results == ["call_0", "call_1", "call_2"]
+    assert problems(written({"messages": messages})) == []
+
+
+def test_a_call_of_sharegpt_that_is_no_json_is_named_by_its_result() -> None:
+    spoken = [turn("human", "why?"), turn("function_call", "{"), turn("observation", "1"), YES]
+    (problem,) = problems(written(conversation_row({"messages": spoken})))
+    assert (problem.code, problem.field) == ("format-answer", "messages[2].tool_call_id")
 
 
 @pytest.mark.parametrize("name", [name for name in FORMS if name != "alpaca, input"])

@@ -6,13 +6,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tunewright.data.chat.problem import Problem, is_said, kind_of, quoted
+from tunewright.data.chat.problem import Problem, is_said, key_shown, kind_of, quoted
 
 _CALL = (
     'write {"id": "…", "type": "function", "function": {"name": "…", "arguments": "{…}"}} for each'
 )
 _TOOL = 'write {"type": "function", "function": {"name": "…", "parameters": {…}}} for each'
 _ARGUMENTS = r'write the arguments as the JSON text of an object, such as "{\"city\": \"Oslo\"}"'
+
+
+FUNCTION_KEYS = ("name", "description", "parameters", "strict", "return")
+"""OpenAI's, and what Transformers writes of a function that returns something."""
 
 
 def call_problems(message: Mapping[str, Any], field: str) -> Iterator[Problem]:
@@ -65,33 +69,68 @@ def _wrong_arguments(arguments: Any) -> str | None:
     if not isinstance(arguments, str):
         return f"{kind_of(arguments)}, not a text of JSON"
     try:
-        value = json.loads(arguments)
+        value = json.loads(arguments, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         return f"not JSON: {error}"
     return None if isinstance(value, dict) else f"the JSON of {kind_of(value)}, not of an object"
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no value of JSON")
+
+
 def answer_problems(messages: Sequence[Any], field: str) -> Iterator[Problem]:
-    """Messages of a tool that name no call, or one that was not made before."""
+    """Calls and answers that do not fit: each call is answered once, before anybody speaks."""
+    waiting: dict[str, str] = {}  # id → where its call is
     made: set[str] = set()
     for number, message in enumerate(messages):
         if not isinstance(message, Mapping):
             continue
-        named = message.get("tool_call_id")
-        at = f"{field}[{number}].tool_call_id"
-        if message.get("role") == "tool" and not is_said(named):
-            said = "the message of a tool names no call"
-            yield Problem("format-answer", at, said, "add tool_call_id, the id of the call")
-        elif message.get("role") == "tool" and named not in made:
-            said = f"no call before has the id {quoted(named)}"
-            yield Problem("format-answer", at, said, "write the id of a call in a message before")
-        elif message.get("role") != "tool" and named is not None:
+        at, named = f"{field}[{number}]", message.get("tool_call_id")
+        if message.get("role") == "tool":
+            yield from _answer(named, f"{at}.tool_call_id", waiting, made)
+            continue
+        if named is not None:
             said = f"tool_call_id on a message of role {quoted(message.get('role'))}"
-            yield Problem("format-answer", at, said, "leave it to messages of role tool")
-        calls = message.get("tool_calls")
-        for call in calls if isinstance(calls, list) else ():
-            if isinstance(call, Mapping) and isinstance(call.get("id"), str):
-                made.add(call["id"])
+            fix = "leave it to messages of role tool"
+            yield Problem("format-answer", f"{at}.tool_call_id", said, fix)
+        for made_id, place in waiting.items():
+            said = f"the call {quoted(made_id)} is not answered before the next message"
+            fix = "add a message of role tool with what the call gave, after that of the call"
+            yield Problem("format-answer", place, said, fix)
+        waiting = {}
+        for made_id, place in _ids(message, at):
+            made.add(made_id)
+            if message.get("role") != "assistant":
+                continue
+            if made_id in waiting:
+                said = f"two calls have the id {quoted(made_id)}"
+                yield Problem("format-call", place, said, "give each call an id of its own")
+            waiting[made_id] = place
+
+
+def _answer(named: Any, at: str, waiting: dict[str, str], made: set[str]) -> Iterator[Problem]:
+    """What is wrong with the call that a tool's message names, which is then answered."""
+    if isinstance(named, str) and waiting.pop(named, None) is not None:
+        return
+    waiting.clear()  # it was meant for one of them: one mistake is told once
+    if not is_said(named):
+        said, fix = "the message of a tool names no call", "add tool_call_id, the id of the call"
+    elif named in made:
+        said = f"the call {quoted(named)} is answered before, or others have spoken since"
+        fix = "write one message of role tool for each call, right after it"
+    else:
+        said = f"no call before has the id {quoted(named)}"
+        fix = "write the id of a call in a message before"
+    yield Problem("format-answer", at, said, fix)
+
+
+def _ids(message: Mapping[str, Any], at: str) -> Iterator[tuple[str, str]]:
+    """Each id of a call that a message makes, and where it is."""
+    calls = message.get("tool_calls")
+    for number, call in enumerate(calls if isinstance(calls, list) else ()):
+        if isinstance(call, Mapping) and is_said(call.get("id")):
+            yield call["id"], f"{at}.tool_calls[{number}].id"
 
 
 def tool_problems(row: Mapping[str, Any], field: str = "") -> Iterator[Problem]:
@@ -104,8 +143,9 @@ def tool_problems(row: Mapping[str, Any], field: str = "") -> Iterator[Problem]:
     if tools is not None and not isinstance(tools, list):
         said = f"tools is {kind_of(tools)}, not a list"
         yield Problem("format-tools", f"{field}tools", said, _TOOL)
+    names: set[str] = set()
     for number, tool in enumerate(tools if isinstance(tools, list) else ()):
-        yield from _tool(tool, f"{field}tools[{number}]")
+        yield from _tool(tool, f"{field}tools[{number}]", names)
     if parallel is None:
         return
     if not isinstance(parallel, bool):
@@ -118,22 +158,40 @@ def tool_problems(row: Mapping[str, Any], field: str = "") -> Iterator[Problem]:
         yield Problem("format-parallel", at, said, "add the tools, or remove it")
 
 
-def _tool(tool: Any, field: str) -> Iterator[Problem]:
+def _tool(tool: Any, field: str, names: set[str]) -> Iterator[Problem]:
+    """What is wrong with a tool; its name is added to those of the tools before it."""
     if not isinstance(tool, Mapping):
         yield Problem("format-tools", field, f"the tool is {kind_of(tool)}, not an object", _TOOL)
         return
     if tool.get("type") != "function":
         said = f"the type of the tool is {quoted(tool.get('type'))}, not 'function'"
         yield Problem("format-tools", f"{field}.type", said, _TOOL)
-    function = tool.get("function")
+    function, at = tool.get("function"), f"{field}.function"
     if not isinstance(function, Mapping):
         said = f"the function of the tool is {kind_of(function)}, not an object"
-        yield Problem("format-tools", f"{field}.function", said, _TOOL)
+        yield Problem("format-tools", at, said, _TOOL)
         return
-    if not is_said(function.get("name")):
-        at = f"{field}.function.name"
-        yield Problem("format-tools", at, "the tool has no name", _TOOL)
-    parameters = function.get("parameters")
-    if parameters is not None and not isinstance(parameters, Mapping):
-        said = f"the parameters of the tool are {kind_of(parameters)}, not an object"
-        yield Problem("format-tools", f"{field}.function.parameters", said, _TOOL)
+    name = function.get("name")
+    if not is_said(name):
+        yield Problem("format-tools", f"{at}.name", "the tool has no name", _TOOL)
+    elif name in names:
+        said = f"two tools have the name {quoted(name)}"
+        yield Problem("format-tools", f"{at}.name", said, "give each tool a name of its own")
+    else:
+        names.add(name)
+    yield from _function_keys(function, at)
+
+
+def _function_keys(function: Mapping[str, Any], field: str) -> Iterator[Problem]:
+    for key, value in function.items():
+        at = f"{field}.{key_shown(key)}"
+        if key not in FUNCTION_KEYS:
+            said = f"the function of a tool has no key {quoted(key)}"
+            fix = f"remove it, or write one of {', '.join(FUNCTION_KEYS)}"
+            yield Problem("format-tools", at, said, fix)
+        elif key == "parameters" and value is not None and not isinstance(value, Mapping):
+            said = f"the parameters of the tool are {kind_of(value)}, not an object"
+            yield Problem("format-tools", at, said, _TOOL)
+        elif key == "description" and value is not None and not isinstance(value, str):
+            said = f"the description of the tool is {kind_of(value)}, not a text"
+            yield Problem("format-tools", at, said, "write it as a text in quotes")

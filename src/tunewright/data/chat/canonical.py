@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tunewright.data.chat.sharegpt import is_sharegpt, openai_tools, with_calls
+
 ROW_KEYS = ("messages", "tools", "parallel_tool_calls")
 ROLES = {
     **{"human": "user", "gpt": "assistant", "bing": "assistant", "chatgpt": "assistant"},
@@ -24,7 +26,11 @@ def conversation_row(given: Mapping[str, Any], *, beside: Sequence[str] = ()) ->
     else:
         row = {"messages": [_user(given), _message(given.get("completion"), "assistant")]}
     _add_system(row, given)
-    return _ordered(row | {part: given.get(part) for part in ("tools", *beside)})
+    more = {part: given.get(part) for part in ("tools", *beside)}
+    spoken = given.get("messages")
+    if isinstance(spoken, list) and any(map(is_sharegpt, spoken)):
+        more["tools"] = openai_tools(more["tools"])
+    return _ordered(row | more)
 
 
 def preference_row(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,7 +48,7 @@ def preference_row(given: Mapping[str, Any]) -> dict[str, Any]:
     elif asked is not None:
         row = {"messages": _messages(asked)}
     else:
-        row = {"messages": chosen[: _in_common(chosen, rejected)]}
+        row = {"messages": chosen[: _in_common(chosen, rejected)] or None}
     begun = row["messages"]
     again = len(begun) if isinstance(begun, list) else 0
     if begun == chosen[:again] == rejected[:again] and again < min(len(chosen), len(rejected)):
@@ -91,7 +97,9 @@ def _answer(value: Any) -> list[Any]:
 
 
 def _messages(value: Any) -> Any:
-    return [_message(each, None) for each in value] if isinstance(value, list) else value
+    return (
+        [_message(each, None) for each in with_calls(value)] if isinstance(value, list) else value
+    )
 
 
 def _message(value: Any, role: str | None) -> Any:
@@ -104,7 +112,7 @@ def _message(value: Any, role: str | None) -> Any:
         return (
             value if role is None or isinstance(value, list) else {"role": role, "content": value}
         )
-    if "from" in value and "role" not in value:
+    if is_sharegpt(value):
         said = dict(value)
         name = said.pop("from")
         role = ROLES.get(name, name) if isinstance(name, str) else name

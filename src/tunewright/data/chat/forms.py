@@ -28,6 +28,7 @@ PAIRS = (
     ("query", "response"),
     ("input", "output"),
 )
+OPENAI = ("preferred_output", "non_preferred_output")
 SAMPLE_ROWS = 200
 AT_ONCE = 256  # rows
 PARALLEL = "parallel_tool_calls"
@@ -67,8 +68,7 @@ class Form:
 
     def _text(self, given: Mapping[str, Any]) -> str:
         if "text" in given:
-            text = given["text"]
-            return written({"text": text if isinstance(text, str) else ""})
+            return written({"text": "" if given["text"] is None else given["text"]})
         if self.task == "preference":
             return written(preference_row(given))
         return written(conversation_row(given, beside=tuple(self.beside)))
@@ -93,7 +93,7 @@ def _find_form(table: Table, task: str, named: Named) -> Form | None:
     free = {part for part in COLUMNS if named.get(part, "auto") == "auto"}
     if set(asked) & set(COLUMNS):
         return _asked_for(task, asked, free, table)
-    plain = {name.strip().lower(): name for name in table.columns}
+    plain = _plain_names(table)
     if task == "text-generation" and "text" in asked:
         return Form(task, {"text": asked["text"]}, "named in the recipe")
     form = _preferences(plain, table) or _chats(plain, table, task) or _pair(plain, table, task)
@@ -111,6 +111,12 @@ def _find_form(table: Table, task: str, named: Named) -> Form | None:
     )
 
 
+def _plain_names(table: Table) -> dict[str, str]:
+    """Column names in lower case → as they are; one that is in lower case itself goes first."""
+    plain = {name.strip().lower(): name for name in reversed(table.columns)}
+    return plain | {name: name for name in table.columns if name in plain}
+
+
 def _asked_for(task: str, asked: Mapping[str, str], free: set[str], table: Table) -> Form:
     """The form where the recipe names columns."""
     columns = {part: name for part, name in asked.items() if part in COLUMNS}
@@ -125,14 +131,22 @@ def _asked_for(task: str, asked: Mapping[str, str], free: set[str], table: Table
             f"columns are named for {', '.join(columns)}, but none for {wanted}",
             fix=f"pass --data.columns.{wanted} NAME (found: {', '.join(table.columns)})",
         )
-    plain = {name.strip().lower(): name for name in table.columns}
+    plain = _plain_names(table)
     if "completion" not in columns and "tools" in free and "tools" in plain:
         columns["tools"] = plain["tools"]
     return Form(found, columns, "named in the recipe", _beside(columns, plain, table))
 
 
 def _preferences(plain: Mapping[str, str], table: Table) -> Form | None:
-    if {"input", "preferred_output", "non_preferred_output"} <= set(plain):
+    if set(OPENAI) & set(plain) and not _mostly_chats(plain, table):
+        missing = [name for name in ("input", *OPENAI) if name not in plain]
+        if missing:
+            raise DataError(
+                f"{table.source}: no row has {' or '.join(missing)}, which preferences need "
+                f"(found: {', '.join(table.columns)})",
+                fix="add it, or pass --data.columns.messages NAME --data.columns.chosen NAME "
+                "--data.columns.rejected NAME",
+            )
         columns = {
             "messages": plain["input"],
             "chosen": plain["preferred_output"],
@@ -148,6 +162,12 @@ def _preferences(plain: Mapping[str, str], table: Table) -> Form | None:
     if "prompt" not in columns and "question" in plain and "messages" not in columns:
         columns["prompt"] = plain["question"]
     return Form("preference", columns | _system(plain), "chosen and rejected are a pair of answers")
+
+
+def _mostly_chats(plain: Mapping[str, str], table: Table) -> bool:
+    """Whether most rows have messages, and no answer that is preferred."""
+    column = plain.get("preferred_output", plain.get("non_preferred_output", ""))
+    return "messages" in plain and table.arrow[column].null_count > len(table) / 2
 
 
 def _chats(plain: Mapping[str, str], table: Table, task: str) -> Form | None:

@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tunewright.data.chat.call_rules import call_problems
-from tunewright.data.chat.problem import Problem, is_said, kind_of, quoted
+from tunewright.data.chat.problem import (
+    SHOWN_CHARACTERS,
+    Problem,
+    is_said,
+    key_shown,
+    kind_of,
+    quoted,
+)
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 TEXT_KEYS = ("name", "refusal", "reasoning_content")
@@ -57,7 +64,7 @@ def _content(message: Mapping[str, Any], field: str) -> Iterator[Problem]:
     elif not isinstance(content, str):
         said = f"the content is {kind_of(content)}, not a text"
         yield Problem("format-content", at, said, "write it as a text in quotes")
-    elif not content.strip() and not calls and message.get("role") not in MAY_BE_EMPTY:
+    elif not is_said(content) and not calls and message.get("role") not in MAY_BE_EMPTY:
         yield Problem("format-content", at, "the content is empty", _WRITE)
 
 
@@ -91,7 +98,7 @@ def _keys(message: Mapping[str, Any], field: str) -> Iterator[Problem]:
         if key not in KEYS:
             yield Problem(
                 "format-key",
-                f"{field}.{key}",
+                f"{field}.{key_shown(key)}",
                 f"a message has no key {quoted(key)}",
                 f"remove it, or write one of {', '.join(KEYS)}",
             )
@@ -111,6 +118,6 @@ def _weight(message: Mapping[str, Any], field: str) -> Iterator[Problem]:
         said = f"a weight on a message of role {quoted(message.get('role'))}"
         yield Problem("format-weight", at, said, "give weights to assistant messages alone")
     if isinstance(weight, bool) or not isinstance(weight, int | float) or weight not in (0, 1):
-        shown = kind_of(weight) if isinstance(weight, bool | Mapping | list) else repr(weight)
-        said = f"the weight is {shown}"
+        other = isinstance(weight, bool | Mapping | list) or len(str(weight)) > SHOWN_CHARACTERS
+        said = f"the weight is {kind_of(weight) if other else repr(weight)}"
         yield Problem("format-weight", at, said, "write 1 to learn the message, or 0 not to")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import category
 
 SHOWN_CHARACTERS = 40
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Zs")
+_PLAIN_KEY = re.compile(rf"[\w-]{{1,{SHOWN_CHARACTERS}}}")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,19 @@ def quoted(value: Any) -> str:
     return repr(value if len(value) <= SHOWN_CHARACTERS else value[: SHOWN_CHARACTERS - 1] + "…")
 
 
+def key_shown(key: str) -> str:
+    """A key as part of a field's name; in quotes, and cut, where it could be taken for more.
+
+    >>> key_shown("mood"), key_shown("a.b")
+    ('mood', "'a.b'")
+    """
+    return key if _PLAIN_KEY.fullmatch(key) else quoted(key)
+
+
 def is_said(value: Any) -> bool:
-    """Whether a value is a text with more than white space."""
-    return isinstance(value, str) and bool(value.strip())
+    """Whether a value is a text with more in it than white space and what has no shape.
+
+    >>> is_said("\\u200b \\ufeff"), is_said("a\\u200b")
+    (False, True)
+    """
+    return isinstance(value, str) and any(category(letter) not in _UNSEEN for letter in value)

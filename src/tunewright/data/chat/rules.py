@@ -8,12 +8,13 @@ from typing import Any
 
 from tunewright.data.chat.call_rules import answer_problems, tool_problems
 from tunewright.data.chat.message_rules import message_problems
-from tunewright.data.chat.problem import Problem, is_said, kind_of, quoted
+from tunewright.data.chat.problem import Problem, is_said, key_shown, kind_of, quoted
 
 NOTES = ("format-repeat",)
 """Codes that do not stop a run."""
 ROW_KEYS = ("messages", "tools", "parallel_tool_calls")
 SIDES = ("preferred_output", "non_preferred_output")
+_NONE = "there are no messages"
 _LIST = 'write messages as a list, such as [{"role": "user", "content": "…"}, …]'
 
 
@@ -48,7 +49,8 @@ def _messages(row: Mapping[str, Any], before: str) -> Iterator[Problem]:
     messages, field = row.get("messages"), f"{before}messages"
     if not isinstance(messages, list) or not messages:
         what = "messages is an empty list" if messages == [] else f"messages is {kind_of(messages)}"
-        said = "there are no messages" if messages is None else what
+        none = "there is no input, nor a beginning that both answers share" if before else _NONE
+        said = none if messages is None else what
         yield Problem("format-messages", field, said, _LIST)
         return
     for number, message in enumerate(messages):
@@ -74,8 +76,7 @@ def _turns(messages: Any) -> Iterator[Problem]:
         said = "there is no message of the assistant, so there is nothing to learn"
         yield Problem("format-no-assistant", "messages", said, "add the answer, or remove the row")
         return
-    weights = [m.get("weight") for m in messages if _is_assistant(m)]
-    if all(weight == 0 and not isinstance(weight, bool) for weight in weights):
+    if all(_is_unlearned(message) for message in messages if _is_assistant(message)):
         said = "every message of the assistant has the weight 0, so there is nothing to learn"
         fix = "give one of them the weight 1, or remove the row"
         yield Problem("nothing-learned", "messages", said, fix)
@@ -96,7 +97,7 @@ def _unknown(row: Mapping[str, Any], before: str, known: Sequence[str]) -> Itera
         if key not in known:
             said = f"{'the input' if before else 'a row'} has no key {quoted(key)}"
             fix = f"remove it, or write one of {', '.join(known)}"
-            yield Problem("format-key", f"{before}{key}", said, fix)
+            yield Problem("format-key", f"{before}{key_shown(key)}", said, fix)
 
 
 def _preference(row: Mapping[str, Any]) -> Iterator[Problem]:
@@ -111,7 +112,7 @@ def _preference(row: Mapping[str, Any]) -> Iterator[Problem]:
     for side in SIDES:
         yield from _output(row.get(side), side)
     first, second = (_answer(row.get(side)) for side in SIDES)
-    if first is not None and first == second:
+    if first and first == second:
         said = "both answers are the same, so there is nothing to prefer"
         fix = "write another answer, or remove the row"
         yield Problem("format-same", "non_preferred_output", said, fix)
@@ -136,19 +137,29 @@ def _output(output: Any, side: str) -> Iterator[Problem]:
             said = f"a message of role {quoted(message.get('role'))} is no answer"
             at = f"{side}[{number}].role"
             yield Problem("format-output", at, said, "write the role assistant")
+        elif _is_unlearned(message):
+            said = "an answer of the weight 0, of which nothing can be preferred"
+            fix = "remove the weight, or the row"
+            yield Problem("format-weight", f"{side}[{number}].weight", said, fix)
 
 
 def _answer(output: Any) -> Any:
-    """What an answer says, less the white space around it and what it counts for."""
+    """What an answer says, less the white space around it and what it counts for; None for nothing."""
     if not isinstance(output, list) or len(output) != 1 or not isinstance(output[0], Mapping):
         return output
-    said = {key: value for key, value in output[0].items() if key != "weight"}
+    said = {key: value for key, value in output[0].items() if key not in ("role", "weight")}
     content = said.get("content")
-    return said | {"content": content.strip() if isinstance(content, str) else content}
+    said["content"] = content.strip() if isinstance(content, str) else content
+    return said if any(value for value in said.values()) else None
 
 
 def _roles(messages: Sequence[Any]) -> list[Any]:
     return [m.get("role") if isinstance(m, Mapping) else None for m in messages]
+
+
+def _is_unlearned(message: Any) -> bool:
+    weight = message.get("weight") if isinstance(message, Mapping) else None
+    return weight == 0 and not isinstance(weight, bool)
 
 
 def _is_assistant(message: Any) -> bool:

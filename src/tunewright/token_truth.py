@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tunewright.backends.chat_reader import ChatReader
+from tunewright.backends.chat_reader import ChatReader, RowError
 from tunewright.backends.folder import read_config
 from tunewright.backends.token_view import Piece, rendered
 from tunewright.data.prepare import read_parts, rows_of_parts
@@ -62,8 +62,12 @@ def token_rows(path: Path, recipe: Recipe, rows: Rows, at: Sequence[int]) -> lis
         new_tokens=recipe.adapt.new_tokens,
     )
     limit = (longest if isinstance(longest, int) else None) or reader.longest_input or 0
+    try:
+        read = reader.marked([rows.texts[i] for i in at])
+    except RowError as error:  # known here by its place
+        raise DataError(f"{rows.place(at[error.row])}: {error.why}", fix=error.fix) from None
     found = []
-    for row, marked in zip(at, reader.marked([rows.texts[i] for i in at]), strict=True):
+    for row, marked in zip(at, read, strict=True):
         parts = (
             dict(zip(ANSWERS, marked[1:], strict=True)) if len(marked) > 1 else {"row": marked[0]}
         )

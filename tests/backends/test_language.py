@@ -21,7 +21,7 @@ from tunewright.backends.torch.load_language import let_rows_be_packed
 from tunewright.data.columns import find_columns
 from tunewright.data.read import read_table
 from tunewright.data.rows import build_rows
-from tunewright.errors import MergedOtherwiseError, ModelError
+from tunewright.errors import DataError, MergedOtherwiseError, ModelError
 from tunewright.recipe.schema import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -164,6 +164,19 @@ def test_the_merged_model_answers_as_the_adapters_do(
     config = json.loads((tmp_path / "model/adapter/adapter_config.json").read_text())
     assert config["task_type"] == "CAUSAL_LM"
     assert config["modules_to_save"] == []
+
+
+def test_a_row_that_cannot_be_judged_is_told_by_its_number_from_1(folder: Path) -> None:
+    recipe = Recipe.model_validate(
+        {
+            "task": "text-generation",
+            "train": {"max_length": 30, "precision": "fp32", "threads": 1, "cache": "off"},
+        }
+    )
+    texts = [json.dumps(row) for row in chats(2)]
+    texts.append(texts[0].replace("parcel", "parcel " * 40))
+    with pytest.raises(DataError, match=r"^row 3 of those that are judged: .* longer than 30"):
+        LanguageScorer(folder, folder, recipe).answers(texts)
 
 
 def test_a_merge_that_went_wrong_is_refused(

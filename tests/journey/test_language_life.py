@@ -129,6 +129,9 @@ def test_a_row_is_shown_as_the_model_is_given_it(writer: Path, cli: Cli, tmp_pat
     said = cli("check", data, "--row", "99", "--set", f"model={writer}")
     assert (said.code, said.err.count("\n")) == (2, 2)
     assert "there is no line 99" in said.err
+    write_lines(data, [*chats(23), {"messages": [{"role": "user", "content": "hello?"}]}])
+    error = cli("check", data, "--row", "24", "--set", f"model={writer}").error()
+    assert f"line 24 of {data}: has no assistant's turn to learn from" in error
 
 
 def test_scores_of_answers_pick_the_best_step_and_end_training(

@@ -44,8 +44,9 @@ class LanguageScorer:
             pairs=None,
             labels=None,
             ids=[""] * len(texts),
-            source="",
-            numbers=np.arange(len(texts)),
+            source="those that are judged",
+            numbers=np.arange(1, len(texts) + 1),
+            unit="row",
         )
         session = TorchSession(folder, READS[self.recipe.task], self.recipe.data, new_tokens)
         nothing = np.zeros(len(texts))

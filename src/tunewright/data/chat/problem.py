@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 from unicodedata import category
 
 SHOWN_CHARACTERS = 40
@@ -61,7 +61,7 @@ def key_shown(key: str) -> str:
     return key if _PLAIN_KEY.fullmatch(key) else quoted(key)
 
 
-def is_said(value: Any) -> bool:
+def is_said(value: Any) -> TypeGuard[str]:
     """Whether a value is a text with more in it than white space and what has no shape.
 
     >>> is_said("\\u200b \\ufeff"), is_said("a\\u200b")

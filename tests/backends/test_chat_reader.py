@@ -116,8 +116,9 @@ def test_a_row_that_is_too_long_is_refused_with_how_many_and_how_long(tmp_path: 
 def test_a_row_that_the_model_cannot_read_is_too_long(tmp_path: Path) -> None:
     made = reader(tmp_path)
     made.longest_input = 60
-    with pytest.raises(DataError, match="1 row of 2 is longer than 60 tokens"):
+    with pytest.raises(DataError, match="1 row of 2 is longer than 60 tokens") as refused:
         read(made, [ROWS[0], LONG])
+    assert refused.value.fix == "shorten what the model cannot read, or set data.too_long to cut"
 
 
 def test_a_cut_row_keeps_its_beginning_and_is_counted(tmp_path: Path) -> None:
@@ -158,6 +159,12 @@ def test_all_rows_that_are_refused_are_told_not_the_first_alone(tmp_path: Path) 
     with pytest.raises(RowError, match=r"^row 1, .* has no assistant's turn") as refused:
         read(reader(tmp_path), [bad, ROWS[0], empty, *ROWS, bad])
     assert (refused.value.row, refused.value.others) == (0, (2, 7))
+
+
+def test_a_row_that_is_nested_too_deeply_is_refused_as_any_other(tmp_path: Path) -> None:
+    deep = '{"messages": ' + "[" * 5000 + "]" * 5000 + "}"
+    with pytest.raises(RowError, match=r"^row 5, .*: its lists and objects are nested too deeply"):
+        read(reader(tmp_path), [*ROWS, deep])
 
 
 def test_an_empty_text_teaches_nothing(tmp_path: Path) -> None:

@@ -107,6 +107,11 @@ def _missing(folder: Path) -> Path:
     return folder / "nowhere" / "x.csv"
 
 
+def _link_to_itself(folder: Path) -> Path:
+    (folder / "x.csv").symlink_to(folder / "x.csv")
+    return folder / "x.csv"
+
+
 def _folder_named_csv(folder: Path) -> Path:
     (folder / "x.csv").mkdir()
     return folder / "x.csv"
@@ -284,6 +289,7 @@ CASES: list[Case] = [
     ("missing folder", _missing, "there is no file"),
     ("unknown suffix", raw("x.dat", CSV), "unknown suffix '.dat'"),
     ("no suffix", raw("tickets", CSV), "no suffix"),
+    ("link to itself", _link_to_itself, "there is no file"),
     ("folder named x.csv", _folder_named_csv, "x.csv has no data file"),
     ("empty folder", folder_of(), "no data file"),
     ("folder without data", folder_of(raw("README.md", "hello")), "no data file"),

@@ -95,7 +95,7 @@ class ChatReader:
         rows = self.marked(texts)
         longer = [max(row, key=lambda part: len(part.ids)) for row in rows]
         try:
-            kept = cut(longer, limit, self.too_long)
+            kept = cut(longer, limit, self.too_long, self.longest_input)
         except TooLongError as error:
             raise RowError(error.rows[0], texts[error.rows[0]], error, error.rows[1:]) from None
         if rows and len(rows[0]) == PAIR:
@@ -136,7 +136,10 @@ class ChatReader:
             return self._drawn(text)
         except DataError as error:
             refused[number] = error
-            return []
+        except RecursionError:
+            said = "its lists and objects are nested too deeply"
+            refused[number] = DataError(said, fix="take the row out, or make it flatter")
+        return []
 
     def _drawn(self, text: str) -> list[Drawn]:
         row = read_row(text)

@@ -39,11 +39,12 @@ class Cut:
     longest: int
 
 
-def cut(marked: Sequence[Marked], longest: int, how: TooLong) -> Cut:
+def cut(marked: Sequence[Marked], longest: int, how: TooLong, readable: int | None = None) -> Cut:
     """Rows of at most `longest` tokens.
 
     Args:
         how: with longer ones: 'refuse', or 'cut' their ends off.
+        readable: tokens that the model can read of a row; None for any number.
     Raises:
         TooLongError: a row is longer, and is to be refused; or nothing that is learned is left of it.
     """
@@ -56,7 +57,9 @@ def cut(marked: Sequence[Marked], longest: int, how: TooLong) -> Cut:
             [number, *sorted(over - {number})],
             f"{_rows(len(over), len(marked))} longer than {longest} tokens; "
             f"this one, the longest, has {most}",
-            fix=f"set train.max_length to {most}, or data.too_long to cut",
+            fix=f"set train.max_length to {most}, or data.too_long to cut"
+            if readable is None or most <= readable
+            else "shorten what the model cannot read, or set data.too_long to cut",
         )
     rows = [row.cut_at(longest) for row in marked]
     hopeless = [number for number in sorted(over) if not rows[number].num_learned]

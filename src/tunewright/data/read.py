@@ -200,7 +200,7 @@ def _looks_like_file(source: str) -> bool:
 def _near(path: Path) -> str:
     """The next move when a path is missing: the names beside it that look alike."""
     try:
-        names = sorted(p.name for p in path.parent.iterdir())
+        names = sorted(p.name for p in path.parent.iterdir() if p.name != path.name)
     except OSError:
         return f"check the name and the connection; there is no folder {path.parent} either"
     near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from tunewright.augmenting import open_with_views
 from tunewright.backends import open_session
 from tunewright.backends.base import Backend
 from tunewright.backends.inputs import Reader
+from tunewright.backends.session import read_rows
 from tunewright.data.chat.forms import COLUMNS
 from tunewright.data.columns import Columns
 from tunewright.data.prepare import Prepared
+from tunewright.data.seal import refuse_unfit_sealed
 from tunewright.few_rows import choose_contrastive, choose_pooling, few_rows
 from tunewright.forgetting import choose_forgetting
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.recipe import defaults
-from tunewright.recipe.schema import READS, Recipe
+from tunewright.recipe.schema import READS, TASKS, UNLABELLED, Recipe
 from tunewright.recipe.views import choose_views, refuse_idle_mixing
 from tunewright.train.phases import (
     PhasePlan,
@@ -113,6 +116,17 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared, session: Any 
     choices = (*choices, choose_forgetting(resolved, backend, phases))
     resolved = defaults.with_choices(resolved, choices[-1:])
     return Adapted(backend, session.reader, resolved, choices, phases, source.sha256)
+
+
+def refuse_unreadable(folder: Path, adapted: Adapted) -> None:
+    """Let sealed conversations that could not be judged stop a run before it trains.
+
+    Raises:
+        DataError: as for rows to train on.
+    """
+    if TASKS[adapted.recipe.task] in UNLABELLED:
+        longest = cast("int", adapted.recipe.train.max_length)
+        refuse_unfit_sealed(folder, lambda rows: read_rows(adapted.reader, rows, longest))
 
 
 def _no_reason(name: str, column: str | None, columns: Columns) -> str:

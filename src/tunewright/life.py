@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from tunewright import features, telling
-from tunewright.adapting import Adapted, adapt
+from tunewright.adapting import Adapted, adapt, refuse_unreadable
 from tunewright.answering import asked_for
 from tunewright.backends import DECIDING_PACKAGES
 from tunewright.baselining import baselines_of
@@ -193,6 +193,7 @@ def live(
     asked_for(recipe)  # before any training: it may refuse
     adapted = adapt(recipe, source, prepared)
     refuse_thresholds(adapted.recipe, prepared)
+    refuse_unreadable(folder, adapted)
     fixed = deciding(adapted, source, prepared)
     checkpoints = Checkpoints(folder / "checkpoints", fixed)
     saved = checkpoints.resume()  # before anything of the run is written anew: it may refuse

@@ -225,3 +225,20 @@ def test_answers_are_asked_for_of_writers_alone(tickets: Path, tiny_bert: Path, 
     said = cli(*run_words(tickets, tiny_bert, "evaluate.answers=3"))
     assert said.code == 2
     assert "evaluate.answers is 3, but this task writes no answers" in said.err
+
+
+def test_a_sealed_row_that_could_not_be_judged_stops_the_run_before_it_trains(
+    writer: Path, cli: Cli, tmp_path: Path
+) -> None:
+    rows = chats(60)
+    rows[-1]["messages"][-1]["content"] = "done<|im_end|>"
+    parts = {"train": rows[:30], "validation": rows[30:45], "test": rows[45:]}
+    folder = tmp_path / "given"
+    folder.mkdir()
+    for part, some in parts.items():
+        write_lines(folder / f"{part}.jsonl", some)
+    said = cli(*run_words(folder, writer, *SHORT))
+    assert said.code == 2
+    assert "line 15 of" in said.error()
+    assert "test.jsonl" in said.error()
+    assert "message 2 holds <|im_end|>" in said.error()

@@ -112,11 +112,22 @@ class Session:
         return self._read_rows(rows, longest)
 
     def _read_rows(self, rows: Rows, longest: int | None) -> Inputs:
-        try:
-            return self.reader.read(rows.texts, rows.pairs, longest)
-        except RowError as error:  # known here by its place
-            more = f"; refused too: {rows.places(error.others)}" if error.others else ""
-            raise DataError(f"{rows.place(error.row)}: {error.why}{more}", fix=error.fix) from None
+        return read_rows(self.reader, rows, longest)
+
+
+def read_rows(reader: Reader, rows: Rows, longest: int | None) -> Inputs:
+    """The rows as the model takes them.
+
+    Args:
+        longest: tokens at which a row is cut, or refused; None where none is.
+    Raises:
+        DataError: rows that the reader refuses, each by its place.
+    """
+    try:
+        return reader.read(rows.texts, rows.pairs, longest)
+    except RowError as error:  # known here by its place
+        more = f"; refused too: {rows.places(error.others)}" if error.others else ""
+        raise DataError(f"{rows.place(error.row)}: {error.why}{more}", fix=error.fix) from None
 
 
 def reader_for(

@@ -9,7 +9,7 @@ import mmap
 import tempfile
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,6 +98,17 @@ def open_seal(run_folder: Path, *, run_id: str, command: str) -> Rows:
         again = read_seal(run_folder)
         write_json(run_folder / "data" / SEAL, again | {"looks": [*again["looks"], look]})
     return rows
+
+
+def refuse_unfit_sealed(run_folder: Path, check: Callable[[Rows], object]) -> None:
+    """Let a check raise for sealed rows that could not be judged later; it is no look.
+
+    Args:
+        check: nothing of what it makes of the rows is kept.
+    Raises:
+        SealError: as `open_seal`; and what the check raises.
+    """
+    check(_unseal(Path(run_folder), read_seal(Path(run_folder))))
 
 
 def looks(run_folder: Path) -> list[Look]:

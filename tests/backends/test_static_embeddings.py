@@ -17,6 +17,7 @@ from quick_run import only_run, parsed, run_words
 from tiny_models import VOCABULARY, write_tokenizer
 from tunewright.backends.folder import load_tokenizer
 from tunewright.backends.torch.automatic import classifiers
+from tunewright.backends.torch.vectors import mean_vectors
 from tunewright.pretrained.folder import check_folder, known_to_transformers
 from tunewright.pretrained.static_embeddings import MODEL_TYPE, TABLE, make_wordllama
 
@@ -50,6 +51,9 @@ def test_scores_are_of_the_mean_and_padding_makes_no_difference(folder: Path) ->
         means = torch.from_numpy(np.stack([table[[7, 9, 11]].mean(0), table[8]]))
         assert torch.allclose(scores, model.classifier(means), atol=1e-6)
     assert torch.allclose(scores, turned, atol=1e-6)
+    plain = load_tokenizer(folder)("my parcel")["input_ids"]
+    (vector,) = mean_vectors(folder, ["my parcel"])
+    assert np.allclose(vector, table[plain].mean(0), atol=1e-6)
 
 
 def test_such_a_model_is_tuned_kept_and_asked_like_any_other(

@@ -16,7 +16,7 @@ from tunewright.backends.static_config import StaticEmbeddingsConfig
 
 
 class StaticEmbeddings(PreTrainedModel):
-    """A table of vectors, of which the mean over a text is taken."""
+    """A table of vectors, one for each token."""
 
     config_class = StaticEmbeddingsConfig
     base_model_prefix = "table"
@@ -30,18 +30,13 @@ class StaticEmbeddings(PreTrainedModel):
         """See `PreTrainedModel`."""
         return self.words
 
-    def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **_: Any
-    ) -> BaseModelOutput:
-        """(B, W) of int64 ids (B, T) and their mask; the order of the tokens makes no difference."""
-        states_BTW = self.words(input_ids)
-        mask_BT = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        weights_BT1 = mask_BT.unsqueeze(-1).to(states_BTW.dtype)
-        return BaseModelOutput((states_BTW * weights_BT1).sum(1) / weights_BT1.sum(1))
+    def forward(self, input_ids: torch.Tensor, **_: Any) -> BaseModelOutput:
+        """Vectors (B, T, W) of int64 ids (B, T)."""
+        return BaseModelOutput(self.words(input_ids))
 
 
 class StaticEmbeddingsForSequenceClassification(PreTrainedModel):
-    """The mean under a linear layer."""
+    """The mean of a text's vectors under a linear layer."""
 
     config_class = StaticEmbeddingsConfig
     base_model_prefix = "table"
@@ -56,8 +51,11 @@ class StaticEmbeddingsForSequenceClassification(PreTrainedModel):
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **_: Any
     ) -> SequenceClassifierOutput:
-        """Scores (B, labels)."""
-        mean_BW = self.table(input_ids, attention_mask).last_hidden_state
+        """Scores (B, labels) of ids and mask (B, T); the order of tokens makes no difference."""
+        states_BTW = self.table(input_ids).last_hidden_state
+        mask_BT = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        weights_BT1 = mask_BT.unsqueeze(-1).to(states_BTW.dtype)
+        mean_BW = (states_BTW * weights_BT1).sum(1) / weights_BT1.sum(1)
         return SequenceClassifierOutput(logits=self.classifier(mean_BW))
 
 

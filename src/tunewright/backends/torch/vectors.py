@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModel
 
 from tunewright.backends.folder import first_line, quiet, read_config
 from tunewright.backends.inputs import sorted_batches
 from tunewright.backends.session import reader_for
+from tunewright.backends.torch.automatic import backbones
 from tunewright.backends.torch.device import pick_device
 from tunewright.errors import ModelError
 from tunewright.train.passes import filled
@@ -67,7 +67,7 @@ def _states(
 def _opened(folder: Path) -> Any:
     with quiet():
         try:
-            model: Any = AutoModel.from_pretrained(
+            model: Any = backbones().from_pretrained(
                 folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
             )
         except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise

@@ -73,7 +73,7 @@ def _show(found: dict[str, Any]) -> None:
             f"{each['log_me']:.3f}",
             f"{each['parameters']:,}",
             f"{each['weights_mib']:,.0f} ({each['tuning_mib']:,.0f})",
-            "any length" if each["longest_input"] is None else f"{each['longest_input']:,} tokens",
+            _reads(found["task"], each["longest_input"]),
             each["languages"] or "",
             f"{each['rows_per_s']:,.0f}",
             each["licence"] or "",
@@ -82,6 +82,13 @@ def _show(found: dict[str, Any]) -> None:
     for name, why in found["left_out"].items():
         out.print(f"{name} was left out: {why}", markup=False)
     out.print(_advice(found), markup=False)
+
+
+def _reads(task: str, longest: int | None) -> str:
+    """How much of a row a model reads; pictures are all made of one size."""
+    if task == "image-classification":
+        return ""
+    return "any length" if longest is None else f"{longest:,} tokens"
 
 
 def _advice(found: dict[str, Any]) -> str:

@@ -1,18 +1,21 @@
 """What a run says of what its model lost."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from markupsafe import escape
+from safetensors.numpy import load_file, save_file
 
 from quick_run import only_run, run_words
 from tiny_chats import chats, write_chat_model, write_lines
 from tunewright.durable import read_lines
 from tunewright.forgotten import forgotten
-from tunewright.recipe.load import load_recipe
+from tunewright.recipe.load import build_recipe, load_recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Cli = Callable[..., Any]
@@ -40,6 +43,29 @@ def test_an_encoder_that_learned_is_compared_with_what_it_was(
     assert [each["sentence"] for each in told] == [found["sentence"]]
     again = forgotten(run / "model", tiny_bert, load_recipe(run / "recipe.yaml"))
     assert {**(again or {}), "seconds": 0} == {**found, "seconds": 0}
+
+
+def test_the_more_a_model_is_moved_the_less_of_its_shape_is_kept(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    recipe = build_recipe(
+        {"task": "text-classification", "evaluate": {"forgetting": "on", "resamples": 100}}
+    )
+    kept = []
+    for much in (0.0, 0.1, 1.0):
+        moved = shutil.copytree(tiny_bert, tmp_path / f"moved-{much}")
+        weights = load_file(moved / "model.safetensors")
+        random = np.random.default_rng(0)
+        for name, each in weights.items():
+            noise = random.normal(scale=each.std(), size=each.shape) if each.ndim > 1 else 0
+            weights[name] = (each + much * noise).astype(np.float32)
+        save_file(weights, moved / "model.safetensors", metadata={"format": "pt"})
+        found = forgotten(moved, tiny_bert, recipe)
+        assert found is not None
+        kept.append(found["cka"])
+    assert kept[0] == pytest.approx(1)
+    assert kept == sorted(kept, reverse=True)
+    assert kept[-1] < 0.9
 
 
 def test_a_head_alone_forgets_nothing_also_where_it_was_given_a_block(

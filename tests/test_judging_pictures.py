@@ -51,6 +51,7 @@ def run(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "recipe.yaml").write_text(as_yaml(recipe, {}))
     prepared = prepare(recipe.data, recipe.seed, folder, task=recipe.task)
     (folder / "model").mkdir()
+    (folder / "model" / "config.json").write_text("{}")
     write_state(folder, state="done", data_hash=prepared.data_hash)
     return folder
 

@@ -48,7 +48,7 @@ class Stub:
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
     made = Stub()
-    monkeypatch.setattr(inference, "_predictor", lambda folder: made)
+    monkeypatch.setattr(inference, "_predictor", lambda folder: (made, None))
     return made
 
 

@@ -25,6 +25,7 @@ from tunewright.recipe.schema import Recipe
 CLOCK = {"time", "seconds", "build_s", "wall_s", "rows_per_s", "left_s"}
 CLOCK |= {
     "features_s",
+    "baseline_seconds",
     "saves_s",
     "cache_build_s",
     "cache_saves_s",

@@ -84,7 +84,8 @@ def test_a_setting_without_key_or_value_is_refused(setting: str) -> None:
             "evaluate: {zzz: 1}\n",
             1,
             "evaluate.zzz",
-            "known here: answers, calibrate, metric, most_tokens, own, pattern, resamples",
+            "known here: answers, calibrate, forgetting, metric, most_tokens, own, pattern, resamples, "
+            "slices, thresholds",
         ),
     ],
 )

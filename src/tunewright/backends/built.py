@@ -17,6 +17,7 @@ OF_STEPS: Any = {
         *("layer_decay", "batch_size", "accumulate", "warmup", "schedule", "weight_decay", "clip"),
         *(
             "threads",
+            "checkpointing",  # chosen once the model is open
             "not_finite",
             "label_smoothing",
             "sampling",

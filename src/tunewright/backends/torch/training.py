@@ -230,7 +230,10 @@ class TorchTraining(ABC):
     def keep_best(self) -> None:
         """See `Backend`. Only what may have changed is copied: weights, and running means of a norm."""
         still = {name for name, p in self.model.named_parameters() if not p.requires_grad}
+        saved = set(self.model.state_dict())  # a buffer that no file has is not a weight
         for name, tensor in state.weights(self.model, leave_out=self.fixed).items():
+            if name not in saved:
+                continue
             if name not in self.best:
                 self.best[name] = tensor.clone()
             elif name not in still:

@@ -373,7 +373,7 @@ def outcome(
     if (finished.folder / "result.json").exists():
         result = json.loads((finished.folder / "result.json").read_text())
         result["train"] = result["model"] = None
-        left["result"] = result
+        left["result"] = without_clock(result)
     return left
 
 

@@ -13,17 +13,15 @@ it to them.
 
 from __future__ import annotations
 
-import json
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.beside import RESULTS, machine, read_rows, run_tunewright, write_parts
+from bench.beside import read_rows, run_tunewright, write_parts
 from bench.choosing import OF_EACH_INTENT, SETS
-from bench.quality import DATA, ROOT, cut
+from bench.quality import cut
+from bench.set_by_set import set_by_set
 
 SIZES = 500, 150, 2000  # rows to learn from, to validate and to test
 NUM_BINS, RESAMPLES = 15, 2_000
@@ -31,17 +29,8 @@ NUM_BINS, RESAMPLES = 15, 2_000
 
 def main() -> None:
     """Measure what was asked for, keep it in results/calibration.json, print the table."""
-    if not DATA.is_dir():
-        print(f"skipped: the data sets are not at {DATA.relative_to(ROOT.parent)}")
-        return
-    path = RESULTS / "calibration.json"
-    known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"sets": {}}
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in [name for name in SETS if name in sys.argv[1:]] or SETS:
-            known["sets"][name] = of_set(name, Path(scratch))
-            known["machine"] = machine()
-            path.write_text(json.dumps(known, indent=1) + "\n")
-    show(known["sets"])
+    if known := set_by_set("calibration.json", SETS, of_set):
+        show(known)
 
 
 def of_set(name: str, scratch: Path) -> dict[str, Any]:

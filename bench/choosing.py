@@ -8,23 +8,19 @@ beside neighbours, H-score and LogME. Names of sets restrict it to them.
 
 from __future__ import annotations
 
-import json
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.beside import (
-    RESULTS,
-    machine,
     run_tunewright,
     test_tunewright,
     write_parts,
 )
 from bench.candidates import candidates
-from bench.quality import DATA, ROOT, cut
+from bench.quality import cut
+from bench.set_by_set import set_by_set
 
 SETS = {
     "banking77": "accuracy",
@@ -40,17 +36,8 @@ SCORES = ("probe", "knn", "h_score", "log_me")
 
 def main() -> None:
     """Measure what was asked for, keep it in results/choosing.json, print the table."""
-    if not DATA.is_dir():
-        print(f"skipped: the data sets are not at {DATA.relative_to(ROOT.parent)}")
-        return
-    path = RESULTS / "choosing.json"
-    known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"sets": {}}
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in [name for name in SETS if name in sys.argv[1:]] or SETS:
-            known["sets"][name] = of_set(name, Path(scratch))
-            known["machine"] = machine()
-            path.write_text(json.dumps(known, indent=1) + "\n")
-    show(known["sets"])
+    if known := set_by_set("choosing.json", SETS, of_set):
+        show(known)
 
 
 def of_set(name: str, scratch: Path) -> list[dict[str, Any]]:

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import json
 import random
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.beside import RESULTS, machine, read_rows, run_tunewright, write_parts
-from bench.quality import DATA, ROOT, cut
+from bench.beside import read_rows, run_tunewright, write_parts
+from bench.quality import DATA, cut
+from bench.set_by_set import set_by_set
 
 METRICS = {
     "amazon_counterfactual_en": ("mcc", "macro_f1"),
@@ -30,17 +29,8 @@ SIZES = 500, 150, 2000
 
 def main() -> None:
     """Measure what was asked for, keep it in results/thresholds.json, print the table."""
-    if not DATA.is_dir():
-        print(f"skipped: the data sets are not at {DATA.relative_to(ROOT.parent)}")
-        return
-    path = RESULTS / "thresholds.json"
-    known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"sets": {}}
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in [name for name in METRICS if name in sys.argv[1:]] or METRICS:
-            known["sets"][name] = of_set(name, Path(scratch))
-            known["machine"] = machine()
-            path.write_text(json.dumps(known, indent=1) + "\n")
-    show(known["sets"])
+    if known := set_by_set("thresholds.json", METRICS, of_set):
+        show(known)
 
 
 def of_set(name: str, scratch: Path) -> dict[str, Any]:

@@ -138,3 +138,13 @@ def test_mcnemar_counts_only_rows_that_one_of_the_two_gets_right() -> None:
 def test_the_first_of_equal_baselines_is_the_best() -> None:
     same = right_on(range(5))
     assert best_baseline("accuracy", {"majority": same, "tfidf": same}, LABELS) == "majority"
+
+
+@pytest.mark.parametrize(("rows", "better"), [(3, False), (5, False), (6, True)])
+def test_a_handful_of_rows_shows_nothing_whatever_the_metric(rows: int, better: bool) -> None:
+    labels = np.zeros(rows, dtype=np.int64)
+    ours = np.tile([0.9, 0.1], (rows, 1))
+    theirs = np.tile([0.8, 0.2], (rows, 1))
+    found = verdict("log_loss", ours, {"other": theirs}, labels, resamples=100)
+    assert found["better_than_baseline"] is better
+    assert ("can show" in found["sentence"]) is not better

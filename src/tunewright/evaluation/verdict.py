@@ -94,9 +94,18 @@ def against(
         level=1 - alpha,
     )
     if metric != "accuracy":
-        return found, None
+        return agree(found, least_p_value(len(labels)), alpha), None
     p_value = mcnemar(*pair, labels)
     return agree(found, p_value, alpha), p_value
+
+
+def least_p_value(rows: int) -> float:
+    """What no two-sided exact test of signs goes below: one model is better on every row.
+
+    >>> least_p_value(5), least_p_value(6)
+    (0.0625, 0.03125)
+    """
+    return float(2.0 ** (1 - rows))
 
 
 def best_baseline(metric: str, baselines: dict[str, Floats], labels: Ints) -> str | None:
@@ -119,7 +128,7 @@ def mcnemar(ours: Floats, theirs: Floats, labels: Ints) -> float:
 
 
 def agree(difference: Interval, p_value: float, alpha: float) -> Interval:
-    """Stretch the interval to zero when the exact test sees no difference.
+    """Stretch the interval to zero when the exact test sees no difference, or could see none.
 
     On a handful of rows a bootstrap interval is too narrow; the exact test is not.
     """

@@ -49,6 +49,7 @@ class RowWriter:
         self.longest = min(writer.longest, _window(self.model.config) or writer.longest)
         self.adapted = adapted
         self.read_at_once = READ_AT_ONCE.get(self.device.type, READ_AT_ONCE_ELSEWHERE)
+        self.known_tokens: int = self.model.get_input_embeddings().num_embeddings
         self.layers = int(self.model.config.get_text_config().num_hidden_layers)
         self.bytes_of_token = self._prove()
 
@@ -106,8 +107,7 @@ class RowWriter:
 
     def _prove(self) -> int:
         """Compare with rows that are read alone; the bytes that a token of a row takes."""
-        known = self.model.get_input_embeddings().num_embeddings
-        rows = [[token % known for token in row] for row in PROVED]
+        rows = [[token % self.known_tokens for token in row] for row in PROVED]
         cache = self.rows()
         for _ in rows:
             cache.add()

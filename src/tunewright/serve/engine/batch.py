@@ -137,7 +137,8 @@ class Batch:
                 self._drop(row)
 
     def _is_full(self) -> bool:
-        return len(self.writing) * (int(max(self.rows.lengths)) + 1) > self.room
+        longest: int = max(self.rows.lengths)
+        return len(self.writing) * (longest + 1) > self.room
 
     def _draw(self, scores: Any, texts: list[BeingWritten]) -> None:
         drawn = self.writer.draw(scores, [text.next_draw() for text in texts])

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tunewright.backends.draws import Draw, Drawn
+from tunewright.serve.answers import ApiError
 from tunewright.serve.engine.text_stream import TextStream
-from tunewright.serve.engine.wish import Finish, Piece, Wish
+from tunewright.serve.engine.wish import Finish, Piece, Told, Wish
 
 
 class BeingWritten:
@@ -33,6 +34,7 @@ class BeingWritten:
     ) -> None:
         self.wish, self.tell = wish, tell
         self.stop_ids = stop_ids
+        self.decode = decode
         self.stream = TextStream(decode, wish.stops)
         left = room - len(wish.prompt)
         self.most = left if wish.most_tokens is None else min(wish.most_tokens, left)
@@ -48,14 +50,19 @@ class BeingWritten:
         return [*self.wish.prompt, *self.written]
 
     def next_draw(self) -> Draw:
-        """How the next token is chosen."""
+        """How the next token is chosen; of a text that cannot go on, anyhow."""
+        try:
+            allowed = None if self._grammar is None else self._grammar.allowed()
+        except ApiError as error:
+            self.fail(error)
+            return Draw()
         wish = self.wish
         return Draw(
             temperature=wish.temperature,
             top_p=wish.top_p,
             number=float(self._numbers.random()) if wish.temperature > 0 else 0.0,
             added=self._added(),
-            allowed=None if self._grammar is None else self._grammar.allowed(),
+            allowed=allowed,
             told=wish.told,
         )
 
@@ -69,26 +76,40 @@ class BeingWritten:
 
     def take(self, token: Drawn) -> None:
         """Go on by a token, and tell what is new."""
-        if self._grammar is not None:
-            self._grammar.take(token.token)
+        if self.done:
+            return
         if token.token in self.stop_ids:
             self._end("stop")
             return
         self.written.append(token.token)
         self._times[token.token] += 1
         text, tokens = self.stream.take(token)
-        if self.stream.stopped or (self._grammar is not None and self._grammar.is_over()):
+        if self.stream.stopped or self._says_all(token.token):
             self._end("stop", text, tokens)
         elif len(self.written) >= self.most:
             self._end("length", text, tokens)
-        elif text or tokens:
-            self.tell(Piece(self.wish.choice, text, tokens, len(self.written)))
+        elif text or (tokens and self.wish.told is not None):
+            self._tell(text, tokens)
+
+    def _says_all(self, token: int) -> bool:
+        """Whether nothing may follow this token."""
+        if self._grammar is None:
+            return False
+        self._grammar.take(token)
+        return bool(self._grammar.is_over())
 
     def _end(self, finish: Finish, text: str = "", tokens: tuple[Drawn, ...] = ()) -> None:
         more, others = self.stream.end()
         self.done = True
-        told = Piece(self.wish.choice, text + more, (*tokens, *others), len(self.written), finish)
-        self.tell(told)
+        self._tell(text + more, (*tokens, *others), finish)
+
+    def _tell(self, text: str, tokens: tuple[Drawn, ...], finish: Finish | None = None) -> None:
+        told = () if self.wish.told is None else tuple(map(self._in_words, tokens))
+        self.tell(Piece(self.wish.choice, text, told, len(self.written), finish))
+
+    def _in_words(self, token: Drawn) -> Told:
+        likeliest = tuple((self.decode([other]), value) for other, value in token.likeliest)
+        return Told(self.decode([token.token]), float(token.logarithm or 0.0), likeliest)
 
     def fail(self, error: Exception) -> None:
         """End it with what went wrong."""

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tunewright.backends.draws import Drawn
-
 Finish = Literal["stop", "length"]
 
 
@@ -40,18 +38,31 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class Told:
+    """A token in words, and the logarithm of its likelihood.
+
+    Args:
+        likeliest: (text, logarithm) of the tokens that could have stood there, the likeliest first.
+    """
+
+    text: str
+    logarithm: float
+    likeliest: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Piece:
     """What is new of a text.
 
     Args:
         choice: which of those that were asked for at once.
-        tokens: whose text begins in this piece.
+        tokens: whose text begins in this piece, where likelihoods are asked for.
         finish: why it ended, None while it goes on; then `count` is final.
         count: tokens of the whole answer so far, without one that ends it.
     """
 
     choice: int
     text: str
-    tokens: tuple[Drawn, ...]
+    tokens: tuple[Told, ...]
     count: int
     finish: Finish | None = None

@@ -1,6 +1,5 @@
 """Every refusal is an error body that the official client understands."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -8,14 +7,8 @@ import openai
 import pytest
 from openai import OpenAI
 
-from served import listening, served, settings_in
+from served import listening, settings_in
 from tunewright.serve.app import build_app
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[OpenAI]:
-    with served(settings_in(tmp_path)) as client:
-        yield client
 
 
 def test_an_unknown_file_is_named(client: OpenAI) -> None:

@@ -9,8 +9,9 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from tunewright.durable import make_folder
-from tunewright.serve import files_routes, health_routes
+from tunewright.serve import files_routes, health_routes, uploads_routes
 from tunewright.serve.answers import install_handlers
+from tunewright.serve.body_limit import BodyLimit
 from tunewright.serve.request_id import RequestIds
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store
@@ -18,6 +19,7 @@ from tunewright.serve.store import Store
 ROUTERS: tuple[APIRouter, ...] = (
     health_routes.router,
     files_routes.router,
+    uploads_routes.router,
 )
 """Each finds what it needs in `request.app.state`: settings, store, engine."""
 
@@ -32,7 +34,7 @@ def build_app(settings: ServeSettings) -> FastAPI:
     app = FastAPI(
         title="Tunewright",
         lifespan=_lifespan,
-        middleware=[Middleware(RequestIds)],
+        middleware=[Middleware(RequestIds), Middleware(BodyLimit, settings=settings)],
         openapi_url=None,
         redirect_slashes=False,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fastapi import Request
 from sqlalchemy import Select, Table, select
 
 from tunewright.serve.answers import ApiError
@@ -51,3 +52,16 @@ def page(
         query = query.order_by(order.desc() if newest_first else order).limit(limit + 1)
         rows = [dict(row) for row in connection.execute(query).mappings()]
     return rows[:limit], len(rows) > limit
+
+
+def refuse_unknown_query(request: Request, *known: str) -> None:
+    """Raise ApiError for a query parameter that there is not.
+
+    Args:
+        known: names; one with `[` at its end stands for all that begin so.
+    """
+    for name in request.query_params:
+        if name not in known and not any(
+            each.endswith("[") and name.startswith(each) for each in known
+        ):
+            raise ApiError(400, f"Unknown parameter: '{name}'", name, "unknown_parameter")

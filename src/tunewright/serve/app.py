@@ -9,9 +9,18 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from tunewright.durable import make_folder
-from tunewright.serve import files_routes, health_routes, uploads_routes
+from tunewright.serve import (
+    chat_routes,
+    completions_routes,
+    embeddings_routes,
+    files_routes,
+    health_routes,
+    stored_chat_routes,
+    uploads_routes,
+)
 from tunewright.serve.answers import install_handlers
 from tunewright.serve.body_limit import BodyLimit
+from tunewright.serve.engine.engine import open_engine
 from tunewright.serve.request_id import RequestIds
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store
@@ -20,6 +29,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     health_routes.router,
     files_routes.router,
     uploads_routes.router,
+    chat_routes.router,
+    stored_chat_routes.router,
+    completions_routes.router,
+    embeddings_routes.router,
 )
 """Each finds what it needs in `request.app.state`: settings, store, engine."""
 
@@ -49,5 +62,9 @@ def build_app(settings: ServeSettings) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
-    app.state.store.close()
+    app.state.engine = open_engine(app.state.settings)
+    try:
+        yield
+    finally:
+        app.state.engine.close()
+        app.state.store.close()

@@ -64,7 +64,9 @@ def _refuse(body: ChatBody, place: Place) -> None:
         raise ApiError(400, f"The model `{place.name}` gives vectors, and no answers", "model")
     given = body.model_dump(exclude_none=True, exclude_defaults=True)
     wrong = [name for name in given if name not in MEANT]
-    wrong += [name for name, only in (("n", 1), ("temperature", 0)) if given.get(name, only) != only]
+    wrong += [
+        name for name, only in (("n", 1), ("temperature", 0)) if given.get(name, only) != only
+    ]
     if wrong:
         name = wrong[0]
         raise ApiError(

@@ -50,9 +50,7 @@ async def create(
     return {"object": "list", "data": rows, "model": body.model, "usage": usage}
 
 
-def _vectors(
-    encoder: Any, inputs: list[Input], dimensions: int | None
-) -> tuple[np.ndarray, int]:
+def _vectors(encoder: Any, inputs: list[Input], dimensions: int | None) -> tuple[np.ndarray, int]:
     """float32 (inputs, width), and the tokens that were read."""
     if dimensions not in (None, encoder.width):
         raise ApiError(

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tunewright.backends import open_encoder, open_predictor, open_shared_base
 from tunewright.serve.answers import ApiError
 from tunewright.serve.engine.being_written import BeingWritten
@@ -21,6 +23,7 @@ from tunewright.serve.engine.shelf import Opened, Shelf
 from tunewright.serve.engine.speaker import Speaker
 from tunewright.serve.engine.wish import Piece
 from tunewright.serve.engine.writing import Writing
+from tunewright.serve.settings import MIB, ServeSettings
 
 IDLE_S = 0.5
 _log = logging.getLogger("tunewright.serve")
@@ -165,8 +168,20 @@ class Engine:
 
     def _busy(self) -> list[Speaker]:
         return [
-            part for opened in self._shelf for part in opened.parts.values() if not part.batch.is_idle
+            part
+            for opened in self._shelf
+            for part in opened.parts.values()
+            if not part.batch.is_idle
         ]
+
+
+def open_engine(settings: ServeSettings) -> Engine:
+    """An engine with the memory that the settings give it."""
+    free = psutil.virtual_memory().available
+    given = settings.model_memory_mib
+    models = free // 2 if given is None else given * MIB
+    cache = models // 4 if settings.cache_memory_mib is None else settings.cache_memory_mib * MIB
+    return Engine(model_bytes=models, cache_bytes=cache, most_texts=settings.texts_at_once)
 
 
 def _is_busy(opened: Opened) -> bool:

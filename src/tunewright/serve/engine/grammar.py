@@ -12,6 +12,8 @@ from llguidance import LLMatcher, LLTokenizer
 
 from tunewright.serve.answers import ApiError
 
+OPTIONS: Any = {"whitespace_pattern": r"( |\n {0,16})?", "lenient": False}
+"""Otherwise an answer may be white space without end."""
 ANY_OBJECT: dict[str, Any] = {"type": "object"}
 
 
@@ -67,7 +69,7 @@ class Grammars:
             ApiError: the schema is none, or asks for what cannot be held to.
         """
         try:
-            grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema))
+            grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=OPTIONS)
         except ValueError as error:
             raise _refused(str(error), param) from None
         wrong, told = LLMatcher.validate_grammar_with_warnings(grammar, self._tokens)

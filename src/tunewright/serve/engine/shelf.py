@@ -11,8 +11,7 @@ from typing import Any
 from tunewright.backends import return_memory
 from tunewright.errors import ModelError
 from tunewright.pretrained.weights import fp32_bytes
-
-MIB = 1 << 20
+from tunewright.serve.settings import MIB
 
 
 @dataclass

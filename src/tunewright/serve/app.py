@@ -15,6 +15,7 @@ from tunewright.serve import (
     embeddings_routes,
     files_routes,
     health_routes,
+    responses_routes,
     stored_chat_routes,
     uploads_routes,
 )
@@ -33,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     stored_chat_routes.router,
     completions_routes.router,
     embeddings_routes.router,
+    responses_routes.router,
 )
 """Each finds what it needs in `request.app.state`: settings, store, engine."""
 

@@ -13,7 +13,7 @@ from tunewright.serve.answers import ApiError
 
 OF_LEARNING = ("format-no-assistant", "format-last", "nothing-learned", *NOTES)
 """What is wrong with a row that is to be learned, and not with a question."""
-ECHOED = {"annotations": ([], None), "audio": (None,)}
+ECHOED: dict[str, tuple[Any, ...]] = {"annotations": ([], None), "audio": (None,)}
 """What the client gives back of an earlier answer, and the values that say nothing."""
 
 

@@ -78,9 +78,11 @@ def _tokens(encoder: Any, given: Input) -> list[int]:
     tokenizer = encoder.reader.tokenizer
     if isinstance(given, str):
         ids: list[int] = tokenizer(given, truncation=False, verbose=False)["input_ids"]
-    else:
-        ids = tokenizer.build_inputs_with_special_tokens(given)
-    return ids
+        return ids
+    whole = tokenizer("a")["input_ids"]
+    alone = tokenizer("a", add_special_tokens=False)["input_ids"]
+    begin = next(at for at in range(len(whole)) if whole[at : at + len(alone)] == alone)
+    return [*whole[:begin], *given, *whole[begin + len(alone) :]]
 
 
 def _refuse(encoder: Any, rows: list[list[int]]) -> None:

@@ -38,7 +38,7 @@ class Batch:
 
     def __init__(self, writer: Any, *, most_texts: int, most_bytes: int) -> None:
         self.writer, self.most_texts = writer, most_texts
-        self.room = int(most_bytes / SPARE) // writer.bytes_of_token  # tokens of all texts
+        self.room: int = int(most_bytes / SPARE) // writer.bytes_of_token  # tokens of all texts
         self.longest = min(writer.longest, self.room)
         self.waiting: deque[BeingWritten] = deque()
         self.writing: list[BeingWritten] = []

@@ -7,6 +7,9 @@ from typing import Any
 from tunewright.backends.call_form import CallForm
 from tunewright.evaluation.json_answers import calls_in
 
+TAG = "<tool_call>"
+"""What stands before a call in many templates, see `calls_in`."""
+
 
 class CallStream:
     """One answer.
@@ -17,16 +20,17 @@ class CallStream:
     """
 
     def __init__(self, form: CallForm | None, most: int | None = None) -> None:
-        self.form, self.most = form, most
+        self.form = CallForm("", "") if form is None else form
+        self.most = most
+        self._may_be_json = not self.form.begin
         self._text, self._told = "", 0
 
     def take(self, text: str) -> str:
         """What can be told after some more text."""
         self._text += text
-        if self.form is None or not self.form.begin:
-            begin = self._text.lstrip()[:1]
-            return self._tell(0 if begin in ("", "{", "[", "<") else len(self._text))
-        mark = self.form.begin
+        if self._may_be_json and self._text.lstrip()[:1] in ("", "{", "["):
+            return ""
+        mark = TAG if self._may_be_json else self.form.begin
         at = self._text.find(mark)
         if at < 0:
             counts = range(min(len(mark) - 1, len(self._text)), 0, -1)
@@ -36,14 +40,15 @@ class CallStream:
 
     def end(self) -> tuple[str, list[dict[str, Any]]]:
         """What is left to tell, and the calls."""
-        said, calls = self.form.read(self._text) if self.form is not None else (self._text, [])
+        said, calls = self.form.read(self._text)
         if not calls:
             found = [call for call in calls_in(self._text) if "name" in call]
             calls = [
                 {"name": call["name"], "arguments": call.get("arguments", call.get("parameters"))}
                 for call in found
             ]
-            said = "" if calls else self._text
+            before, tag, _ = self._text.partition(TAG)
+            said = (before.strip() if tag else "") if calls else self._text
         return said[self._told :], calls[: self.most]
 
     def _tell(self, upto: int) -> str:

@@ -10,18 +10,17 @@ from starlette.middleware import Middleware
 
 from tunewright.durable import make_folder
 from tunewright.serve import (
-    chat_routes,
-    completions_routes,
-    embeddings_routes,
     files_routes,
     health_routes,
-    responses_routes,
-    stored_chat_routes,
+    jobs_routes,
+    models_routes,
+    permissions_routes,
     uploads_routes,
 )
 from tunewright.serve.answers import install_handlers
 from tunewright.serve.body_limit import BodyLimit
 from tunewright.serve.engine.engine import open_engine
+from tunewright.serve.inference_routes import INFERENCE
 from tunewright.serve.request_id import RequestIds
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store
@@ -30,11 +29,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     health_routes.router,
     files_routes.router,
     uploads_routes.router,
-    chat_routes.router,
-    stored_chat_routes.router,
-    completions_routes.router,
-    embeddings_routes.router,
-    responses_routes.router,
+    jobs_routes.router,
+    models_routes.router,
+    permissions_routes.router,
+    *INFERENCE,
 )
 """Each finds what it needs in `request.app.state`: settings, store, engine."""
 

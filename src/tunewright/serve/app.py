@@ -9,7 +9,12 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from tunewright.durable import make_folder
-from tunewright.serve import files_routes, health_routes, uploads_routes
+from tunewright.serve import (
+    files_routes,
+    graders_routes,
+    health_routes,
+    uploads_routes,
+)
 from tunewright.serve.answers import install_handlers
 from tunewright.serve.body_limit import BodyLimit
 from tunewright.serve.request_id import RequestIds
@@ -20,6 +25,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     health_routes.router,
     files_routes.router,
     uploads_routes.router,
+    graders_routes.router,
 )
 """Each finds what it needs in `request.app.state`: settings, store, engine."""
 

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from tunewright.durable import make_folder
 from tunewright.serve import (
     files_routes,
+    graders_routes,
     health_routes,
     jobs_routes,
     models_routes,
@@ -33,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     models_routes.router,
     permissions_routes.router,
     *INFERENCE,
+    graders_routes.router,
 )
 """Each finds what it needs in `request.app.state`: settings, store, engine."""
 

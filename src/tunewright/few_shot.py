@@ -60,15 +60,19 @@ def shots(train: Rows, base: Path, recipe: Recipe) -> Shots | str:
     Args:
         base: the folder of the untouched model. recipe: resolved.
     """
-    if (why := _unfit(recipe)) is not None:
+    if (why := unfit(recipe)) is not None:
         return why
+    reader = reader_for(base, read_config(base), "chat", recipe.data, recipe.adapt.new_tokens)
+    return drawn_shots(train, recipe, reader)
+
+
+def drawn_shots(train: Rows, recipe: Recipe, reader: Reader) -> Shots | str:
+    """See `shots`: of rows whose tokens a reader counts, and of as many as it can read."""
     random = np.random.default_rng(draw_key(NAME, recipe.seed))
     drawn = [train.texts[int(row)] for row in random.permutation(len(train))[:DRAWN]]
     texts = [text for text in drawn if _turns(json.loads(text))]
     if not texts:
         return "no training row is a question and its answer alone"
-    new_tokens = recipe.adapt.new_tokens
-    reader = reader_for(base, read_config(base), "chat", recipe.data, new_tokens)
     context = cast("int", reader.longest_input)
     lengths = reader.whole_lengths(texts, None)
     short = np.flatnonzero(lengths <= context // (2 * MOST))[:MOST]
@@ -124,7 +128,8 @@ def with_examples(text: str, examples: Sequence[Sequence[Message]]) -> str:
     return written(row | {"messages": [*begun, *earlier, *asked]})
 
 
-def _unfit(recipe: Recipe) -> str | None:
+def unfit(recipe: Recipe) -> str | None:
+    """Why no examples are shown, whatever the rows; None where nothing speaks against it."""
     if TASKS[recipe.task] not in UNLABELLED:
         return "this task writes no answers"
     if recipe.task == "preference":

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tiny_chats import write_chat_model
-from tunewright import baselining, checking, choosing, life, writing
+from tunewright import baselining, checking, choosing, life
 from tunewright.cli.main import COMMANDS, main
 from tunewright.pretrained import catalog
 from tunewright.recipe.load import load_recipe
@@ -130,7 +130,7 @@ def folder(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thre
     monkeypatch.setenv("DOCS_WRITER", str(desk / "tiny-writer"))
     monkeypatch.delenv("TUNEWRIGHT_RUNS", raising=False)
     exec(STAND_IN, {})
-    for module in (baselining, checking, choosing, life, writing):
+    for module in (baselining, checking, choosing, life):
         monkeypatch.setattr(module, "resolve_model", catalog.resolve_model)
     run_here("tunewright run tickets.csv --set train.strategy=head --set train.epochs=1")
     return tmp_path
@@ -199,7 +199,9 @@ def test_every_link_between_pages_leads_somewhere() -> None:
 
 
 def test_every_command_is_in_the_readme() -> None:
-    listed = re.findall(r"^\| `([a-z]+)[ `]", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    listed = re.findall(
+        r"^\| `([a-z-]+)[ `]", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
+    )
     assert sorted(listed) == sorted(COMMANDS)
 
 

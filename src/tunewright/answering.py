@@ -134,11 +134,7 @@ def scores_in_training(backend: Any, rows: Rows, recipe: Recipe) -> Callable[[],
     if not is_written(metric, recipe.task):
         return dict
     given, asked = answered_rows(rows, recipe), asked_for(recipe)
-    right = [
-        replace(_beside(rows, row, content), answer=_reference(content), ended=True)
-        for row, content in given
-    ]
-    if not right or metric not in Generated(right, asked).fitting():
+    if metric not in fitting_metrics(rows, recipe):
         raise RecipeError(
             f"evaluate.metric is {metric}, of which the answers in the data have nothing to compare",
             fix="choose a score that fits the answers, such as rougeL, or the loss",
@@ -150,6 +146,15 @@ def scores_in_training(backend: Any, rows: Rows, recipe: Recipe) -> Callable[[],
         return {metric: float(written.measure([metric])[0, 0])}
 
     return measure
+
+
+def fitting_metrics(rows: Rows, recipe: Recipe) -> tuple[str, ...]:
+    """The scores of answers that say something of some rows, were each answered as it should be."""
+    right = [
+        replace(_beside(rows, row, content), answer=_reference(content), ended=True)
+        for row, content in answered_rows(rows, recipe)
+    ]
+    return Generated(right, asked_for(recipe)).fitting() if right else ()
 
 
 def answered_rows(rows: Rows, recipe: Recipe) -> list[tuple[int, dict[str, Any]]]:

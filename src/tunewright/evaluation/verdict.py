@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tunewright.evaluation import written
 from tunewright.evaluation.decided import chosen
 from tunewright.evaluation.intervals import Interval, bootstrap_rows, paired_difference, paired_rows
@@ -167,9 +170,14 @@ def mcnemar(ours: Floats, theirs: Floats, labels: Ints) -> float:
 
     Only rows that exactly one of the two gets right count; each is a fair coin if equal.
     """
+    mine, other = (chosen(answers) == labels for answers in (ours, theirs))
+    return as_often_right(mine, other)
+
+
+def as_often_right(mine: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """See `mcnemar`: of which rows each model gets right, (N,) twice."""
     from scipy.stats import binomtest
 
-    mine, other = (chosen(answers) == labels for answers in (ours, theirs))
     wins, losses = int((mine & ~other).sum()), int((other & ~mine).sum())
     return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 

@@ -181,7 +181,7 @@ def test_so_many_blocks_were_found() -> None:
         language: sum(block.language == language for block in BLOCKS)
         for language in ("bash", "python", "yaml")
     }
-    assert count == {"bash": 47, "python": 8, "yaml": 10}
+    assert count == {"bash": 47, "python": 9, "yaml": 10}
     assert {block.language for block in BLOCKS} <= {"bash", "python", "yaml", ""}
     assert len(BLOCKS) - len(OFFLINE) == 1
 

@@ -11,14 +11,18 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from openai_service import serving
+from openai_service.server import KEY
 from tiny_chats import write_chat_model
 from tunewright import baselining, checking, choosing, life
+from tunewright.backends.openai import presets
 from tunewright.cli.main import COMMANDS, main
 from tunewright.pretrained import catalog
 from tunewright.recipe.load import load_recipe
@@ -137,6 +141,16 @@ def folder(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thre
 
 
 @pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A stand-in for the service of the pages, at the address of the preset openai."""
+    known = presets.KNOWN["openai"]
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with serving(script=("queued", "succeeded")) as found:
+        monkeypatch.setitem(presets.KNOWN, "openai", replace(known, base_url=found.url))
+        yield
+
+
+@pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder on the module path that makes `minilm` the tiny model in every process."""
     monkeypatch.setattr(catalog, "resolve_model", catalog.resolve_model)
@@ -154,7 +168,9 @@ def told(page: Path) -> Any:
 @pytest.mark.parametrize(
     "page", [told(page) for page in PAGES if any(b.page == page for b in OFFLINE)]
 )
-def test_the_blocks_of_a_page_run_in_order(page: Path, stand_in: Path, folder: Path) -> None:
+def test_the_blocks_of_a_page_run_in_order(
+    page: Path, stand_in: Path, folder: Path, service: None
+) -> None:
     shell = environment(PYTHONPATH=os.pathsep.join([str(stand_in), *sys.path[1:]]))
     for block in (b for b in OFFLINE if b.page == page):
         if block.language == "yaml":
@@ -181,7 +197,7 @@ def test_so_many_blocks_were_found() -> None:
         language: sum(block.language == language for block in BLOCKS)
         for language in ("bash", "python", "yaml")
     }
-    assert count == {"bash": 47, "python": 9, "yaml": 10}
+    assert count == {"bash": 50, "python": 10, "yaml": 12}
     assert {block.language for block in BLOCKS} <= {"bash", "python", "yaml", ""}
     assert len(BLOCKS) - len(OFFLINE) == 1
 

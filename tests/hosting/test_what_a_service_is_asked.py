@@ -23,7 +23,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "train.learning_rate is 0.1": {"train": {"learning_rate": 0.1}},
     "train.strategy is full": {"train": {"strategy": "full"}},
     "train.preference is ipo": {"train": {"preference": "ipo"}},
-    "augment.views is 3": {"augment": {"methods": ["swap"], "views": 3}},
+    "augment.methods is": {"augment": {"methods": ["swap"]}},
     "evaluate.forgetting is on": {"evaluate": {"forgetting": "on"}},
     "model is auto": {"model": "auto"},
     "revision is abc": {"revision": "abc"},
@@ -75,9 +75,10 @@ def test_a_service_that_cannot_be_is_no_recipe(content: dict[str, Any], told: st
 def test_too_few_rows_are_refused_before_anything_is_sent(
     service: StandIn, tmp_path: Path, at: At
 ) -> None:
-    data = write_lines(tmp_path / "few.jsonl", chats(11))
+    data = write_lines(tmp_path / "few.jsonl", chats(20))
+    split = {"split": {"validation": 0.4, "test": 0.4}}
     with pytest.raises(TunewrightError, match="a service wants 10 or more"):
-        tunewright.run(data, **at())
+        tunewright.run(**without_data(at(data=split), data))
     assert service.requests == []
 
 

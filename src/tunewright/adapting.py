@@ -65,19 +65,9 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared, session: Any 
         longest_input=session.longest_input,
         width=session.width,
     )
-    columns = prepared.columns
     choices: tuple[defaults.Choice, ...] = (
-        ("task", columns.task, columns.reasons["task"]),
-        *(
-            (
-                f"data.columns.{name}",
-                column,
-                columns.reasons.get(name, _no_reason(name, column, columns)),
-            )
-            for name, column in columns.in_recipe.items()
-        ),
+        *data_choices(prepared),
         *methods,
-        ("data.split.by", prepared.split_by, prepared.split_reason),
         defaults.choose_dropout(recipe.adapt),
         choose_pooling(recipe, session, few=few is not None),
         defaults.choose_max_length(recipe.train, facts),
@@ -117,6 +107,23 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared, session: Any 
     choices = (*choices, choose_forgetting(resolved, backend, phases))
     resolved = defaults.with_choices(resolved, choices[-1:])
     return Adapted(backend, session.reader, resolved, choices, phases, source.sha256)
+
+
+def data_choices(prepared: Prepared) -> tuple[defaults.Choice, ...]:
+    """The task, the columns and the split that the rows were found to have."""
+    columns = prepared.columns
+    return (
+        ("task", columns.task, columns.reasons["task"]),
+        *(
+            (
+                f"data.columns.{name}",
+                column,
+                columns.reasons.get(name, _no_reason(name, column, columns)),
+            )
+            for name, column in columns.in_recipe.items()
+        ),
+        ("data.split.by", prepared.split_by, prepared.split_reason),
+    )
 
 
 def refuse_unreadable(folder: Path, adapted: Adapted) -> None:

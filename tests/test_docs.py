@@ -11,14 +11,18 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from openai_service import serving
+from openai_service.server import KEY
 from tiny_chats import write_chat_model
-from tunewright import baselining, checking, choosing, life, writing
+from tunewright import baselining, checking, choosing, life
+from tunewright.backends.openai import presets
 from tunewright.cli.main import COMMANDS, main
 from tunewright.pretrained import catalog
 from tunewright.recipe.load import load_recipe
@@ -130,10 +134,20 @@ def folder(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thre
     monkeypatch.setenv("DOCS_WRITER", str(desk / "tiny-writer"))
     monkeypatch.delenv("TUNEWRIGHT_RUNS", raising=False)
     exec(STAND_IN, {})
-    for module in (baselining, checking, choosing, life, writing):
+    for module in (baselining, checking, choosing, life):
         monkeypatch.setattr(module, "resolve_model", catalog.resolve_model)
     run_here("tunewright run tickets.csv --set train.strategy=head --set train.epochs=1")
     return tmp_path
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A stand-in for the service of the pages, at the address of the preset openai."""
+    known = presets.KNOWN["openai"]
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with serving(script=("queued", "succeeded")) as found:
+        monkeypatch.setitem(presets.KNOWN, "openai", replace(known, base_url=found.url))
+        yield
 
 
 @pytest.fixture
@@ -154,7 +168,9 @@ def told(page: Path) -> Any:
 @pytest.mark.parametrize(
     "page", [told(page) for page in PAGES if any(b.page == page for b in OFFLINE)]
 )
-def test_the_blocks_of_a_page_run_in_order(page: Path, stand_in: Path, folder: Path) -> None:
+def test_the_blocks_of_a_page_run_in_order(
+    page: Path, stand_in: Path, folder: Path, service: None
+) -> None:
     shell = environment(PYTHONPATH=os.pathsep.join([str(stand_in), *sys.path[1:]]))
     for block in (b for b in OFFLINE if b.page == page):
         if block.language == "yaml":
@@ -181,7 +197,7 @@ def test_so_many_blocks_were_found() -> None:
         language: sum(block.language == language for block in BLOCKS)
         for language in ("bash", "python", "yaml")
     }
-    assert count == {"bash": 47, "python": 8, "yaml": 10}
+    assert count == {"bash": 50, "python": 10, "yaml": 12}
     assert {block.language for block in BLOCKS} <= {"bash", "python", "yaml", ""}
     assert len(BLOCKS) - len(OFFLINE) == 1
 
@@ -199,7 +215,9 @@ def test_every_link_between_pages_leads_somewhere() -> None:
 
 
 def test_every_command_is_in_the_readme() -> None:
-    listed = re.findall(r"^\| `([a-z]+)[ `]", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    listed = re.findall(
+        r"^\| `([a-z-]+)[ `]", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
+    )
     assert sorted(listed) == sorted(COMMANDS)
 
 

@@ -60,10 +60,10 @@ def steps(client: OpenAI, job: str) -> list[dict[str, Any]]:
 def until_step(client: OpenAI, job: str, step: int) -> None:
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        newest = client.fine_tuning.jobs.list_events(job, limit=1).data[0].data
-        if newest and dict(newest).get("step", 0) >= step:  # type: ignore[call-overload]
+        newest = client.fine_tuning.jobs.list_events(job, limit=10).data
+        if any(dict(event.data or {}).get("step", 0) >= step for event in newest):  # type: ignore[call-overload]
             return
-        time.sleep(0.05)
+        time.sleep(0.1)
     raise AssertionError(f"{job} did not come to step {step}")
 
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "doctor": "What is installed, and what would not work.",
     "schema": "Every recipe key, as a JSON schema.",
     "example": "Fetch real example data.",
+    "import-openai": "Old jobs of a service become recipes that train the like here.",
 }
 
 
@@ -52,7 +53,8 @@ app = App(
     version=_version,
 )
 for _name, _does in COMMANDS.items():
-    app.command(f"tunewright.cli.{_name}:{_name}_command", name=_name, help=_does)
+    _module = _name.replace("-", "_")
+    app.command(f"tunewright.cli.{_module}:{_module}_command", name=_name, help=_does)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from tunewright.durable import make_folder
 from tunewright.serve import (
     files_routes,
+    graders_routes,
     health_routes,
     jobs_routes,
     models_routes,
@@ -21,6 +22,8 @@ from tunewright.serve import (
 from tunewright.serve.access_log import AccessLog
 from tunewright.serve.answers import install_handlers
 from tunewright.serve.body_limit import BodyLimit
+from tunewright.serve.engine.engine import open_engine
+from tunewright.serve.inference_routes import INFERENCE
 from tunewright.serve.key_check import KeyCheck
 from tunewright.serve.origins import OriginCheck
 from tunewright.serve.rate_limit import RateLimit
@@ -35,6 +38,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs_routes.router,
     models_routes.router,
     permissions_routes.router,
+    *INFERENCE,
+    graders_routes.router,
 )
 """Each finds what it needs in `request.app.state`: settings, store, engine."""
 
@@ -84,5 +89,9 @@ def _before_routes(settings: ServeSettings, store: Store) -> list[Middleware]:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
-    app.state.store.close()
+    app.state.engine = open_engine(app.state.settings)
+    try:
+        yield
+    finally:
+        app.state.engine.close()
+        app.state.store.close()

@@ -68,14 +68,17 @@ def test_keys_are_kept_as_hashes(tmp_path: Path) -> None:
 def test_beyond_loopback_there_is_no_server_without_a_key(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     open_door = settings_in(tmp_path, host="0.0.0.0")
-    with pytest.raises(RunError, match="without a key"):
+    with pytest.raises(RunError, match="others can reach"):
         refuse_open_door(open_door, store)
     refuse_open_door(settings_in(tmp_path), store)
     create_key(store, "me")
     refuse_open_door(open_door, store)
+    with pytest.raises(RunError, match="others can reach"):
+        refuse_open_door(settings_in(tmp_path, host="0.0.0.0", require_keys=False), store)
     revoke_key(store, "me")
-    with pytest.raises(RunError, match="none that holds"):
-        refuse_open_door(open_door, store)
+    for settings in (open_door, settings_in(tmp_path)):
+        with pytest.raises(RunError, match="that holds"):
+            refuse_open_door(settings, store)
     store.close()
 
 
@@ -175,7 +178,7 @@ def test_the_command_serves_and_ends_its_worker_with_it(cli: Any, tmp_path: Path
 def test_wrong_words_are_refused_in_two_lines(cli: Any, tmp_path: Path) -> None:
     folder = tmp_path / "served"
     assert "--port" in cli("serve", "--port", "99999", "--folder", folder).error()
-    assert "without a key" in cli("serve", "--host", "0.0.0.0", "--folder", folder).error()
+    assert "others can reach" in cli("serve", "--host", "0.0.0.0", "--folder", folder).error()
     assert "names no key" in cli("keys", "create", "--folder", folder).error()
     said = cli("keys", "list", "--folder", folder, "--database", "nonsense").error()
     assert "database cannot be opened" in said

@@ -31,12 +31,10 @@ def keys_command(
     """
     from tunewright.cli.main import say_json
     from tunewright.cli.serve import settings_of
-    from tunewright.durable import make_folder
-    from tunewright.serve.store import Store
+    from tunewright.serve.store import open_store
 
     settings = settings_of(folder=folder, database=database)
-    make_folder(settings.files_folder)
-    store = Store(settings.database_url)
+    store = open_store(settings)
     try:
         found = _asked(store, action, name)
     finally:

@@ -9,7 +9,6 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from tunewright.durable import make_folder
 from tunewright.serve import (
     files_routes,
     graders_routes,
@@ -29,7 +28,8 @@ from tunewright.serve.origins import OriginCheck
 from tunewright.serve.rate_limit import RateLimit
 from tunewright.serve.request_id import RequestIds
 from tunewright.serve.settings import ServeSettings
-from tunewright.serve.store import Store
+from tunewright.serve.store import Store, open_store
+from tunewright.serve.sweeping import sweep
 
 ROUTERS: tuple[APIRouter, ...] = (
     health_routes.router,
@@ -50,8 +50,8 @@ def build_app(settings: ServeSettings) -> FastAPI:
     Raises:
         RunError: the database cannot be opened.
     """
-    make_folder(settings.files_folder)
-    store = Store(settings.database_url)
+    store = open_store(settings)
+    sweep(settings, store)
     app = FastAPI(
         title="Tunewright",
         lifespan=_lifespan,

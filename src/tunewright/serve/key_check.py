@@ -7,6 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tunewright.serve.answers import ApiError
+from tunewright.serve.inside import MARK
 from tunewright.serve.keys import are_keys, key_id
 from tunewright.serve.refusing import refuse
 from tunewright.serve.settings import ServeSettings
@@ -32,7 +33,7 @@ class KeyCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] in OPEN:
+        if scope["type"] != "http" or scope["path"] in OPEN or MARK in scope:
             await self._app(scope, receive, send)
             return
         word, _, key = Headers(scope=scope).get("authorization", "").partition(" ")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tunewright.serve.answers import ApiError
+from tunewright.serve.inside import MARK
 from tunewright.serve.refusing import refuse
 from tunewright.serve.settings import ServeSettings
 
@@ -30,7 +31,7 @@ class RateLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or MARK in scope:
             await self._app(scope, receive, send)
             return
         wait_s = self.wait_s((scope.get("client") or ("",))[0])

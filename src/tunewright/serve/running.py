@@ -13,12 +13,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tunewright.durable import make_folder
 from tunewright.errors import RunError
 from tunewright.serve.key_check import asks_for_keys
 from tunewright.serve.keys import list_keys
 from tunewright.serve.settings import ServeSettings
-from tunewright.serve.store import Store
+from tunewright.serve.store import Store, open_store
 from tunewright.serve.worker import STOP_S, Worker
 
 AGAIN_S = 2.0
@@ -66,8 +65,7 @@ def work(settings: ServeSettings) -> None:
 
 def work_until(settings: ServeSettings, stop: threading.Event) -> None:
     """Take jobs until `stop` is set."""
-    make_folder(settings.files_folder)
-    store = Store(settings.database_url)
+    store = open_store(settings)
     try:
         Worker(settings, store).run(stop)
     finally:
@@ -77,11 +75,12 @@ def work_until(settings: ServeSettings, stop: threading.Event) -> None:
 def refuse_open_door(settings: ServeSettings, store: Store) -> None:
     """Raise RunError where others could reach the server, and none of them would need a key."""
     fix = "make one: tunewright keys create NAME; or listen on 127.0.0.1"
-    if not settings.is_loopback and not asks_for_keys(settings, store):
-        raise RunError(f"on {settings.host} anybody could train here without a key", fix=fix)
-    if asks_for_keys(settings, store) and not any(
-        row["revoked_at"] is None for row in list_keys(store)
-    ):
+    holds = any(row["revoked_at"] is None for row in list_keys(store))
+    if not settings.is_loopback and (settings.require_keys is False or not holds):
+        raise RunError(
+            f"on {settings.host} others can reach the server, which needs a key that holds", fix=fix
+        )
+    if asks_for_keys(settings, store) and not holds:
         raise RunError("keys are asked for, and there is none that holds", fix=fix)
 
 

@@ -66,7 +66,8 @@ FLOORS = (
         "rehearsing",
         "tuning",
     },
-    {"cli", "serve", "web"},
+    {"serve", "web"},
+    {"cli"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Within one floor: the loop and the backends share the Protocol and the phases; the stages

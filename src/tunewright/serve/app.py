@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 
 from tunewright.durable import make_folder
 from tunewright.serve import (
+    batch_routes,
     files_routes,
     graders_routes,
     health_routes,
@@ -26,6 +27,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     files_routes.router,
     uploads_routes.router,
     graders_routes.router,
+    batch_routes.router,
 )
 """Each finds what it needs in `request.app.state`: settings, store, engine."""
 

@@ -11,7 +11,7 @@ from tunewright.backends.openai.connection import Connection
 from tunewright.backends.openai.listing import pages
 from tunewright.backends.openai.notes import Notes
 from tunewright.backends.openai.patience import passes, wait_of, was_heard
-from tunewright.backends.openai.refusals import refusal, said_by, status_of
+from tunewright.backends.openai.refusals import said_by, status_of
 from tunewright.errors import RunError
 
 TAG = "tunewright_run"
@@ -64,7 +64,7 @@ def _create(
         if not passes(error) or pause is None or tries == TRIES - 1:
             if was_heard(error) and (found := find(connection, request, tag, begun)) is not None:
                 return found
-            raise refusal(error, "the job", connection.patience.host) from None
+            raise connection.patience.refusal(error, "the job") from None
         connection.patience.told("the job is asked for again", pause)
         connection.patience.sleep(pause)
         return find(connection, request, tag, begun) if was_heard(error) else None

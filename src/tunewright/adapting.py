@@ -19,7 +19,7 @@ from tunewright.data.seal import refuse_unfit_sealed
 from tunewright.few_rows import choose_contrastive, choose_pooling, few_rows
 from tunewright.forgetting import choose_forgetting
 from tunewright.pretrained.catalog import ModelSource
-from tunewright.recipe import defaults
+from tunewright.recipe import defaults, refusals
 from tunewright.recipe.schema import READS, TASKS, UNLABELLED, Recipe
 from tunewright.recipe.views import choose_views, refuse_idle_mixing
 from tunewright.train.phases import (
@@ -51,10 +51,11 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared, session: Any 
     """
     defaults.refuse_unfit(recipe.train, prepared.kind)
     known = recipe.model_copy(update={"task": prepared.columns.task})
-    defaults.refuse_written(known)
-    defaults.refuse_new_tokens(recipe, prepared.kind)
+    refusals.refuse_written(known)
+    refusals.refuse_new_tokens(recipe, prepared.kind)
     few = few_rows(known, prepared.counts["train"])
     recipe, methods = defaults.with_method(recipe, prepared.kind, few)
+    refusals.refuse_quantization(recipe, prepared.kind)
     reads = READS[prepared.columns.task]
     session = session or open_session(recipe, source.path, reads)
     facts = defaults.Facts(

@@ -25,6 +25,7 @@ PACKAGES = (
 )
 KERAS_PACKAGES = ("tensorflow", "tensorflow-text", "keras", "keras-hub")
 INSTALL_KERAS = "pip install 'tunewright[tensorflow]'"
+INSTALL_QUANTIZED = "pip install 'tunewright[quantized]'"
 Problem = dict[str, str]
 WIDTH = 1024  # of the blocks whose products are timed
 _LEAST_FREE_GIB = 2.0
@@ -46,6 +47,7 @@ def doctor() -> dict[str, Any]:
         "extras": {
             "gguf": _extra(("gguf",), INSTALL_GGUF),
             "onnx": _extra(("onnx",), INSTALL_ONNX),
+            "quantized": _extra(("bitsandbytes",), INSTALL_QUANTIZED),
         },
         "cores": usable_cores(),
         "memory": _memory(),

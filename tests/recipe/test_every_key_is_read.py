@@ -152,6 +152,7 @@ PROOFS: dict[str, Proof] = {
     "adapt.adapter_dropout": Proof(0.5, beside={"adapt.method": "lora"}),
     "adapt.dropout": Proof(0.5),
     "adapt.pooling": Proof("mean"),
+    "adapt.quantization": Proof("4bit", "train", CHAT),
     "adapt.new_tokens": Proof(["delivery"], "train", CHAT),
     "train.strategy": Proof("head"),
     "train.phases": Proof(phase(), beside={"train.strategy": None}),

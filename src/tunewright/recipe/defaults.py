@@ -8,7 +8,7 @@ import numpy as np
 
 from tunewright.errors import RecipeError
 from tunewright.recipe.evaluate import Evaluate
-from tunewright.recipe.metric_names import METRICS, WRITTEN, is_written
+from tunewright.recipe.metric_names import METRICS, WRITTEN
 from tunewright.recipe.own_rate import ADAPTER_RATE, own_rate, times_base
 from tunewright.recipe.schema import (
     ADAPTED,
@@ -261,32 +261,6 @@ def refuse_unfit(train: Train, kind: Kind) -> None:
                 f"train.{key} is {value}, but the rows are no pairs of answers",
                 fix=f"take train.{key} out",
             )
-
-
-def refuse_written(recipe: Recipe) -> None:
-    """Raise RecipeError where a score of answers is to decide, and the backend writes none."""
-    if recipe.backend != "torch" and is_written(recipe.evaluate.metric, recipe.task):
-        raise RecipeError(
-            f"evaluate.metric is {recipe.evaluate.metric}, for which backend {recipe.backend} would "
-            "have to write answers in training",
-            fix="write evaluate.metric: loss, or backend: torch",
-        )
-
-
-def refuse_new_tokens(recipe: Recipe, kind: Kind) -> None:
-    """Raise RecipeError for new tokens where no language model is trained, or not on torch."""
-    if not recipe.adapt.new_tokens:
-        return
-    if kind not in UNLABELLED:
-        raise RecipeError(
-            f"adapt.new_tokens has {recipe.adapt.new_tokens[0]}, but no language model is trained",
-            fix="take adapt.new_tokens out",
-        )
-    if recipe.backend != "torch":
-        raise RecipeError(
-            f"adapt.new_tokens is given, which backend {recipe.backend} does not have",
-            fix="take adapt.new_tokens out, or write backend: torch",
-        )
 
 
 def choose_answers(evaluate: Evaluate, kind: Kind) -> Choice:

@@ -48,7 +48,7 @@ from tunewright.pretrained.catalog import ModelSource, resolve_model
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
 from tunewright.recipe.write import as_yaml
-from tunewright.stages import STAGES, Begins, begins_until
+from tunewright.stages import STAGES, Begins
 from tunewright.suspecting import look_for_suspects
 from tunewright.train.checkpoint import Checkpoints, flat, remove_checkpoints
 from tunewright.train.events import Events, Listener
@@ -110,7 +110,7 @@ def run(
             contextlib.closing(Events(folder / "events.jsonl", listeners)) as events,
             _telling_of_a_stop(folder, events),
         ):
-            begins = begins_until(until, folder, events)
+            begins = Begins(until, folder, events)
             done = way_of(recipe).live(folder, recipe, events, stop, begins, test)
         with stop.held():
             write_state(folder, state="done" if done else "interrupted")

@@ -61,7 +61,11 @@ def changed(recipe: Recipe) -> dict[str, Any]:
     """Key → value of all that is not as it is where nobody says anything."""
     plain = flat(Recipe().model_dump(mode="json"))
     asked = flat(recipe.model_dump(mode="json"))
-    return {key: value for key, value in asked.items() if value != plain.get(key)}
+    return {
+        key: value
+        for key, value in asked.items()
+        if value is not None and value != plain.get(key)  # null asks for nothing
+    }
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:

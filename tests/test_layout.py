@@ -30,6 +30,7 @@ FLOORS = (
         "few_rows",
         "few_shot",
         "forgetting",
+        "grading",
         "forgotten",
         "finished",
         "publishing",

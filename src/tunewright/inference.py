@@ -53,6 +53,20 @@ def answer(
         of labels, the surest first; {"value"} of one that answers with a number.
     """
     predictor, limits = _predictor(model.resolve())
+    return answers_by(predictor, limits, texts, pairs)
+
+
+def answers_by(
+    predictor: Any,
+    limits: np.ndarray | None,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
+    """As `answer`, by a model that is open: see `backends.open_predictor`.
+
+    Args:
+        limits: see `read_limits`.
+    """
     say: Callable[[np.ndarray, Sequence[str], np.ndarray | None], dict[str, Any]] = {
         "one": _one_label,
         "several": _several_labels,

@@ -18,7 +18,7 @@ from tunewright.data.read import read_table
 from tunewright.data.rows import CONTENT_DIGITS, Rows, build_rows, joined_texts
 from tunewright.data.seal import looks, open_seal
 from tunewright.deciding import baseline_answers, read_limits
-from tunewright.errors import DataError, RunError, SealError
+from tunewright.errors import DataError, RecipeError, RunError, SealError
 from tunewright.evaluation.baselines import FittedBaseline
 from tunewright.evaluation.decided import decided
 from tunewright.evaluation.judge import Judgement, against_best, details, judge, sliced
@@ -31,7 +31,7 @@ from tunewright.history.state import read_state
 from tunewright.publishing import publish
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.metric_names import judged_by
-from tunewright.recipe.schema import TASKS, UNLABELLED, Recipe
+from tunewright.recipe.schema import TASKS, UNLABELLED, Data, Recipe
 from tunewright.train.events import Events
 from tunewright.ways import way_of
 
@@ -45,6 +45,7 @@ def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:  # noqa: 
         RunError: the run is not done. DataError, SealError: its data is not what it was.
     """
     folder, recipe = done_run(run)
+    refuse_left_out(recipe.data, test=True)
     with lock_run(folder):
         prepared = prepared_as_then(folder, recipe)
         baselines = way_of(recipe).baselines_of(folder, prepared, recipe)
@@ -54,6 +55,20 @@ def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:  # noqa: 
         finally:
             events.close()
     return read_result(folder)
+
+
+def refuse_left_out(data: Data, *, validation: bool = False, test: bool = False) -> None:
+    """Raise RecipeError where one of these parts is to be judged, and has no rows by its share."""
+    if validation and data.leaves_out("validation"):
+        raise RecipeError(
+            "data.split.validation is 0, so there are no rows to judge the model on",
+            fix="give data.validation, or a share; to train alone: tunewright run --until train",
+        )
+    if test and data.leaves_out("test"):
+        raise RecipeError(
+            "data.split.test is 0, so there is no test part to open",
+            fix="give data.test, or a share, to a new run",
+        )
 
 
 def test_sealed(
@@ -91,6 +106,7 @@ def evaluate(
         SealError: the file holds rows of the sealed test part. DataError: no such column.
     """
     folder, recipe = done_run(run)
+    refuse_left_out(recipe.data, validation=data is None)
     beside = recipe.evaluate.slices if slices is None else tuple(slices)
     with lock_run(folder):
         prepared = prepared_as_then(folder, recipe, beside if data is None else ())

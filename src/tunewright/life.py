@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ from tunewright.history.lock import lock_run
 from tunewright.history.plans import take_plan
 from tunewright.history.request import read_request, refuse_search
 from tunewright.history.state import read_state, write_state
-from tunewright.judging import test_sealed
+from tunewright.judging import refuse_left_out, test_sealed
 from tunewright.pretrained.catalog import ModelSource, resolve_model
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
@@ -102,7 +103,29 @@ def run(
             raise RecipeError("no data is named", fix="tunewright run DATA.csv, or give data.train")
         name = recipe.name or Path(recipe.data.train).stem
         folder = create_run(name, as_yaml(recipe, {}))
-    with StopRequest() as stop, _alive(folder, new=resume is None):
+    go_on(folder, until=until, test=test, listeners=listeners, new=resume is None)
+    return FinishedRun(folder)
+
+
+def go_on(
+    folder: Path,
+    *,
+    until: str | None = None,
+    test: bool = False,
+    listeners: tuple[Listener, ...] = (),
+    new: bool = False,
+    loop: Callable[..., Loop] = Loop,
+    ends: bool = False,
+) -> None:
+    """Take a run from where it stands through the stages that are left.
+
+    Args:
+        folder: of a run that was created.
+        new: whether it was created by this call's caller, and goes if its request was wrong.
+        loop: makes what trains.
+        ends: whether it is done after the stage `until`, rather than stopped there.
+    """
+    with StopRequest() as stop, _alive(folder, new=new):
         recipe = _as_asked(folder)
         test = test or recipe.test.open or read_state(folder).get("test", False)
         write_state(folder, test=test)  # a run that goes on tests too
@@ -111,12 +134,13 @@ def run(
             _telling_of_a_stop(folder, events),
         ):
             begins = Begins(until, folder, events)
-            done = way_of(recipe).live(folder, recipe, events, stop, begins, test)
+            refuse_left_out(recipe.data, validation=begins.reaches("evaluate"), test=test)
+            lives = way_of(recipe).live if loop is Loop else partial(live, loop=loop)
+            done = lives(folder, recipe, events, stop, begins, test) or ends
         with stop.held():
             write_state(folder, state="done" if done else "interrupted")
             if done:  # and not before: without checkpoints a run that goes on would begin anew
                 remove_checkpoints(folder / "checkpoints")
-    return FinishedRun(folder)
 
 
 @contextlib.contextmanager
@@ -163,7 +187,7 @@ def live(
     stop: StopRequest,
     begins: Begins,
     test: bool,
-    loop: type[Loop] = Loop,
+    loop: Callable[..., Loop] = Loop,
 ) -> bool:
     """Go through the stages on this machine; whether the run is done, or stopped where asked."""
     if not begins("choose"):

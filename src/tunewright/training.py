@@ -52,10 +52,15 @@ class Training:
             progress = loop.run(Progress() if saved is None else Progress.from_json(saved))
             if not self.keeps(progress):
                 return progress
-            if recipe.evaluate.calibrate and (temperature := backend.calibrate()) is not None:
+            validated = loop.plan.validated
+            if (
+                validated
+                and recipe.evaluate.calibrate
+                and (temperature := backend.calibrate()) is not None
+            ):
                 self.events.emit("calibrated", temperature=temperature)
             limits = None
-            if recipe.evaluate.thresholds != "half":
+            if validated and recipe.evaluate.thresholds != "half":
                 limits = fit_limits(recipe, backend.answers("validation"), self.prepared)
             kept = None if limits is None else by_label(limits, self.prepared.labels)
             if kept is not None:
@@ -100,6 +105,7 @@ def _plan(adapted: Adapted) -> Plan:
         skip_not_finite=settings.not_finite == "skip",
         views=adapted.backend.parts["train"].views,
         balanced=settings.sampling == "balanced",
+        validated=not adapted.recipe.data.leaves_out("validation"),
     )
 
 

@@ -107,7 +107,7 @@ def test_an_unknown_key_is_named_with_its_line(
         ("train:\n  warmup: 1\n", 2, "train.warmup"),
         ("train:\n  layer_decay: 1.5\n", 2, "train.layer_decay"),
         ("train:\n  precision: fp16\n", 2, "train.precision"),
-        ("data:\n  split:\n    test: 0\n", 3, "data.split.test"),
+        ("data:\n  split:\n    test: 1\n", 3, "data.split.test"),
         ("evaluate:\n  resamples: 10\n", 2, "evaluate.resamples"),
         ("data:\n  split: {validation: 0.5, test: 0.5}\n", 2, "data.split"),
     ],

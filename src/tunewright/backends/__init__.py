@@ -103,3 +103,27 @@ def is_sentence_encoder(folder: Path) -> bool:
     from tunewright.backends.torch.mean_block import reads_mean
 
     return reads_mean(folder, read_config(folder))
+
+
+def open_shared_base(folder: Path) -> Any:
+    """A language model folder that writes several texts at once, with and without adapters."""
+    from tunewright.backends.torch.shared_base import SharedBase
+
+    return SharedBase(folder)
+
+
+def open_encoder(folder: Path) -> Any:
+    """A folder that gives texts vectors, as `mean_vectors`: `reader`, `vectors`."""
+    from tunewright.backends.torch.vectors import TorchEncoder
+
+    return TorchEncoder(folder)
+
+
+def return_memory() -> None:
+    """Give back to the system what models took that are not there any more."""
+    import gc
+
+    from tunewright.backends.torch.device import return_freed_memory
+
+    gc.collect()
+    return_freed_memory()

@@ -8,7 +8,7 @@ from tunewright.data.checks.classes import classes, spellings
 from tunewright.data.checks.content import of_content
 from tunewright.data.checks.drift import drift
 from tunewright.data.checks.groups import group_leaks, suggested_groups
-from tunewright.data.checks.hopeless import refuse_hopeless
+from tunewright.data.checks.hopeless import MIN_ROWS, refuse_hopeless
 from tunewright.data.checks.html import html
 from tunewright.data.checks.index import Index, Parts, also_in, look, pairs_of_parts
 from tunewright.data.checks.languages import language_mix
@@ -37,14 +37,14 @@ def check_rows(parts: Parts, kind: Kind = "one") -> Findings:
     return check_index(look(parts, kind))
 
 
-def check_index(index: Index) -> Findings:
+def check_index(index: Index, fewest: int = MIN_ROWS) -> Findings:
     """Findings over all parts, the worst first.
 
     Raises:
         DataError: nothing can be learned: no rows, only empty texts, one class, fewer than
-            20 rows, nearly as many classes as rows.
+            `fewest` rows, nearly as many classes as rows.
     """
-    refuse_hopeless(index)
+    refuse_hopeless(index, fewest)
     found = [
         *of_content(index),
         *duplicates(index),

@@ -14,6 +14,7 @@ import numpy as np
 
 from tunewright.data.chat.forms import COLUMNS
 from tunewright.data.check import check_index, excluded, of_tables
+from tunewright.data.checks.hopeless import MIN_ROWS, MIN_UNTESTED
 from tunewright.data.checks.index import look
 from tunewright.data.checks.near import num_apart
 from tunewright.data.columns import Columns, find_columns
@@ -188,7 +189,8 @@ def prepare(
     num_read = sum(map(len, rows.values())) + sum(len(t.unreadable) for t in tables.values())
     kind = columns.kind
     index = look(rows, kind)
-    findings = check_index(index).and_also(of_tables(tables, columns, data))
+    fewest = MIN_UNTESTED if data.leaves_out("test") else MIN_ROWS
+    findings = check_index(index, fewest).and_also(of_tables(tables, columns, data))
     findings.refuse_errors(data.allow)
     out = excluded(index)
     kept = {
@@ -200,7 +202,7 @@ def prepare(
     dealt = deal(kept, data, split_by, seed, kind, index.near)
     parts = without_leaks(dealt)
     for part in PARTS:
-        if not len(parts[part]):
+        if not len(parts[part]) and not data.leaves_out(part):
             raise DataError(f"no rows are left for {part}", fix="give more rows")
     labels = sorted_labels(parts["train"].labels or (), kind, str(columns.label))
     for part in ("validation", "test"):

@@ -19,7 +19,7 @@ from tunewright.recipe.service import Service
 from tunewright.recipe.tune import Tune
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Kind = Literal["one", "several", "number", "tokens", "preference"]
 Reads = Literal["text", "image", "chat", "preference"]
@@ -55,8 +55,11 @@ class Split(Section):
     by: Literal["auto", "stratified", "group", "time", "given"] = Field(
         "auto", description="what keeps the parts apart"
     )
-    validation: Share = Field(0.15, description="share of the rows for validation")
-    test: Share = Field(0.15, description="share of the rows for the sealed test part")
+    validation: Share = Field(
+        0.15,
+        description="share of the rows for validation; 0 for none, in a run that ends with training",
+    )
+    test: Share = Field(0.15, description="share of the rows for the sealed test part; 0 for none")
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = Field(
         None, description="of the dealing, where several runs are to share it; null: the run's own"
     )
@@ -103,6 +106,10 @@ class Data(Section):
         (), description="findings that do not stop a run, though they are errors"
     )
     split: Split = Field(default_factory=Split)
+
+    def leaves_out(self, part: str) -> bool:
+        """Whether a part is to have no rows: its share is 0, and no file is given for it."""
+        return getattr(self, part) is None and getattr(self.split, part, None) == 0
 
     @field_validator("allow", mode="before")
     @classmethod

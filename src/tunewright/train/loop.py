@@ -43,6 +43,7 @@ class Plan:
     skip_not_finite: bool
     views: int = 1
     balanced: bool = False
+    validated: bool = True  # else there are no rows to look at, and the last weights are kept
 
 
 @dataclass
@@ -82,6 +83,7 @@ class Progress:
 
 
 Measure = Callable[[np.ndarray], dict[str, float]]
+Snapshot = Callable[[Backend, Progress], None]
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class Loop:
     """One training. `measure` turns answers on validation into metrics.
 
     lengths, classes: int (rows), whatever their views; None for classes where rows have none.
+    snapshot: called when an epoch is over, and when a signal has stopped the training; after a
+    resume perhaps again.
     """
 
     backend: Backend
@@ -100,6 +104,7 @@ class Loop:
     checkpoints: Checkpoints
     stop: StopRequest
     classes: np.ndarray | None = None
+    snapshot: Snapshot | None = None
     _orders: dict[tuple[int, int], list[np.ndarray]] = field(default_factory=dict)
 
     def per_epoch(self, phase: PhasePlan) -> int:
@@ -147,6 +152,10 @@ class Loop:
                 with watch.paused():
                     self._evaluate(progress)
                 continue
+            ended = progress.phase_step > 0 and progress.phase_step % self.per_epoch(phase) == 0
+            if self.snapshot is not None and ended and not phase.contrastive:
+                with watch.paused():
+                    self.snapshot(self.backend, progress)
             if self.checkpoints.are_due():
                 with watch.paused():
                     self._read(unread, progress)
@@ -223,7 +232,7 @@ class Loop:
 
     def _is_due(self, progress: Progress, due: int, steps: int) -> bool:
         """Whether validation is looked at at this step; once in a run before the head learns."""
-        if self.plan.phases[progress.phase].contrastive:
+        if self.plan.phases[progress.phase].contrastive or not self.plan.validated:
             return False
         if progress.phase_step == 0:
             return progress.best.value is None
@@ -328,6 +337,7 @@ class Loop:
             phase_step=progress.phase_step,
             phase_steps=steps,
             loss=round(float(np.mean(progress.losses)), 5),
+            losses=[round(loss, 5) for loss in progress.losses],
             learning_rate=phase.learning_rate * self._rate(progress.phase, progress.phase_step - 1),
             rows_per_s=round(speed, 1),
             left_s=round((steps - progress.phase_step) * size / speed, 1),
@@ -364,14 +374,19 @@ class Loop:
             with self.stop.at_once():
                 yield
         except Interrupted:
-            self._save(progress)
+            self._save_stopped(progress)
             raise
 
     def _stop_if_asked(self, progress: Progress, unread: Unread) -> None:
         if self.stop.signal_number is not None:
             self._read(unread, progress)
-            self._save(progress)
+            self._save_stopped(progress)
             self.stop.check()
+
+    def _save_stopped(self, progress: Progress) -> None:
+        self._save(progress)
+        if progress.step and self.snapshot is not None:
+            self.snapshot(self.backend, progress)
 
     def _save(self, progress: Progress) -> None:
         """A checkpoint, and before it every event that led to it.

@@ -16,6 +16,7 @@ from tunewright.durable import make_folder, write_text
 from tunewright.errors import ChangedError
 from tunewright.history.folder import ASKED_FILE
 from tunewright.history.state import read_state, write_state
+from tunewright.judging import refuse_left_out
 from tunewright.life import choose
 from tunewright.pretrained.catalog import ModelSource
 from tunewright.recipe.load import build_recipe, load_recipe
@@ -65,6 +66,7 @@ def open_desk(folder: Path, events: Events) -> Desk:
     """
     begun = (folder / RECIPE_FILE).exists()
     asked = load_recipe(folder / (RECIPE_FILE if begun else ASKED_FILE))
+    refuse_left_out(asked.data, validation=True)
     recipe, source, reasons = choose(asked, events)
     state = read_state(folder)
     _refuse_other("model", state.get("model_hash"), source.sha256, folder)

@@ -112,19 +112,20 @@ class TorchLanguage(TorchTraining):
             self.prove_saved(folder)
 
     def prove_saved(self, folder: Path) -> None:
-        """Compare a saved folder with this model, on the shortest validation rows.
+        """Compare a saved folder with this model, on the shortest validation rows, if there are any.
 
         Raises:
             MergedOtherwiseError: see `refuse_other_scores`.
         """
-        rows = np.argsort(self.parts["validation"].inputs.lengths, kind="stable")[:PROVED_ROWS]
-        packed = self.pack("validation", rows)
+        part = "validation" if len(self.parts["validation"].inputs.lengths) else "train"
+        rows = np.argsort(self.parts[part].inputs.lengths, kind="stable")[:PROVED_ROWS]
+        packed = self.pack(part, rows)
         some = slice(PROVED_PLACES)
         with self.calls.inference():
-            states = self.states("validation", rows, packed)
+            states = self.states(part, rows, packed)
             adapted = self.output.scores(states[some])
         places = self.on_device(packed.places[some])
-        batch = self.calls.batch("validation", rows)
+        batch = self.calls.batch(part, rows)
         merged = scores_of_folder(folder, batch, places, self.calls.precision())
         refuse_other_scores(adapted, merged, within=self.calls.bound)
 

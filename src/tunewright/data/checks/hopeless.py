@@ -9,10 +9,11 @@ from tunewright.data.checks.index import Index
 from tunewright.errors import DataError
 
 MIN_ROWS = 20
+MIN_UNTESTED = 10  # where no test part is dealt from them, and so no final number promised
 
 
-def refuse_hopeless(index: Index) -> None:
-    """Raise DataError where no rows, texts or classes are there to learn."""
+def refuse_hopeless(index: Index, fewest: int = MIN_ROWS) -> None:
+    """Raise DataError where no rows, texts or classes are there to learn, or fewer than `fewest`."""
     parts = index.parts
     total = sum(len(rows) for rows in parts.values())
     sources = ", ".join(dict.fromkeys(rows.source for rows in parts.values())) or "the data"
@@ -26,9 +27,9 @@ def refuse_hopeless(index: Index) -> None:
                 f"every text of {rows.source} is empty",
                 fix="pass --data.columns.text NAME with the column that holds the text",
             )
-    if total < MIN_ROWS:
+    if total < fewest:
         raise DataError(
-            f"{sources} has {total} rows, expected {MIN_ROWS} or more",
+            f"{sources} has {total} rows, expected {fewest} or more",
             fix=f"add {'' if index.of_form else 'labelled '}rows; a few hundred make a number one can believe",
         )
     _refuse_equal_labels(index, sources)

@@ -1,0 +1,67 @@
+"""Lists: the envelope, and paging by the id of the last thing seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import Request
+from sqlalchemy import Select, Table, select
+
+from tunewright.serve.answers import ApiError
+from tunewright.serve.store import Row, Store
+
+
+def envelope(rows: Sequence[dict[str, Any]], *, has_more: bool = False) -> dict[str, Any]:
+    """A list as the client pages through it.
+
+    Args:
+        rows: objects with an `id`.
+        has_more: whether more would come behind the last.
+    """
+    return {
+        "object": "list",
+        "data": list(rows),
+        "has_more": has_more,
+        "first_id": rows[0]["id"] if rows else None,
+        "last_id": rows[-1]["id"] if rows else None,
+    }
+
+
+def page(
+    store: Store,
+    table: Table,
+    *where: Any,
+    after: str | None,
+    limit: int,
+    newest_first: bool = True,
+) -> tuple[list[Row], bool]:
+    """The rows behind `after`, and whether there are more behind these.
+
+    Raises:
+        ApiError: `after` is no id of this list.
+    """
+    order = table.c.number
+    query: Select[Any] = select(table).where(*where)
+    with store.reading() as connection:
+        if after is not None:
+            place = connection.execute(select(order).where(table.c.id == after)).scalar()
+            if place is None:
+                raise ApiError(400, f"'{after}' is not in this list", "after", "invalid_cursor")
+            query = query.where(order < place if newest_first else order > place)
+        query = query.order_by(order.desc() if newest_first else order).limit(limit + 1)
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+    return rows[:limit], len(rows) > limit
+
+
+def refuse_unknown_query(request: Request, *known: str) -> None:
+    """Raise ApiError for a query parameter that there is not.
+
+    Args:
+        known: names; one with `[` at its end stands for all that begin so.
+    """
+    for name in request.query_params:
+        if name not in known and not any(
+            each.endswith("[") and name.startswith(each) for each in known
+        ):
+            raise ApiError(400, f"Unknown parameter: '{name}'", name, "unknown_parameter")

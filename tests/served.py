@@ -1,0 +1,56 @@
+"""A server of Tunewright in this process, on a free port of loopback, over real HTTP."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from openai import OpenAI
+
+from tunewright.serve.app import build_app
+from tunewright.serve.settings import ServeSettings
+
+KEY = "sk-not-asked-for"
+
+
+def settings_in(folder: Path, **more: Any) -> ServeSettings:
+    """Settings of a server whose files are in this folder."""
+    return ServeSettings(folder=folder / "served", **more)
+
+
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """Within, the app listens; yields `http://127.0.0.1:PORT`."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    until = time.monotonic() + 30
+    while not server.started and thread.is_alive() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert server.started
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+        listener.close()
+        assert not thread.is_alive()
+
+
+@contextmanager
+def served(settings: ServeSettings) -> Iterator[OpenAI]:
+    """Within, a server with these settings; yields an unmodified client of it."""
+    with (
+        listening(build_app(settings)) as url,
+        OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0, timeout=60) as client,
+    ):
+        yield client

@@ -10,12 +10,11 @@ import pytest
 pytest.importorskip("tunewright.serve.worker")
 pytest.importorskip("tunewright.serve.chat_routes")
 
-from served import settings_in
-from worked import trained
-
 import tunewright
+from served import settings_in
 from tiny_chats import chats, write_chat_model, write_lines
 from tunewright.durable import read_lines
+from worked import trained
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 SCORES = ("rougeL", "rouge1", "bleu", "exact_match", "ends")

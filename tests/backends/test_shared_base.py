@@ -26,7 +26,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(base: Path, folder: Path, method: str, draw: int) -> Path:
-    backend = open_language(base, adapt={"method": method, "rank": 4, "alpha": 8, "adapter_dropout": 0.0})
+    backend = open_language(
+        base, adapt={"method": method, "rank": 4, "alpha": 8, "adapter_dropout": 0.0}
+    )
     backend.start_phase(phase(2, learning_rate=1e-2))
     for at in range(3):
         backend.train_step([np.arange(at * 16, at * 16 + 16)], rate=1.0, draw=draw + at)
@@ -42,16 +44,16 @@ def scores(writer: RowWriter) -> torch.Tensor:
 
 def test_adapters_of_one_base_answer_as_their_merged_folders(base: Path, tmp_path: Path) -> None:
     torch.set_num_threads(1)
-    runs = {name: trained(base, tmp_path / name, name, n) for n, name in enumerate(("lora", "dora"))}
+    runs = {
+        name: trained(base, tmp_path / name, name, n) for n, name in enumerate(("lora", "dora"))
+    }
     shared = SharedBase(base)
     writers = {name: shared.adapted(run / "adapter", run) for name, run in runs.items()}
     writers["base"] = shared.plain()
     alone = {name: RowWriter(TorchWriter(run)) for name, run in (*runs.items(), ("base", base))}
     assert len({id(writer.model) for writer in writers.values()}) == 1
     for name in ("lora", "base", "dora", "lora", "base"):
-        torch.testing.assert_close(
-            scores(writers[name]), scores(alone[name]), rtol=1e-4, atol=1e-4
-        )
+        torch.testing.assert_close(scores(writers[name]), scores(alone[name]), rtol=1e-4, atol=1e-4)
     assert not torch.allclose(scores(writers["lora"]), scores(writers["base"]), atol=1e-2)
     assert not torch.allclose(scores(writers["lora"]), scores(writers["dora"]), atol=1e-2)
 

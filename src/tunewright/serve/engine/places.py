@@ -83,7 +83,10 @@ def _shared_base(folder: Path) -> Path | None:
     if run is None or not holds_adapters_alone(folder / "adapter"):
         return None
     try:
-        base = path_here(load_recipe(run / "recipe.yaml").model)
+        recipe = load_recipe(run / "recipe.yaml")
+        if recipe.adapt.quantization != "none":  # learned on weights that the base does not have
+            return None
+        base = path_here(recipe.model)
         return base if base and _sha256(base) == read_state(run).get("model_hash") else None
     except (TunewrightError, OSError):
         return None

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -38,12 +37,6 @@ QUESTIONS = (
     "My parcel was to come on Monday and it is Friday now. What should I write to the shop? " * 2,
     "Explain to a child how rain is made.",
     "List the months of the year.",
-)
-SERVER = (
-    "import sys, pathlib, uvicorn; from tunewright.serve.app import build_app; "
-    "from tunewright.serve.settings import ServeSettings; "
-    "uvicorn.run(build_app(ServeSettings(folder=pathlib.Path(sys.argv[1]))), "
-    "host='127.0.0.1', port=int(sys.argv[2]), log_level='warning')"
 )
 MIB = 1 << 20
 
@@ -94,13 +87,13 @@ def alone() -> dict[str, Any]:
 @contextmanager
 def server() -> Iterator[tuple[psutil.Process, str]]:
     """A server in a process of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as scratch:
-        place = str(Path(scratch) / "served")
-        started = subprocess.Popen([sys.executable, "-c", SERVER, place, str(port)])
+        words = ["-m", "tunewright.cli.main", "serve", "--no-worker", "--port", "0", "--json"]
+        words += ["--folder", str(Path(scratch) / "served"), "--requests-per-minute", "100000"]
+        started = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE)
         try:
-            yield psutil.Process(started.pid), f"http://127.0.0.1:{port}/v1"
+            assert started.stdout is not None
+            yield psutil.Process(started.pid), str(json.loads(started.stdout.readline())["url"])
         finally:
             started.terminate()
             started.wait(30)
@@ -111,7 +104,6 @@ async def many(url: str, process: psutil.Process) -> dict[str, Any]:
     from openai import AsyncOpenAI
 
     async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=600) as client:
-        await up(client)
         told = Told()
         await ask(client, ALONE, told)
         before = process.memory_info().rss
@@ -156,16 +148,6 @@ class Told:
         self.first_s: list[float] = []
         self.between_s: list[float] = []
         self.health_s: list[float] = []
-
-
-async def up(client: Any) -> None:
-    """Until the server answers."""
-    for _ in range(600):
-        try:
-            await client.models.list()
-            return
-        except Exception:  # noqa: BLE001 - it is not there yet
-            await asyncio.sleep(0.1)
 
 
 async def clients(client: Any, number: int, until: float, told: Told) -> None:

@@ -23,7 +23,6 @@ LIMITS = {
 }
 # What the schema does not say yet; a test keeps this to keys without a description there.
 MEANING = {
-    "backend": "framework that trains",
     "seed": "decides split, order and every random draw",
     "train.layer_decay": "each block learns at this times the rate of the block above",
     "train.schedule": "how the rate falls after the warmup",
@@ -67,7 +66,7 @@ def _value(choice: dict[str, Any]) -> str:
     if "items" in choice:
         return _list(choice["items"])
     if "pattern" in choice:
-        return "`top-N`"
+        return "`top-N`" if "top" in choice["pattern"] else "`NAME`"
     if "additionalProperties" in choice:
         return "keys with values"
     words = {"string": "text", "boolean": "true or false", "null": "`null`"}

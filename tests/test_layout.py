@@ -49,6 +49,10 @@ FLOORS = (
         "choosing",
         "requiring",
         "baselining",
+        "hosting",
+        "moving",
+        "stages",
+        "ways",
         "features",
         "diagnosis",
         "inventory",
@@ -62,15 +66,26 @@ FLOORS = (
         "rehearsing",
         "tuning",
     },
-    {"cli", "serve", "web"},
+    {"serve", "web"},
+    {"cli"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Within one floor: the loop and the backends share the Protocol and the phases; the stages
 # of a run and what can be asked of it afterwards are one floor's own business.
 SIDEWAYS = {("train", "backends"), ("backends", "train")}
 STAGES = FLOORS[5]
-FRAMEWORKS = {"torch", "transformers", "tensorflow", "keras", "peft", "sklearn", "scipy", "pandas"}
-FRAMEWORKS_OF_BACKENDS = {"torch", "transformers", "peft", "tensorflow", "keras"}
+FRAMEWORKS = {
+    "torch",
+    "transformers",
+    "tensorflow",
+    "keras",
+    "peft",
+    "sklearn",
+    "scipy",
+    "pandas",
+    "openai",
+}
+FRAMEWORKS_OF_BACKENDS = {"torch", "transformers", "peft", "tensorflow", "keras", "openai"}
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "manager", "base"}
 LONGEST_FILE = 400
 

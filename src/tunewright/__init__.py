@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tunewright.judging import evaluate as evaluate
     from tunewright.judging import test as test
     from tunewright.life import run as run
+    from tunewright.moving.import_openai import import_openai as import_openai
     from tunewright.planning import plan as plan
     from tunewright.recipe.schema import Recipe as Recipe
     from tunewright.tuning.search import tune as tune
@@ -37,6 +38,7 @@ _HOMES = {
     "compare": ("tunewright.comparing", "compare"),
     "doctor": ("tunewright.diagnosis", "doctor"),
     "evaluate": ("tunewright.judging", "evaluate"),
+    "import_openai": ("tunewright.moving.import_openai", "import_openai"),
     "models": ("tunewright.inventory", "models"),
     "plan": ("tunewright.planning", "plan"),
     "predict": ("tunewright.inference", "predict"),

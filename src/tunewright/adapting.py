@@ -19,7 +19,7 @@ from tunewright.data.seal import refuse_unfit_sealed
 from tunewright.few_rows import choose_contrastive, choose_pooling, few_rows
 from tunewright.forgetting import choose_forgetting
 from tunewright.pretrained.catalog import ModelSource
-from tunewright.recipe import defaults
+from tunewright.recipe import defaults, refusals
 from tunewright.recipe.schema import READS, TASKS, UNLABELLED, Recipe
 from tunewright.recipe.views import choose_views, refuse_idle_mixing
 from tunewright.train.phases import (
@@ -51,10 +51,11 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared, session: Any 
     """
     defaults.refuse_unfit(recipe.train, prepared.kind)
     known = recipe.model_copy(update={"task": prepared.columns.task})
-    defaults.refuse_written(known)
-    defaults.refuse_new_tokens(recipe, prepared.kind)
+    refusals.refuse_written(known)
+    refusals.refuse_new_tokens(recipe, prepared.kind)
     few = few_rows(known, prepared.counts["train"])
     recipe, methods = defaults.with_method(recipe, prepared.kind, few)
+    refusals.refuse_quantization(recipe, prepared.kind)
     reads = READS[prepared.columns.task]
     session = session or open_session(recipe, source.path, reads)
     facts = defaults.Facts(
@@ -64,19 +65,9 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared, session: Any 
         longest_input=session.longest_input,
         width=session.width,
     )
-    columns = prepared.columns
     choices: tuple[defaults.Choice, ...] = (
-        ("task", columns.task, columns.reasons["task"]),
-        *(
-            (
-                f"data.columns.{name}",
-                column,
-                columns.reasons.get(name, _no_reason(name, column, columns)),
-            )
-            for name, column in columns.in_recipe.items()
-        ),
+        *data_choices(prepared),
         *methods,
-        ("data.split.by", prepared.split_by, prepared.split_reason),
         defaults.choose_dropout(recipe.adapt),
         choose_pooling(recipe, session, few=few is not None),
         defaults.choose_max_length(recipe.train, facts),
@@ -116,6 +107,23 @@ def adapt(recipe: Recipe, source: ModelSource, prepared: Prepared, session: Any 
     choices = (*choices, choose_forgetting(resolved, backend, phases))
     resolved = defaults.with_choices(resolved, choices[-1:])
     return Adapted(backend, session.reader, resolved, choices, phases, source.sha256)
+
+
+def data_choices(prepared: Prepared) -> tuple[defaults.Choice, ...]:
+    """The task, the columns and the split that the rows were found to have."""
+    columns = prepared.columns
+    return (
+        ("task", columns.task, columns.reasons["task"]),
+        *(
+            (
+                f"data.columns.{name}",
+                column,
+                columns.reasons.get(name, _no_reason(name, column, columns)),
+            )
+            for name, column in columns.in_recipe.items()
+        ),
+        ("data.split.by", prepared.split_by, prepared.split_reason),
+    )
 
 
 def refuse_unreadable(folder: Path, adapted: Adapted) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,34 @@ from tunewright.evaluation.own_metric import load_own
 from tunewright.evaluation.samples import samples
 from tunewright.evaluation.written import HIGHER_IS_BETTER, Asked, Written
 from tunewright.few_shot import NAME as FEW_SHOT
-from tunewright.few_shot import shots
+from tunewright.few_shot import Shots, shots
 from tunewright.recipe.metric_names import is_written
 from tunewright.recipe.schema import Recipe
 from tunewright.writing import answers_of, asked_of
 
 READ_BY = ("number_match", "tool_calls", "json_equal", "rougeL")  # what samples are picked by
 SLOW = ("chrf",)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What models wrote for the same rows: the one before training, shown examples, and trained.
+
+    Args:
+        prompts: what was asked, for people. shown: how many examples at most.
+        shown_some: None where none fit.
+    """
+
+    prompts: list[str]
+    before: Generated
+    after: Generated
+    shown: int = 0
+    shown_some: Generated | None = None
+
+    def fitting(self) -> list[str]:
+        """The metrics that say something of these answers."""
+        fits = self.before.fitting()
+        return [name for name in self.after.fitting() if name not in SLOW and name in fits]
 
 
 def answers_before_and_after(
@@ -38,63 +59,65 @@ def answers_before_and_after(
         folder: of the trained model. base: of the model before training.
         train: rows that it is shown some of, where that fits: `few_shot`.
     Returns:
-        {"rows", "shown", "metrics": {name: {"base", "few-shot", "tuned", "difference"}}, "samples"},
-        None where no row has an answer, or none is asked for. A difference is positive where the
-        trained model is better than it was. `shown` counts examples.
+        As `told`, None where no row has an answer, or none is asked for.
     Raises:
         RecipeError: a metric of the user's own cannot be loaded; DataError: it fails on a row.
     """
-    evaluate: Any = recipe.evaluate
-    given = _drawn(rows, recipe)
-    if not given:
+    if not answered_rows(rows, recipe):
         return None
-    asked = asked_for(recipe)
+    found = ask(open_writer(base), open_writer(folder), rows, recipe, shots(train, base, recipe))
+    return told(found, recipe)
+
+
+def ask(base: Any, tuned: Any, rows: Rows, recipe: Recipe, examples: Shots | str) -> Answered:
+    """Let both models answer some rows, and the first one after examples too.
+
+    Args:
+        base, tuned: what writes, see `backends.open_writer`. examples: or why there are none.
+    """
+    given, asked = answered_rows(rows, recipe), asked_for(recipe)
     before, after = (
-        Generated(_written(open_writer(model), rows, given, recipe), asked)
-        for model in (base, folder)
+        Generated(_written(writer, rows, given, recipe), asked) for writer in (base, tuned)
     )
-    shown_some = _shown_some(base, rows, given, recipe, train)
-    names = [name for name in after.fitting() if name not in SLOW and name in before.fitting()]
-    drawn_alike: dict[str, Any] = {"resamples": evaluate.resamples, "seed": recipe.seed}
-    theirs, ours = (bootstrap_rows(names, each, **drawn_alike) for each in (before, after))
-    by = next(name for name in READ_BY if name in names)
     prompts = [shown(json.dumps({"messages": asked_of(content)[0]})) for _, content in given]
-    examples, its = 0, dict[str, Any]()
-    if shown_some is not None:
-        examples, its = shown_some[0], bootstrap_rows(names, shown_some[1], **drawn_alike)
+    if isinstance(examples, str):
+        return Answered(prompts, before, after)
+    texts = examples.before([rows.texts[row] for row, _ in given])
+    given = [(row, json.loads(text)) for (row, _), text in zip(given, texts, strict=True)]
+    shown_some = Generated(_written(base, rows, given, recipe), asked)
+    return Answered(prompts, before, after, len(examples.examples), shown_some)
+
+
+def told(found: Answered, recipe: Recipe) -> dict[str, Any]:
+    """The answers as the report shows them.
+
+    Returns:
+        {"rows", "shown", "metrics": {name: {"base", "few-shot", "tuned", "difference"}}, "samples"}.
+        A difference is positive where the trained model is better than it was. `shown` counts
+        examples.
+    """
+    drawn: dict[str, Any] = {"resamples": recipe.evaluate.resamples, "seed": recipe.seed}
+    names, before, after = found.fitting(), found.before, found.after
+    theirs, ours = (bootstrap_rows(names, each, **drawn) for each in (before, after))
+    its = bootstrap_rows(names, found.shown_some, **drawn) if found.shown_some else {}
+    by = next(name for name in READ_BY if name in names)
     return {
-        "rows": len(given),
-        "shown": examples,
+        "rows": len(after),
+        "shown": found.shown,
         "metrics": {
             name: {
                 "base": theirs[name],
                 **({FEW_SHOT: its[name]} if its else {}),
                 "tuned": ours[name],
                 "difference": paired_rows(
-                    name,
-                    (after, before),
-                    higher=HIGHER_IS_BETTER.get(name, True),
-                    **drawn_alike,
+                    name, (after, before), higher=HIGHER_IS_BETTER.get(name, True), **drawn
                 ),
             }
             for name in names
         },
-        "samples": samples(by, after, prompts, before, seed=recipe.seed),
+        "samples": samples(by, after, found.prompts, before, seed=recipe.seed),
         "sampled_by": by,
     }
-
-
-def _shown_some(
-    base: Path, rows: Rows, given: Sequence[tuple[int, dict[str, Any]]], recipe: Recipe, train: Rows
-) -> tuple[int, Generated] | None:
-    """How many examples the untouched model is shown at most, and what it answers then."""
-    found = shots(train, base, recipe)
-    if isinstance(found, str):
-        return None
-    texts = found.before([rows.texts[row] for row, _ in given])
-    asked = [(row, json.loads(text)) for (row, _), text in zip(given, texts, strict=True)]
-    answers = _written(open_writer(base), rows, asked, recipe)
-    return len(found.examples), Generated(answers, asked_for(recipe))
 
 
 def scores_in_training(backend: Any, rows: Rows, recipe: Recipe) -> Callable[[], dict[str, float]]:
@@ -110,12 +133,8 @@ def scores_in_training(backend: Any, rows: Rows, recipe: Recipe) -> Callable[[],
     metric = recipe.evaluate.metric
     if not is_written(metric, recipe.task):
         return dict
-    given, asked = _drawn(rows, recipe), asked_for(recipe)
-    right = [
-        replace(_beside(rows, row, content), answer=_reference(content), ended=True)
-        for row, content in given
-    ]
-    if not right or metric not in Generated(right, asked).fitting():
+    given, asked = answered_rows(rows, recipe), asked_for(recipe)
+    if metric not in fitting_metrics(rows, recipe):
         raise RecipeError(
             f"evaluate.metric is {metric}, of which the answers in the data have nothing to compare",
             fix="choose a score that fits the answers, such as rougeL, or the loss",
@@ -129,7 +148,16 @@ def scores_in_training(backend: Any, rows: Rows, recipe: Recipe) -> Callable[[],
     return measure
 
 
-def _drawn(rows: Rows, recipe: Recipe) -> list[tuple[int, dict[str, Any]]]:
+def fitting_metrics(rows: Rows, recipe: Recipe) -> tuple[str, ...]:
+    """The scores of answers that say something of some rows, were each answered as it should be."""
+    right = [
+        replace(_beside(rows, row, content), answer=_reference(content), ended=True)
+        for row, content in answered_rows(rows, recipe)
+    ]
+    return Generated(right, asked_for(recipe)).fitting() if right else ()
+
+
+def answered_rows(rows: Rows, recipe: Recipe) -> list[tuple[int, dict[str, Any]]]:
     """(number, content) of the rows that are answered: the same ones each time."""
     count: Any = recipe.evaluate.answers
     drawn = np.random.default_rng(recipe.seed).permutation(len(rows))[:count]

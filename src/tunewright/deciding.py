@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tunewright import durable
+from tunewright.backends.served import is_served
 from tunewright.data.prepare import Prepared
 from tunewright.data.rows import Rows
 from tunewright.errors import RecipeError
@@ -67,6 +68,8 @@ def write_limits(folder: Path, limits: dict[str, float]) -> None:
 
 def read_limits(folder: Path) -> np.ndarray | None:
     """The thresholds (K,) of a model folder; None where it has none."""
+    if is_served(folder):
+        return None
     config = json.loads((folder / "config.json").read_text("utf-8"))
     if KEY not in config:
         return None

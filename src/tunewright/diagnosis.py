@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from tunewright.backends.served import INSTALL as INSTALL_OPENAI
 from tunewright.cache import cache_folder
 from tunewright.cores import usable_cores
 from tunewright.history.folder import runs_folder
@@ -25,6 +26,7 @@ PACKAGES = (
 )
 KERAS_PACKAGES = ("tensorflow", "tensorflow-text", "keras", "keras-hub")
 INSTALL_KERAS = "pip install 'tunewright[tensorflow]'"
+INSTALL_QUANTIZED = "pip install 'tunewright[quantized]'"
 Problem = dict[str, str]
 WIDTH = 1024  # of the blocks whose products are timed
 _LEAST_FREE_GIB = 2.0
@@ -46,6 +48,8 @@ def doctor() -> dict[str, Any]:
         "extras": {
             "gguf": _extra(("gguf",), INSTALL_GGUF),
             "onnx": _extra(("onnx",), INSTALL_ONNX),
+            "openai": _extra(("openai",), INSTALL_OPENAI),
+            "quantized": _extra(("bitsandbytes",), INSTALL_QUANTIZED),
         },
         "cores": usable_cores(),
         "memory": _memory(),

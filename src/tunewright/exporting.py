@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tunewright.backends.served import is_served
 from tunewright.durable import disk_errors, make_folder, replacing_folder
 from tunewright.errors import RunError
 from tunewright.export.gguf import QUANTIZATIONS, Quantization, write_gguf
@@ -52,6 +53,11 @@ def export(
     if place.exists():
         raise RunError(f"{place} is there already", fix="name a folder that is not there yet")
     folder, recipe = done_run(run)
+    if is_served(folder / "model"):
+        raise RunError(
+            f"the weights of run {folder.name} are at a service, which does not give them away",
+            fix="train an open model here: tunewright run RECIPE --backend torch --model smollm2",
+        )
     if to == "gguf":
         with lock_run(folder):
             return _as_gguf(folder, place, kept)

@@ -6,13 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from tunewright.backends import open_language
 from tunewright.backends.folder import read_config
-from tunewright.backends.inputs import Reader
 from tunewright.backends.session import reader_for
 from tunewright.data.chat.conversation import written
 from tunewright.data.rows import Rows
@@ -27,6 +26,17 @@ SYSTEM = ("system", "developer")
 Message = Mapping[str, Any]
 
 
+class Counting(Protocol):
+    """What knows how long rows are, as `inputs.Reader` does."""
+
+    @property
+    def longest_input(self) -> int | None:
+        """Tokens that the model reads."""
+
+    def whole_lengths(self, texts: Sequence[str], pairs: Sequence[str] | None) -> np.ndarray:
+        """int64 (rows): tokens of each."""
+
+
 @dataclass(frozen=True)
 class Shots:
     """Examples, and how many of them fit before a row.
@@ -38,7 +48,7 @@ class Shots:
 
     examples: tuple[list[dict[str, Any]], ...]
     lengths: tuple[int, ...]
-    reader: Reader
+    reader: Counting
     room: int
 
     def before(self, texts: Sequence[str]) -> list[str]:
@@ -60,15 +70,19 @@ def shots(train: Rows, base: Path, recipe: Recipe) -> Shots | str:
     Args:
         base: the folder of the untouched model. recipe: resolved.
     """
-    if (why := _unfit(recipe)) is not None:
+    if (why := unfit(recipe)) is not None:
         return why
+    reader = reader_for(base, read_config(base), "chat", recipe.data, recipe.adapt.new_tokens)
+    return drawn_shots(train, recipe, reader)
+
+
+def drawn_shots(train: Rows, recipe: Recipe, reader: Counting) -> Shots | str:
+    """See `shots`: of rows whose tokens a reader counts, and of as many as it can read."""
     random = np.random.default_rng(draw_key(NAME, recipe.seed))
     drawn = [train.texts[int(row)] for row in random.permutation(len(train))[:DRAWN]]
     texts = [text for text in drawn if _turns(json.loads(text))]
     if not texts:
         return "no training row is a question and its answer alone"
-    new_tokens = recipe.adapt.new_tokens
-    reader = reader_for(base, read_config(base), "chat", recipe.data, new_tokens)
     context = cast("int", reader.longest_input)
     lengths = reader.whole_lengths(texts, None)
     short = np.flatnonzero(lengths <= context // (2 * MOST))[:MOST]
@@ -124,7 +138,8 @@ def with_examples(text: str, examples: Sequence[Sequence[Message]]) -> str:
     return written(row | {"messages": [*begun, *earlier, *asked]})
 
 
-def _unfit(recipe: Recipe) -> str | None:
+def unfit(recipe: Recipe) -> str | None:
+    """Why no examples are shown, whatever the rows; None where nothing speaks against it."""
     if TASKS[recipe.task] not in UNLABELLED:
         return "this task writes no answers"
     if recipe.task == "preference":

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tunewright.backends import open_predictor
+from tunewright.backends.served import is_served, read_served
 from tunewright.data.columns import find_columns
 from tunewright.data.picture_columns import picture_paths
 from tunewright.data.picture_folders import picture_table
@@ -52,6 +53,20 @@ def answer(
         of labels, the surest first; {"value"} of one that answers with a number.
     """
     predictor, limits = _predictor(model.resolve())
+    return answers_by(predictor, limits, texts, pairs)
+
+
+def answers_by(
+    predictor: Any,
+    limits: np.ndarray | None,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
+    """As `answer`, by a model that is open: see `backends.open_predictor`.
+
+    Args:
+        limits: see `read_limits`.
+    """
     say: Callable[[np.ndarray, Sequence[str], np.ndarray | None], dict[str, Any]] = {
         "one": _one_label,
         "several": _several_labels,
@@ -213,10 +228,10 @@ def _refuse_unreadable(paths: Sequence[str]) -> None:
 def find_model(run: str | Path) -> Model:
     """A run's model folder and its columns; or any model folder, and nothing known."""
     path = Path(run).expanduser()
-    if (path / "config.json").is_file():
+    if _is_model(path):
         return Model(path, _reads_of(path), {})
     folder = find_run(run)
-    if not (folder / "model" / "config.json").is_file():
+    if not _is_model(folder / "model"):
         raise RunError(
             f"run {folder.name} has no model yet", fix=f"tunewright run --resume {folder.name}"
         )
@@ -224,8 +239,14 @@ def find_model(run: str | Path) -> Model:
     return Model(folder / "model", READS[recipe.task], recipe.data.columns.model_dump())
 
 
+def _is_model(folder: Path) -> bool:
+    return (folder / "config.json").is_file() or is_served(folder)
+
+
 def _reads_of(folder: Path) -> Reads:
     """What a model folder's rows are, by its files."""
+    if is_served(folder):
+        return READS[read_served(folder).task]
     if (folder / PROCESSOR_FILE).is_file():
         return "image"
     kinds = json.loads((folder / "config.json").read_text("utf-8")).get("architectures") or [""]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tunewright.backends import open_language, open_predictor
-from tunewright.baselining import base_folder, baselines_of
+from tunewright.backends.served import is_served
+from tunewright.baselining import base_folder
 from tunewright.data.labels import targets
 from tunewright.data.prepare import Prepared, prepare, same_columns
 from tunewright.data.read import read_table
@@ -32,6 +33,7 @@ from tunewright.recipe.load import load_recipe
 from tunewright.recipe.metric_names import judged_by
 from tunewright.recipe.schema import TASKS, UNLABELLED, Data, Recipe
 from tunewright.train.events import Events
+from tunewright.ways import way_of
 
 
 def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:  # noqa: PT028
@@ -46,7 +48,7 @@ def test(run: str | Path, *, command: str = "test") -> dict[str, Any]:  # noqa: 
     refuse_left_out(recipe.data, test=True)
     with lock_run(folder):
         prepared = prepared_as_then(folder, recipe)
-        baselines = baselines_of(folder, prepared, recipe)
+        baselines = way_of(recipe).baselines_of(folder, prepared, recipe)
         events = Events(folder / "events.jsonl")
         try:
             test_sealed(folder, prepared, baselines, command=command, events=events)
@@ -81,7 +83,8 @@ def test_sealed(
     recipe, result = load_recipe(folder / "recipe.yaml"), read_result(folder)
     rows = open_seal(folder, run_id=folder.name, command=command)
     times = len(looks(folder))
-    judged, shown = _judge(folder, rows, prepared, baselines, recipe, "test", times)
+    judge = way_of(recipe).judge_part
+    judged, shown = judge(folder, rows, prepared, baselines, recipe, "test", times)
     result |= {
         "test": {**judged.scores, "looks": times},
         "verdict": judged.verdict,
@@ -108,20 +111,14 @@ def evaluate(
     with lock_run(folder):
         prepared = prepared_as_then(folder, recipe, beside if data is None else ())
     rows = prepared.validation if data is None else given_rows(folder, prepared, data, beside)
-    judged, shown = _judge(
-        folder,
-        rows,
-        prepared,
-        baselines_of(folder, prepared, recipe),
-        recipe,
-        "given" if data else "validation",
-        1,
-    )
+    way, part = way_of(recipe), "given" if data else "validation"
+    baselines = way.baselines_of(folder, prepared, recipe)
+    judged, shown = way.judge_part(folder, rows, prepared, baselines, recipe, part, 1)
     return {
         "run": folder.name,
         "data": str(data) if data is not None else "validation",
         "rows": len(rows),
-        "metric": judged_by(recipe.evaluate.metric, recipe.task),
+        "metric": read_result(folder)["metric"],
         "scores": judged.scores,
         "baselines": judged.baselines,
         "verdict": judged.verdict,
@@ -151,7 +148,7 @@ def given_rows(
     return rows
 
 
-def _judge(
+def judge_part(
     folder: Path,
     rows: Rows,
     prepared: Prepared,
@@ -160,6 +157,11 @@ def _judge(
     part: Any,
     times: int,
 ) -> tuple[Judgement, dict[str, Any]]:
+    """A run's model on some rows, and what the report shows of single ones.
+
+    Args:
+        times: how often this part was looked at, this time included.
+    """
     labels, texts = prepared.labels, joined_texts(rows)
     numbers = targets(rows, labels, TASKS[recipe.task])
     metric = judged_by(recipe.evaluate.metric, recipe.task)
@@ -192,6 +194,11 @@ def answers_of_run(folder: Path, recipe: Recipe, rows: Rows) -> np.ndarray:
 def opened_model(folder: Path, recipe: Recipe) -> Any:
     """What answers rows as the run's model does."""
     if TASKS[recipe.task] in UNLABELLED:
+        if is_served(folder / "model"):
+            raise RunError(
+                f"the model of run {folder.name} is at a service, which tells no losses to compare",
+                fix=f"look at what it writes: tunewright evaluate {folder.name}",
+            )
         return open_language(folder / "model", base_folder(recipe), recipe)
     return open_predictor(folder / "model")
 

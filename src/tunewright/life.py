@@ -11,8 +11,9 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from tunewright import features, telling
 from tunewright.adapting import Adapted, adapt, refuse_unreadable
@@ -48,6 +49,7 @@ from tunewright.pretrained.catalog import ModelSource, resolve_model
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
 from tunewright.recipe.write import as_yaml
+from tunewright.stages import STAGES, Begins
 from tunewright.suspecting import look_for_suspects
 from tunewright.train.checkpoint import Checkpoints, flat, remove_checkpoints
 from tunewright.train.events import Events, Listener
@@ -55,9 +57,7 @@ from tunewright.train.interrupt import Interrupted, StopRequest
 from tunewright.train.loop import Loop
 from tunewright.training import Training
 from tunewright.warm_start import with_weights_of_run
-
-Stage = Literal["choose", "prepare", "adapt", "train", "evaluate", "test"]
-STAGES: tuple[str, ...] = get_args(Stage)
+from tunewright.ways import way_of
 
 
 def run(
@@ -133,7 +133,10 @@ def go_on(
             contextlib.closing(Events(folder / "events.jsonl", listeners)) as events,
             _telling_of_a_stop(folder, events),
         ):
-            done = live(folder, recipe, events, stop, until, test, loop) or ends
+            begins = Begins(until, folder, events)
+            refuse_left_out(recipe.data, validation=begins.reaches("evaluate"), test=test)
+            lives = way_of(recipe).live if loop is Loop else partial(live, loop=loop)
+            done = lives(folder, recipe, events, stop, begins, test) or ends
         with stop.held():
             write_state(folder, state="done" if done else "interrupted")
             if done:  # and not before: without checkpoints a run that goes on would begin anew
@@ -182,21 +185,11 @@ def live(
     recipe: Recipe,
     events: Events,
     stop: StopRequest,
-    until: str | None,
+    begins: Begins,
     test: bool,
     loop: Callable[..., Loop] = Loop,
 ) -> bool:
-    """Go through the stages; whether the run is done, rather than stopped where asked."""
-    last = STAGES.index(until) if until else len(STAGES) - 1
-    refuse_left_out(recipe.data, validation=last > STAGES.index("train"), test=test)
-
-    def begins(stage: Stage) -> bool:
-        if STAGES.index(stage) > last:
-            return False
-        write_state(folder, stage=stage)
-        events.emit("stage", stage=stage)
-        return True
-
+    """Go through the stages on this machine; whether the run is done, or stopped where asked."""
     if not begins("choose"):
         return False
     recipe, source, reasons = choose(recipe, events)
@@ -252,7 +245,16 @@ def live(
 
 
 def choose(recipe: Recipe, events: Events) -> tuple[Recipe, ModelSource, dict[str, str]]:
-    """The recipe with a model's name, that model, fetched if need be; and why, where it was auto."""
+    """The recipe with a model's name, that model, fetched if need be; and why, where it was auto.
+
+    Raises:
+        RecipeError: a service trains, so that nothing can be tried on this machine.
+    """
+    if recipe.backend == "openai":
+        raise RecipeError(
+            "this tries models on this machine, and with backend openai a service trains",
+            fix="tunewright run says what the service will cost; or write backend: torch",
+        )
     recipe, reasons = with_model(recipe)
     source = resolve_model(recipe.model, revision=recipe.revision)
     events.emit("chosen", model=source.name, base=source.base, sha256=source.sha256)

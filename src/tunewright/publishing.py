@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tunewright.backends.served import NO_LABEL, is_served
 from tunewright.data.prepare import Prepared, split_facts
 from tunewright.data.seal import looks, read_seal
 from tunewright.durable import read_lines, write_json, write_text
@@ -87,7 +88,7 @@ def publish(folder: Path, judged: Judgement, changes: Mapping[str, Any] | None =
     for name in ("mistakes", "suspects"):
         shown[name] = with_thumbnails(shown.get(name, ()))
     result = read_result(folder)
-    seal = read_seal(folder)
+    seal, served = read_seal(folder), is_served(folder / "model")
     baselines = {**shown.get("baselines", {}), judged.part: judged.baselines}
     shown |= {"baselines": baselines}
     write_json(folder / "data" / "report.json", shown)
@@ -111,11 +112,12 @@ def publish(folder: Path, judged: Judgement, changes: Mapping[str, Any] | None =
             title=shown["title"],
             base=result["model"]["base"],
             licence=shown["licence"],
-            labels=shown["labels"],
+            labels=[label for label in shown["labels"] if label != NO_LABEL],
             rows=shown["split"]["rows"],
             result=result,
             adapter=(folder / "model" / "adapter").is_dir(),
-            in_transformers=known_to_transformers(folder / "model"),
+            in_transformers=not served and known_to_transformers(folder / "model"),
+            served=served,
         ),
     )
 

@@ -16,8 +16,8 @@ from tunewright.data.read import read_table
 from tunewright.data.table import Table
 from tunewright.errors import DataError, RunError
 from tunewright.judging import done_run
-from tunewright.pretrained.catalog import resolve_model
 from tunewright.recipe.schema import READS
+from tunewright.ways import way_of
 
 CHUNK_ROWS = 64
 PROMPTS = ("prompt", "question", "instruction", "query", "text", "input")
@@ -167,7 +167,7 @@ def chat(
             f"run {folder.name} is of {recipe.task}, whose model does not write",
             fix=f"ask it: tunewright predict {folder.name} --text TEXT",
         )
-    base = resolve_model(recipe.model, revision=recipe.revision).path
+    base = way_of(recipe).base_of(folder, recipe)
     folders = {"base": base, "tuned": folder / "model"}
     return Talk(folders, system, most_tokens, temperature, seed)
 

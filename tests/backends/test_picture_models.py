@@ -13,6 +13,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 from picture_models import open_pictures, picture_rows, write_picture_model
 from training import make_plan, phase, train
 from tunewright.backends.pictures import PictureReader
+from tunewright.backends.tokens import TextReader
 from tunewright.backends.torch.places import AboveBlocks, BetweenBlocks
 from tunewright.backends.torch.predictor import TorchPredictor
 from tunewright.errors import DataError, ModelError
@@ -78,6 +79,8 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_text("no picture")
     with pytest.raises(DataError, match=r"x\.png"):
         PictureReader(folder).read([str(tmp_path / "x.png")], None, None)
+    with pytest.raises(ModelError, match=r"rows are texts, and .* a model of pictures"):
+        TextReader(folder, None)
     (folder / "preprocessor_config.json").unlink()
     with pytest.raises(ModelError, match="rows are pictures"):
         PictureReader(folder)

@@ -71,6 +71,18 @@ def test_few_rows_of_which_one_part_holds_a_single_label() -> None:
     assert np.isfinite(biases).all()
 
 
+def test_a_head_on_features_that_hardly_differ_stands_dropout() -> None:
+    features, numbers = clouds(400, 4, 4.0)
+    features = 1.0 + 0.001 * features
+    weights, biases = probe.solve(
+        features, numbers, 4, balanced=False, seed=0, dropout=probe.DROPOUT
+    )
+    dropped = features * (np.random.default_rng(0).random(features.shape) > 0.1) / 0.9
+    assert log_loss(dropped @ weights.T + biases, numbers) < 2 * np.log(4)
+    weights, biases = probe.solve(features, numbers, 4, balanced=False, seed=0)
+    assert log_loss(dropped @ weights.T + biases, numbers) > 10 * np.log(4)
+
+
 @pytest.mark.parametrize("labels", [[1, 1, 1, 1], [0, 1, 2], [0], [0, 1]])
 def test_rows_too_few_to_choose_by_still_have_a_solution(labels: list[int]) -> None:
     features = np.random.default_rng(0).normal(size=(len(labels), 4))

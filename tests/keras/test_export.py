@@ -41,6 +41,10 @@ def test_each_form_answers_as_the_run(
     assert found["apart"] < 1e-4
     assert (tmp_path / "out" / file).exists()
     assert (tmp_path / "out" / "tokenizer.json").exists()
+    names = json.loads((tmp_path / "out" / "labels.json").read_text("utf-8"))
+    config = json.loads((done / "model" / "config.json").read_text("utf-8"))
+    assert names == [config["id2label"][str(index)] for index in range(len(names))]
+    assert len(names) > 2
 
 
 def test_a_model_that_answers_otherwise_is_not_written(

@@ -97,6 +97,11 @@ def searched(value: object) -> Proof:
     return Proof(value, "choose", refused="asks for a search")
 
 
+def of_a_service(value: object) -> Proof:
+    """A run on this machine refuses it; what a service makes of it, tests/hosting shows."""
+    return Proof(value, "choose", refused="is for backend openai")
+
+
 PROOFS: dict[str, Proof] = {
     "task": Proof("text-writing", refused="task: "),
     "backend": Proof("keras", refused="" if find_spec("keras_hub") else "tensorflow"),
@@ -147,6 +152,7 @@ PROOFS: dict[str, Proof] = {
     "adapt.adapter_dropout": Proof(0.5, beside={"adapt.method": "lora"}),
     "adapt.dropout": Proof(0.5),
     "adapt.pooling": Proof("mean"),
+    "adapt.quantization": Proof("4bit", "train", CHAT),
     "adapt.new_tokens": Proof(["delivery"], "train", CHAT),
     "train.strategy": Proof("head"),
     "train.phases": Proof(phase(), beside={"train.strategy": None}),
@@ -220,6 +226,21 @@ PROOFS: dict[str, Proof] = {
     "evaluate.most_tokens": Proof(2, "evaluate", WRITING),
     "evaluate.pattern": Proof("here", "evaluate", WRITING),
     "evaluate.own": Proof(["{folder}/own.py:length"], "evaluate", WRITING),
+    "service.preset": of_a_service("nebius"),
+    "service.base_url": of_a_service("http://127.0.0.1:1/v1"),
+    "service.key": of_a_service("OTHER_KEY"),
+    "service.spend_limit": of_a_service(3),
+    "service.training_price": of_a_service(1),
+    "service.input_price": of_a_service(1),
+    "service.output_price": of_a_service(1),
+    "service.learning_rate_multiplier": of_a_service(2),
+    "service.suffix": of_a_service("mine"),
+    "service.instruction": of_a_service("Which?"),
+    "service.base_as": of_a_service("one"),
+    "service.tuned_as": of_a_service("two"),
+    "service.parallel": of_a_service(2),
+    "service.poll_s": of_a_service(1),
+    "service.wait_minutes": of_a_service(1),
     "test.open": Proof(True, "test"),
 }
 BASE: dict[str, object] = {

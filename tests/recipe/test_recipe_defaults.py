@@ -162,7 +162,7 @@ def test_a_resolved_recipe_comes_back_and_has_nothing_left_to_choose(
     path.write_text(as_yaml(recipe, {"data.columns.text": "its name: it's #1"}), "utf-8")
     assert load_recipe(path) == recipe
     assert resolved(load_recipe(path)) == recipe
-    left = recipe.model_dump(exclude={"tune"})  # of a search, not of a run
+    left = recipe.model_dump(exclude={"tune", "service"})  # of a search, and of another backend
     assert left["adapt"].pop("dropout") == "auto"  # the model's own share; not a number
     assert left["train"].pop("checkpointing") == "auto"  # the model says what it would take
     assert left["evaluate"].pop("forgetting") == "auto"  # the phases say what it would take

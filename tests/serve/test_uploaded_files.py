@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sqlalchemy import update
 
 from served import served, settings_in
 from tunewright.serve.store import Store
-from tunewright.serve.tables import files
+from tunewright.serve.tables import files, uploads
 from tunewright.serve.uploads_routes import MOST_BYTES
 
 LINES = b'{"messages": []}\n{"messages": [1]}\n'
@@ -191,3 +192,26 @@ def test_too_large_an_upload_is_refused(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as error:
         begun(client, MOST_BYTES + 1)
     assert error.value.param == "bytes"
+
+
+def test_what_nobody_needs_is_swept_when_a_server_starts(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    folder = settings.files_folder
+    with served(settings) as client:
+        upload = begun(client)
+        client.uploads.parts.create(upload, data=b"1")
+        gone = client.files.create(file=("a.jsonl", LINES), purpose="fine-tune").id
+        kept = client.files.create(file=("a.jsonl", LINES), purpose="fine-tune").id
+    store = Store(settings.database_url)
+    store.change(uploads, upload, expires_at=1)
+    store.change(files, gone, expires_at=1)
+    store.close()
+    (folder / ".0123.part").write_bytes(b"of a killed server")
+    for path in folder.glob("*.part"):
+        os.utime(path, (1, 1))
+    with served(settings) as client:
+        assert [file.id for file in client.files.list()] == [kept]
+        assert [path.name for path in folder.iterdir()] == [f"{kept}.jsonl"]
+        with pytest.raises(openai.BadRequestError, match="expired"):
+            client.uploads.cancel(upload)
+    assert settings.folder.stat().st_mode & 0o077 == 0

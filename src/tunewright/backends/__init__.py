@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tunewright.backends.served import is_served, read_served
+from tunewright.errors import RecipeError
 from tunewright.pretrained.keras_files import MODEL_TYPE
 from tunewright.recipe.schema import Reads, Recipe
 
@@ -20,7 +22,16 @@ DECIDING_PACKAGES = {
 
 
 def open_session(recipe: Recipe, path: Path, reads: Reads) -> Any:
-    """A model folder, opened by the backend that the recipe names; its framework is imported here."""
+    """A model folder, opened by the backend that the recipe names; its framework is imported here.
+
+    Raises:
+        RecipeError: a service trains, so that there is no model on this machine to open.
+    """
+    if recipe.backend == "openai":
+        raise RecipeError(
+            "this needs a model on this machine, and with backend openai a service trains",
+            fix="write backend: torch and name an open model",
+        )
     if recipe.backend == "keras":
         from tunewright.backends.keras.session import KerasSession
 
@@ -32,7 +43,13 @@ def open_session(recipe: Recipe, path: Path, reads: Reads) -> Any:
 
 
 def open_predictor(folder: Path) -> Any:
-    """A trained model folder, by the framework that its weights are for: `answers`, `labels`, `answer`."""
+    """A trained model folder, by the framework that its weights are for, or the service that keeps
+    them: `answers`, `labels`, `answer`."""
+    if is_served(folder):
+        from tunewright.backends.openai.labelled import ServedPredictor
+        from tunewright.backends.openai.writer import open_served
+
+        return ServedPredictor(open_served(read_served(folder)))
     from tunewright.backends.folder import read_config
 
     if read_config(folder).model_type == MODEL_TYPE:
@@ -57,6 +74,10 @@ def open_language(folder: Path, base: Path, recipe: Recipe) -> Any:
 
 def open_writer(folder: Path) -> Any:
     """A language model folder that answers prompts: `prompt`, `write`."""
+    if is_served(folder):
+        from tunewright.backends.openai.writer import open_served
+
+        return open_served(read_served(folder))
     from tunewright.backends.torch.writer import TorchWriter
 
     return TorchWriter(folder)
@@ -82,3 +103,27 @@ def is_sentence_encoder(folder: Path) -> bool:
     from tunewright.backends.torch.mean_block import reads_mean
 
     return reads_mean(folder, read_config(folder))
+
+
+def open_shared_base(folder: Path) -> Any:
+    """A language model folder that writes several texts at once, with and without adapters."""
+    from tunewright.backends.torch.shared_base import SharedBase
+
+    return SharedBase(folder)
+
+
+def open_encoder(folder: Path) -> Any:
+    """A folder that gives texts vectors, as `mean_vectors`: `reader`, `vectors`."""
+    from tunewright.backends.torch.vectors import TorchEncoder
+
+    return TorchEncoder(folder)
+
+
+def return_memory() -> None:
+    """Give back to the system what models took that are not there any more."""
+    import gc
+
+    from tunewright.backends.torch.device import return_freed_memory
+
+    gc.collect()
+    return_freed_memory()

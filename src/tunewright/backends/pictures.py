@@ -78,7 +78,7 @@ class PictureReader:
         if not (path / PROCESSOR_FILE).is_file():
             raise ModelError(
                 f"rows are pictures, and {path} holds no model of pictures: it has no image processor",
-                fix="name one: model vgg16-edges with backend keras, or the folder of a ViT with its "
+                fix="name one, such as --model efficientnet-lite0, or the folder of a ViT with its "
                 f"{PROCESSOR_FILE}",
             )
         with quiet():

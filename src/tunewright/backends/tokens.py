@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tunewright.backends.flat_rows import FlatRows
-from tunewright.backends.folder import load_tokenizer, longest_input
+from tunewright.backends.folder import load_tokenizer, longest_input, reads_pictures
 from tunewright.data.rows import in_chunks
 from tunewright.errors import ModelError
 
@@ -61,10 +61,15 @@ class TextReader:
     """Implements `Reader`, by a folder's tokenizer.
 
     Raises:
-        ModelError: the folder has none that can be read.
+        ModelError: the folder has none that can be read, or holds a model of pictures.
     """
 
     def __init__(self, path: Path, config: Any) -> None:
+        if reads_pictures(path):
+            raise ModelError(
+                f"rows are texts, and {path} holds a model of pictures",
+                fix="name a model of texts, such as --model minilm",
+            )
         self.tokenizer = load_tokenizer(path)
         give_padding(self.tokenizer)
         self.padding: int = self.tokenizer.pad_token_id

@@ -27,9 +27,13 @@ COMMANDS = {
     "test": "Open the seal: final scores and final verdict.",
     "export": "Take a model away as a Keras, SavedModel, TensorFlow Lite or GGUF file.",
     "runs": "What there is: list, show, remove.",
+    "serve": "The OpenAI fine-tuning API over local runs.",
+    "worker": "Train the jobs of a server.",
+    "keys": "API keys of the server: create, list, revoke.",
     "doctor": "What is installed, and what would not work.",
     "schema": "Every recipe key, as a JSON schema.",
     "example": "Fetch real example data.",
+    "import-openai": "Old jobs of a service become recipes that train the like here.",
 }
 
 
@@ -49,7 +53,8 @@ app = App(
     version=_version,
 )
 for _name, _does in COMMANDS.items():
-    app.command(f"tunewright.cli.{_name}:{_name}_command", name=_name, help=_does)
+    _module = _name.replace("-", "_")
+    app.command(f"tunewright.cli.{_module}:{_module}_command", name=_name, help=_does)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -121,7 +121,8 @@ class Progress:
         chosen = {key: value for key, value, _ in event["choices"]}
         self.metric = chosen["evaluate.metric"]
         shown = ("max_length", "batch_size", "learning_rate", "epochs", "precision")
-        self._line("", ", ".join(f"{key} {chosen[f'train.{key}']}" for key in shown))
+        told = [key for key in shown if f"train.{key}" in chosen]
+        self._line("", ", ".join(f"{key} {chosen[f'train.{key}']}" for key in told))
 
     def _on_calibrated(self, event: dict[str, Any]) -> None:
         if event["temperature"] != 1:
@@ -183,6 +184,9 @@ class Progress:
         self.bar = self.bars.add_task(event["name"], total=event["steps"], facts="")
 
     def _on_steps(self, event: dict[str, Any]) -> None:
+        if "rows_per_s" not in event:  # of a service, which tells less
+            self._of_service(event)
+            return
         facts = (
             f"loss {event['loss']:.3f}{self.validation}  lr {event['learning_rate']:.1e}  "
             f"{event['rows_per_s']:.0f} rows/s"
@@ -195,6 +199,8 @@ class Progress:
             self._line("", f"{event['phase']}: {done}, {facts}, {event['left_s']:.0f} s left")
 
     def _on_evaluated(self, event: dict[str, Any]) -> None:
+        if self.metric not in event["scores"]:  # a service has its own
+            return
         score = f"validation {word(self.metric)} {event['scores'][self.metric]:.4f}"
         self.validation = f"  {score}"
         mark = "  (kept)" if event["best"] else ""
@@ -211,6 +217,44 @@ class Progress:
                 f"{event['name']}: {event['epochs']:g} {epochs} in {event['wall_s']:.0f} s at "
                 f"{event['rows_per_s']:.0f} rows/s; best at step {event['best_step']}",
             )
+
+    def _of_service(self, event: dict[str, Any]) -> None:
+        if time.monotonic() - self.last_plain > PLAIN_EVERY_S:
+            self.last_plain = time.monotonic()
+            steps = f" of {event['phase_steps']}" if event["phase_steps"] else ""
+            self._line("", f"step {event['step']}{steps}, loss {event['loss']:.3f}")
+
+    def _on_cost(self, event: dict[str, Any]) -> None:
+        tokens = f"{event['trained_tokens']:,} tokens to train"
+        if event["dollars"] is None:
+            self._line("", f"{tokens}; {event['prices']}", "yellow")
+            return
+        self._line(
+            "",
+            f"about ${event['dollars']:,.2f} at most: ${event['training']:,.2f} for {tokens}, "
+            f"${event['answers']:,.2f} for answers, by {event['prices']}",
+        )
+
+    def _on_job(self, event: dict[str, Any]) -> None:
+        self._line("train", f"job {event['id']} at {event['host']}")
+
+    def _on_job_state(self, event: dict[str, Any]) -> None:
+        waits = event["status"] in ("queued", "paused", "pausing")
+        until = f", waited for until {event['waits_until']}" if waits else ""
+        self._line("", f"{event['status']}{until}")
+
+    def _on_job_waiting(self, event: dict[str, Any]) -> None:
+        self._line("", f"still {event['status']}", "yellow")
+
+    def _on_job_event(self, event: dict[str, Any]) -> None:
+        if event["level"] != "info":
+            self._line("", event["message"], "yellow")
+
+    def _on_job_left(self, event: dict[str, Any]) -> None:
+        self._line("", f"job {event['id']} goes on at {event['host']}, and costs", "yellow")
+
+    def _on_service_waits(self, event: dict[str, Any]) -> None:
+        self._line("", f"{event['why']}; again in {event['seconds']:.0f} s", "yellow")
 
     def _on_stage(self, event: dict[str, Any]) -> None:
         if event["stage"] in ("evaluate", "test"):

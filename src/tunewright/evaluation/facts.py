@@ -34,8 +34,8 @@ def curves(
     validation = validation if history is None else [dict(scores) for scores in history]
     by_step = {entry["step"]: entry for entry in validation}
     for event in events:
-        if event["event"] == "phase_ended" and event["best_step"] in by_step:
-            best_step = event["best_step"]
+        best_step = event.get("best_step")
+        if event["event"] == "phase_ended" and metric in by_step.get(best_step, ()):
             best = [{"step": best_step, "value": by_step[best_step][metric]}]
     return {
         "metric": metric,

@@ -45,6 +45,7 @@ def judge(
     resamples: int,
     seed: int,
     looks: int = 1,
+    names: Sequence[str] | None = None,
 ) -> Judgement:
     """Score a model and its baselines on the same rows.
 
@@ -53,8 +54,9 @@ def judge(
         theirs: name of each baseline → float (N, C).
         metric: the deciding one.
         looks: how often this part was looked at, this time included.
+        names: of the metrics; None for all that such labels have.
     """
-    names = METRICS[kind_of(labels)]
+    names = METRICS[kind_of(labels)] if names is None else names
     return Judgement(
         part=part,
         scores=bootstrap(names, answers, labels, resamples=resamples, seed=seed),

@@ -5,12 +5,17 @@ N rows, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tunewright.evaluation import written
 from tunewright.evaluation.decided import chosen
-from tunewright.evaluation.intervals import Interval, bootstrap, paired_difference
-from tunewright.evaluation.metrics import HIGHER_IS_BETTER, score
-from tunewright.evaluation.scored import Floats, Ints
+from tunewright.evaluation.intervals import Interval, bootstrap_rows, paired_difference, paired_rows
+from tunewright.evaluation.metrics import HIGHER_IS_BETTER, scored
+from tunewright.evaluation.scored import Floats, Ints, Scored
 from tunewright.evaluation.shown import bounds, in_percent, number, word
 
 Part = Literal["validation", "test", "given"]
@@ -47,26 +52,62 @@ def verdict(
     Source:
         McNemar 1947; Bonferroni for repeated looks.
     """
+    exact = {}
+    if metric == "accuracy":
+        exact = {name: mcnemar(ours, theirs, labels) for name, theirs in baselines.items()}
+    return verdict_of_rows(
+        metric,
+        scored(ours, labels),
+        {name: scored(theirs, labels) for name, theirs in baselines.items()},
+        exact=exact,
+        resamples=resamples,
+        seed=seed,
+        part=part,
+        looks=looks,
+    )
+
+
+def verdict_of_rows(
+    metric: str,
+    ours: Scored,
+    baselines: Mapping[str, Scored],
+    *,
+    exact: Mapping[str, float],
+    resamples: int,
+    seed: int,
+    part: Part,
+    looks: int,
+) -> dict[str, Any]:
+    """See `verdict`: of any rows that can be measured, the same in all.
+
+    Args:
+        exact: name → p-value of an exact test, where there is one.
+    """
     looks = looks if part == "test" else 1
     alpha = ALPHA / looks
     drawn: dict[str, Any] = {"resamples": resamples * looks, "seed": seed, "level": 1 - alpha}
-    own = bootstrap([metric], ours, labels, **drawn)[metric]
+    own = bootstrap_rows([metric], ours, **drawn)[metric]
+    least = least_p_value(len(ours))
     differences = {
-        name: against(metric, (ours, theirs), labels, alpha=alpha, resamples=resamples, seed=seed)
+        name: agree(
+            paired_rows(metric, (ours, theirs), higher=_higher(metric), **drawn),
+            exact.get(name, least),
+            alpha,
+        )
         for name, theirs in baselines.items()
     }
-    best = best_baseline(metric, baselines, labels)
-    difference, p_value = (None, None) if best is None else differences[best]
+    best = _best(metric, baselines)
+    difference = None if best is None else differences[best]
     head = f"Look {looks} at this sealed test; {100 * (1 - alpha):.4g} % intervals: "
     return {
         "better_than_baseline": difference is not None and difference["low"] > 0,
         "difference": difference,
         "baseline": best,
-        "p_value": p_value,
-        "differences": {name: found for name, (found, _) in differences.items()},
+        "p_value": None if best is None else exact.get(best),
+        "differences": differences,
         "level": 1 - alpha,
         "sentence": (head if looks > 1 else "")
-        + sentence(metric, own, difference, best, rows=len(labels), part=part),
+        + sentence(metric, own, difference, best, rows=len(ours), part=part),
     }
 
 
@@ -110,9 +151,18 @@ def least_p_value(rows: int) -> float:
 
 def best_baseline(metric: str, baselines: dict[str, Floats], labels: Ints) -> str | None:
     """Name of the baseline with the best score; the first of equals; None when there is none."""
-    sign = 1 if HIGHER_IS_BETTER[metric] else -1
-    scores = {name: sign * score(metric, answers, labels) for name, answers in baselines.items()}
+    return _best(metric, {name: scored(answers, labels) for name, answers in baselines.items()})
+
+
+def _best(metric: str, baselines: Mapping[str, Scored]) -> str | None:
+    sign = 1 if _higher(metric) else -1
+    scores = {name: sign * rows.measure([metric])[0, 0] for name, rows in baselines.items()}
     return max(scores, key=scores.__getitem__, default=None)
+
+
+def _higher(metric: str) -> bool:
+    """Whether more is better; of a user's own metric it is."""
+    return (HIGHER_IS_BETTER | written.HIGHER_IS_BETTER).get(metric, True)
 
 
 def mcnemar(ours: Floats, theirs: Floats, labels: Ints) -> float:
@@ -120,9 +170,14 @@ def mcnemar(ours: Floats, theirs: Floats, labels: Ints) -> float:
 
     Only rows that exactly one of the two gets right count; each is a fair coin if equal.
     """
+    mine, other = (chosen(answers) == labels for answers in (ours, theirs))
+    return as_often_right(mine, other)
+
+
+def as_often_right(mine: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """See `mcnemar`: of which rows each model gets right, (N,) twice."""
     from scipy.stats import binomtest
 
-    mine, other = (chosen(answers) == labels for answers in (ours, theirs))
     wins, losses = int((mine & ~other).sum()), int((other & ~mine).sum())
     return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
@@ -173,7 +228,7 @@ def _gap(metric: str, difference: Interval, unit: str, baseline: str) -> str:
     value, low, high = difference["value"], difference["low"], difference["high"]
     if value == low == high == 0:
         return f"the same as {baseline}"
-    up, down = ("above", "below") if HIGHER_IS_BETTER[metric] else ("better than", "worse than")
+    up, down = ("above", "below") if _higher(metric) else ("better than", "worse than")
     if value >= 0:
         return f"{number(metric, value)}{unit}{up} {baseline} {bounds(metric, low, high)}"
     return f"{number(metric, -value)}{unit}{down} {baseline} {bounds(metric, -high, -low)}"

@@ -20,6 +20,7 @@ def model_card(
     result: Mapping[str, Any],
     adapter: bool = False,
     in_transformers: bool = True,
+    served: bool = False,
 ) -> str:
     """README.md of a model folder.
 
@@ -28,6 +29,7 @@ def model_card(
         result: as in result.json.
         adapter: whether the folder also holds the adapter by itself.
         in_transformers: whether Transformers alone loads the folder.
+        served: whether a service keeps the model, of which the folder is the name.
     """
     metric, reads = result["metric"], READS[result["task"]]
     pipeline = _PIPELINES[reads]
@@ -37,7 +39,7 @@ def model_card(
             "pipeline_tag": pipeline,
             "tags": ["tunewright", pipeline],
         }
-        | ({"base_model": base} if _is_hub_id(base) else {})
+        | ({"base_model": base} if _is_hub_id(base) and not served else {})
         | ({"license": licence.lower()} if licence else {})
     )
     kind = TASKS[result["task"]]
@@ -48,7 +50,7 @@ def model_card(
         "",
         f"# {title}",
         "",
-        f"{base if _is_hub_id(base) else 'A local model'}, {_purpose(kind, labels)}.",
+        f"{base if served or _is_hub_id(base) else 'A local model'}, {_purpose(kind, labels)}.",
         "",
         f"Trained on {rows['train']:,} rows, chosen on {rows['validation']:,} validation rows; "
         f"{rows['test']:,} rows were kept sealed for the test.",
@@ -74,6 +76,11 @@ def model_card(
         *(_in_python(reads, kind) if in_transformers else _BY_COMMAND),
         "",
     ]
+    if served:
+        lines += [
+            "The weights are at the service that `service.json` names, which can take them away.",
+            "",
+        ]
     if adapter:
         lines += [
             "The adapters are added to the weights of this folder. `adapter/` holds them alone"

@@ -67,12 +67,12 @@ class Training(_Part):
 
 
 class TrainedModel(_Part):
-    """What was trained, and where it is."""
+    """What was trained, and where it is; a service does not tell how many parameters it has."""
 
     base: str
     path: str | None
-    parameters: int
-    trainable_parameters: int
+    parameters: int | None
+    trainable_parameters: int | None
 
 
 class Result(_Part):

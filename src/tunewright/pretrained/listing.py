@@ -65,6 +65,17 @@ def show_model(name: str) -> dict[str, Any]:
     return row | {"config": config, "sha256": weights_sha256(folder.weights), "intact": whole}
 
 
+def path_here(name: str) -> Path | None:
+    """The folder of a catalog name, a folder or a hub id, where it is on this machine."""
+    entry = find_entry(name)
+    if entry is not None:
+        return _cached_path(entry)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    return cached_on_hub(name, None) if is_hub_id(name) else None
+
+
 def _row(entry: CatalogEntry) -> dict[str, Any]:
     is_hub = isinstance(entry.source, HubSource)
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from tunewright.errors import ModelError
@@ -113,3 +114,14 @@ def _no_weights(folder: Path) -> ModelError:
         f"{folder} has no weights (looked for {SINGLE} and {INDEX})",
         fix="save it whole: model.save_pretrained(FOLDER)",
     )
+
+
+def fp32_bytes(folder: Path) -> int:
+    """What a folder's weights take in memory once each is an fp32 number."""
+    return sum(4 * math.prod(shape) for path in find_weights(folder) for shape in _shapes(path))
+
+
+def _shapes(path: Path) -> list[list[int]]:
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return [each["shape"] for name, each in header.items() if name != "__metadata__"]

@@ -8,7 +8,8 @@ import numpy as np
 
 from tunewright.errors import RecipeError
 from tunewright.recipe.evaluate import Evaluate
-from tunewright.recipe.metric_names import METRICS, WRITTEN, is_written
+from tunewright.recipe.metric_names import METRICS, WRITTEN
+from tunewright.recipe.own_rate import ADAPTER_RATE, own_rate, times_base
 from tunewright.recipe.schema import (
     ADAPTED,
     ADAPTER_KEYS,
@@ -21,18 +22,15 @@ from tunewright.recipe.schema import (
 
 Choice = tuple[str, object, str]  # key, value, reason
 
-BASE_WIDTH, BASE_RATE = 384, 1.5e-4
 LAYER_DECAY = 0.9
 ADAPTER_RANK, ALPHA_PER_RANK = 16, 2
 RSLORA_ALPHA = 8  # at the rank of 16 as strong as the others
-ADAPTER_RATE = 10.0  # times the rate of whole layers
 PATIENCE = 3
 SHORT_ENOUGH = 128
 COVERED = 99.5
 IMBALANCED = 3.0
 ANSWERS = 16
 FEW_ROWS = 8  # of a step, where each teaches many tokens
-PREFERENCE_RATE = 0.1  # times the rate of other tasks
 _FEW_WEIGHTS = "few weights learn, and the model keeps what it knows"
 CACHE_GIB = 32.0
 
@@ -265,32 +263,6 @@ def refuse_unfit(train: Train, kind: Kind) -> None:
             )
 
 
-def refuse_written(recipe: Recipe) -> None:
-    """Raise RecipeError where a score of answers is to decide, and the backend writes none."""
-    if recipe.backend != "torch" and is_written(recipe.evaluate.metric, recipe.task):
-        raise RecipeError(
-            f"evaluate.metric is {recipe.evaluate.metric}, for which backend {recipe.backend} would "
-            "have to write answers in training",
-            fix="write evaluate.metric: loss, or backend: torch",
-        )
-
-
-def refuse_new_tokens(recipe: Recipe, kind: Kind) -> None:
-    """Raise RecipeError for new tokens where no language model is trained, or not on torch."""
-    if not recipe.adapt.new_tokens:
-        return
-    if kind not in UNLABELLED:
-        raise RecipeError(
-            f"adapt.new_tokens has {recipe.adapt.new_tokens[0]}, but no language model is trained",
-            fix="take adapt.new_tokens out",
-        )
-    if recipe.backend != "torch":
-        raise RecipeError(
-            f"adapt.new_tokens is given, which backend {recipe.backend} does not have",
-            fix="take adapt.new_tokens out, or write backend: torch",
-        )
-
-
 def choose_answers(evaluate: Evaluate, kind: Kind) -> Choice:
     """Enough answers to read, as few as writing takes long.
 
@@ -338,9 +310,9 @@ def choose_evaluations(train: Train, facts: Facts) -> Choice:
 def choose_rates(train: Train, facts: Facts, *, adapters: bool = False) -> tuple[Choice, ...]:
     """Learning rates, epochs and patience; the head's rate follows the blocks' rate."""
     rows = len(facts.lengths)
-    times = ADAPTER_RATE if adapters else 1.0
-    times *= PREFERENCE_RATE if facts.kind == "preference" else 1.0
-    auto_rate = float(f"{times * BASE_RATE * BASE_WIDTH / max(1, facts.width):.2g}")
+    preference = facts.kind == "preference"
+    times = times_base(adapters=adapters, preference=preference)
+    auto_rate = own_rate(facts.width, adapters=adapters, preference=preference)
     rate = auto_rate if train.learning_rate == "auto" else train.learning_rate
     why_rate = f"the model is {facts.width} wide; wider learns slower"
     why_head = "the head starts from its solution"

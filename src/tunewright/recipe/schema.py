@@ -15,6 +15,7 @@ from tunewright.recipe.augment import Augment
 from tunewright.recipe.columns import Columns
 from tunewright.recipe.evaluate import Evaluate
 from tunewright.recipe.section import Auto, Section
+from tunewright.recipe.service import Service
 from tunewright.recipe.tune import Tune
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -149,6 +150,11 @@ class Adapt(Section):
         description="what the head reads of a text: model: what it is in models of this kind; mean: "
         "of all tokens, by a block that is put on top; auto: mean for few rows, if the model was "
         "trained so",
+    )
+    quantization: Literal["none", "4bit"] = Field(
+        "none",
+        description="of a language model's linear layers below its adapters: 4bit (NF4) takes a "
+        "quarter of the memory of bf16; they stay frozen",
     )
     new_tokens: tuple[str, ...] = Field(
         (),
@@ -337,7 +343,11 @@ class Recipe(Section):
         description="one label for each text, any number of labels, or a number; one label for "
         "each picture; or texts without labels: answers to write, or which of two is preferred",
     )
-    backend: Literal["torch", "keras"] = "torch"
+    backend: Literal["torch", "keras", "openai"] = Field(
+        "torch",
+        description="what trains: a framework on this machine, or with openai a service that speaks "
+        "OpenAI's fine-tuning API",
+    )
     name: str | None = Field(None, description="part of the run folder's name")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     model: str = Field(
@@ -352,7 +362,17 @@ class Recipe(Section):
     augment: Augment = Field(default_factory=Augment)
     tune: Tune = Field(default_factory=Tune)
     evaluate: Evaluate = Field(default_factory=Evaluate)
+    service: Service = Field(default_factory=Service)
     test: Test = Field(default_factory=Test)
+
+    @model_validator(mode="after")
+    def _a_service_is_for_its_backend(self) -> Recipe:
+        if self.backend != "openai" and self.service != Service():
+            raise ValueError(
+                f"the section service is for backend openai, and the backend is {self.backend}: "
+                "write backend: openai, or leave service out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _head_only_means_no_blocks(self) -> Recipe:

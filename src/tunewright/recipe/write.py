@@ -9,6 +9,7 @@ import yaml
 
 from tunewright.recipe.dialect import Dumper
 from tunewright.recipe.schema import Recipe
+from tunewright.recipe.service import Service
 from tunewright.recipe.tune import Tune
 
 
@@ -18,7 +19,12 @@ def as_yaml(recipe: Recipe, reasons: Mapping[str, str]) -> str:
     Args:
         reasons: dotted key → why this value was chosen.
     """
-    content = recipe.model_dump(mode="json", exclude={"tune"} if recipe.tune == Tune() else None)
+    idle = {
+        name
+        for name, plain in (("tune", Tune()), ("service", Service()))
+        if getattr(recipe, name) == plain
+    }
+    content = recipe.model_dump(mode="json", exclude=idle)
     return "".join(f"{line}\n" for line in _lines(content, reasons))
 
 

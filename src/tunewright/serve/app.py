@@ -7,25 +7,39 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
-from tunewright.durable import make_folder
 from tunewright.serve import (
     batch_routes,
     files_routes,
     graders_routes,
     health_routes,
+    jobs_routes,
+    models_routes,
+    permissions_routes,
     uploads_routes,
 )
+from tunewright.serve.access_log import AccessLog
 from tunewright.serve.answers import install_handlers
 from tunewright.serve.body_limit import BodyLimit
+from tunewright.serve.engine.engine import open_engine
+from tunewright.serve.inference_routes import INFERENCE
+from tunewright.serve.key_check import KeyCheck
+from tunewright.serve.origins import OriginCheck
+from tunewright.serve.rate_limit import RateLimit
 from tunewright.serve.request_id import RequestIds
 from tunewright.serve.settings import ServeSettings
-from tunewright.serve.store import Store
+from tunewright.serve.store import Store, open_store
+from tunewright.serve.sweeping import sweep
 
 ROUTERS: tuple[APIRouter, ...] = (
     health_routes.router,
     files_routes.router,
     uploads_routes.router,
+    jobs_routes.router,
+    models_routes.router,
+    permissions_routes.router,
+    *INFERENCE,
     graders_routes.router,
     batch_routes.router,
 )
@@ -38,16 +52,17 @@ def build_app(settings: ServeSettings) -> FastAPI:
     Raises:
         RunError: the database cannot be opened.
     """
-    make_folder(settings.files_folder)
+    store = open_store(settings)
+    sweep(settings, store)
     app = FastAPI(
         title="Tunewright",
         lifespan=_lifespan,
-        middleware=[Middleware(RequestIds), Middleware(BodyLimit, settings=settings)],
+        middleware=_before_routes(settings, store),
         openapi_url=None,
         redirect_slashes=False,
     )
     app.state.settings = settings
-    app.state.store = Store(settings.database_url)
+    app.state.store = store
     app.state.engine = None
     install_handlers(app)
     for router in ROUTERS:
@@ -55,7 +70,30 @@ def build_app(settings: ServeSettings) -> FastAPI:
     return app
 
 
+def _before_routes(settings: ServeSettings, store: Store) -> list[Middleware]:
+    """What a request goes through, in this order; each may answer before the body is read."""
+    return [
+        Middleware(RequestIds),
+        Middleware(AccessLog),
+        Middleware(RateLimit, settings=settings),
+        Middleware(OriginCheck, settings=settings),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["authorization", "content-type"],
+            expose_headers=["x-request-id"],
+        ),
+        Middleware(KeyCheck, settings=settings, store=store),
+        Middleware(BodyLimit, settings=settings),
+    ]
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
-    app.state.store.close()
+    app.state.engine = open_engine(app.state.settings)
+    try:
+        yield
+    finally:
+        app.state.engine.close()
+        app.state.store.close()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from tunewright.serve.engine.engine import Engine
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store
 
@@ -20,5 +21,11 @@ def _store(request: Request) -> Store:
     return found
 
 
+def _engine(request: Request) -> Engine:
+    found: Engine = request.app.state.engine
+    return found
+
+
 SettingsOfApp = Annotated[ServeSettings, Depends(_settings)]
 StoreOfApp = Annotated[Store, Depends(_store)]
+EngineOfApp = Annotated[Engine, Depends(_engine)]

@@ -21,6 +21,8 @@ PREFIXES = {
     "completion": "cmpl-",
     "response": "resp_",
     "message": "msg_",
+    "function_call": "fc_",
+    "function_output": "fco_",
     "call": "call_",
     "request": "req_",
 }

@@ -42,6 +42,15 @@ class ServeSettings(BaseModel):
     lease_s: float = Field(
         30.0, gt=0, description="a job whose worker is silent for so long goes to another"
     )
+    model_memory_mib: int | None = Field(
+        None,
+        ge=1,
+        description="what open models may take; unset: half of what is free at the start",
+    )
+    cache_memory_mib: int | None = Field(
+        None, ge=1, description="what one model's unfinished texts may take; unset: a quarter of it"
+    )
+    texts_at_once: int = Field(64, ge=1, description="that one model writes at once; others wait")
 
     @property
     def database_url(self) -> str:

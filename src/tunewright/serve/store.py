@@ -20,8 +20,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
+from tunewright.durable import make_folder
 from tunewright.errors import RunError
 from tunewright.serve import tables
+from tunewright.serve.settings import ServeSettings
 
 Row = dict[str, Any]
 _BUSY_S = 30
@@ -88,6 +90,15 @@ class Store:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+def open_store(settings: ServeSettings) -> Store:
+    """The store of a server or worker, and its folder, which nobody else on this machine may read."""
+    if not settings.folder.exists():
+        make_folder(settings.folder.absolute())
+        settings.folder.chmod(0o700)
+    make_folder(settings.files_folder)
+    return Store(settings.database_url)
 
 
 def _engine(url: str) -> Engine:

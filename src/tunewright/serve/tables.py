@@ -81,16 +81,19 @@ jobs = Table(
     _id(),
     _created(),
     Column("model", Text, nullable=False),
+    # What the name of the tuned model begins with, as it was when the job was made.
+    Column("base", Text, nullable=False),
+    Column("organization", Text, nullable=False),
     Column("training_file", String(64), nullable=False),
     Column("validation_file", String(64)),
     Column("method", JSON, nullable=False),
     Column("suffix", Text),
     Column("seed", BigInteger, nullable=False),
-    Column("metadata", JSON),
+    Column("metadata", JSON(none_as_null=True)),
     Column("extension", JSON, nullable=False),
     Column("status", String(24), nullable=False, index=True),
     Column("wanted", String(16), nullable=False, server_default="run"),
-    Column("error", JSON),
+    Column("error", JSON(none_as_null=True)),
     Column("finished_at", BigInteger),
     Column("estimated_finish", BigInteger),
     Column("fine_tuned_model", Text),
@@ -103,6 +106,7 @@ jobs = Table(
     Column("owner", String(200)),
     Column("leased_until", Float),
     Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("crashes", Integer, nullable=False, server_default="0"),
 )
 
 events = Table(
@@ -115,7 +119,7 @@ events = Table(
     Column("level", String(8), nullable=False),
     Column("message", Text, nullable=False),
     Column("type", String(32), nullable=False),
-    Column("data", JSON),
+    Column("data", JSON(none_as_null=True)),
     # What happened once is told once, also after a kill between telling and noting it.
     Column("once", String(64), nullable=False),
     UniqueConstraint("job", "once"),

@@ -87,6 +87,7 @@ class KerasClassifier(KerasTraining):
             balanced=self.settings.balanced,
             seed=self.settings.seed,
             has_bias=last.bias is not None,
+            dropout=probe.DROPOUT,
         )
         last.kernel.assign(weights.T)
         if last.bias is not None:

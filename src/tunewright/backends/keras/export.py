@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from tunewright.backends.keras.twin import named_weights
 from tunewright.errors import ModelError
 
 ANSWERS_WITHIN = 1e-4
+LABELS_FILE = "labels.json"
 Scores = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
@@ -25,6 +27,8 @@ def export(
     folder: Path, kind: str, out: Path, texts: Sequence[str], pairs: Sequence[str] | None
 ) -> float:
     """Write the model, read it back, and compare it with the folder on real rows.
+
+    Beside it lie the tokenizer, and `labels.json`: the names of the scores, in their order.
 
     Args:
         folder: a trained classifier.
@@ -57,6 +61,7 @@ def export(
             fix="export to another form",
         )
     plain.reader.save(out)
+    (out / LABELS_FILE).write_text(json.dumps(plain.labels, ensure_ascii=False), "utf-8")
     return apart
 
 

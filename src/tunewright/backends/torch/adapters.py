@@ -19,6 +19,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from tunewright.backends.settings import AdapterSettings
+from tunewright.backends.torch import four_bits
 from tunewright.backends.torch.blocks import Layout
 from tunewright.backends.torch.state import write_tensors
 from tunewright.errors import ModelError
@@ -48,6 +49,7 @@ def put_adapters(
     Raises:
         ModelError: the blocks have no linear layers.
     """
+    four_bits.hush()
     from peft import LoraConfig, inject_adapter_in_model
 
     targets = _linear_layers(model, layout.blocks[layout.num_blocks - top :])
@@ -104,6 +106,7 @@ def merged(model: nn.Module) -> Iterator[None]:
         for parent in model.modules()
         for name, layer in parent.named_children()
         if isinstance(layer, LoraLayer | TrainableTokensWrapper)
+        or (four_bits.is_four_bit(layer) and not isinstance(parent, LoraLayer))
     ]
     tables: dict[int, nn.Parameter] = {}
     try:
@@ -111,7 +114,8 @@ def merged(model: nn.Module) -> Iterator[None]:
             is_table = isinstance(layer, TrainableTokensWrapper)
             plain = _merged_table(layer, tables) if is_table else _merged_layer(layer)
             setattr(parent, name, plain)
-        yield
+        with four_bits.unmarked(model):
+            yield
     finally:
         for parent, name, layer in places:
             setattr(parent, name, layer)
@@ -145,7 +149,8 @@ def _linear_layers(model: nn.Module, blocks: Sequence[nn.Module]) -> dict[str, n
     return {
         name: module
         for name, module in model.named_modules()
-        if id(module) in inside and type(module) in (nn.Linear, Conv1D)
+        if id(module) in inside
+        and (type(module) in (nn.Linear, Conv1D) or four_bits.is_four_bit(module))
     }
 
 
@@ -166,6 +171,12 @@ def _names_within(block: nn.Module, named: dict[str, nn.Parameter]) -> tuple[str
 
 
 def _merged_layer(layer: Any) -> nn.Module:
+    if four_bits.is_four_bit(layer):
+        return four_bits.plain(layer)
+    if four_bits.is_four_bit(layer.get_base_layer()):
+        whole = four_bits.plain(layer.get_base_layer())
+        whole.weight.data += layer.get_delta_weight(NAME).detach().to(whole.weight)
+        return whole
     alone = copy.deepcopy(layer)
     alone.merge()
     plain: nn.Module = alone.get_base_layer()

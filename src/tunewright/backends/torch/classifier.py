@@ -130,6 +130,7 @@ class TorchClassifier(TorchTraining):
             seed=self.settings.seed,
             has_bias=layer.bias is not None,
             views=views,
+            dropout=probe.DROPOUT,
         )
 
     def amount(self, rows: np.ndarray) -> int:

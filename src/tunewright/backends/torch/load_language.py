@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from tunewright.backends.chat_reader import ChatReader
 from tunewright.backends.folder import first_line, quiet
-from tunewright.backends.torch import row_attention
+from tunewright.backends.torch import four_bits, row_attention
 from tunewright.backends.torch.grown import grow_tables
 from tunewright.backends.torch.load import Loaded, config_of, refuse_hollow
 from tunewright.backends.torch.output import Output
@@ -26,11 +26,13 @@ def load_language(
     seed: int,
     attention_dropout: bool,
     kind: torch.dtype,
+    quantization: str = "none",
 ) -> Loaded:
     """The folder's weights as a model that foretells tokens.
 
     Args:
         kind: of the weights in memory.
+        quantization: 4bit, for linear layers; they come where the device is.
     Raises:
         ModelError: not a causal language model, quantised weights, or a damaged folder.
     """
@@ -45,6 +47,7 @@ def load_language(
                     path,
                     config=config,
                     dtype=kind,
+                    quantization_config=None if quantization == "none" else four_bits.config(kind),
                     use_safetensors=True,
                     trust_remote_code=False,
                     output_loading_info=True,
@@ -63,6 +66,7 @@ def load_language(
             f"{path} has no weights for {', '.join(new[:4])}: it cannot write texts as it is",
             fix="choose a folder of a causal language model, with all of its weights",
         )
+    four_bits.settle(model)
     grow_tables(model, reader.new_tokens)
     # no row is padded: the token that pads elsewhere, often the one that ends an answer, learns too
     model.get_input_embeddings().padding_idx = None

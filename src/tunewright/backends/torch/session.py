@@ -173,6 +173,7 @@ class TorchSession(Session):
             seed=recipe.seed,
             attention_dropout=recipe.adapt.dropout == "model",
             kind=torch.bfloat16 if bf16 and recipe.adapt.has_adapters else torch.float32,
+            quantization=recipe.adapt.quantization,
         )
         inputs = self.inputs(parts, train.max_length, loaded.known_tokens)
         model: Any = loaded.model

@@ -16,7 +16,7 @@ from torch import nn
 from tunewright.backends.base import PhaseStart
 from tunewright.backends.folder import quiet
 from tunewright.backends.settings import Part, StepSettings, pieces
-from tunewright.backends.torch import adapters, checkpointing, state
+from tunewright.backends.torch import adapters, checkpointing, four_bits, state
 from tunewright.backends.torch.blocks import Layout, find_layout
 from tunewright.backends.torch.calls import Calls
 from tunewright.backends.torch.cut import Batch
@@ -78,7 +78,7 @@ class TorchTraining(ABC):
                 self.layout = replace(self.layout, head=())
             seed_dropout(self.model, self.draws, None)  # the adapters' own
             self.news += f"; {adapters.news(self.model, self.layout, settings.adapters)}"
-        self.parameters = sum(p.numel() for p in self.model.parameters())
+        self.parameters = four_bits.count_weights(self.model)
         self.fixed = set(dict(self.model.named_parameters()))  # throughout this run
         self.fixed -= {name for name, _ in self.layout.trainable(most)}
         self.tables: dict[str, UsedRows] = {}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from tunewright.backends.folder import first_line, quiet, read_config
-from tunewright.backends.inputs import sorted_batches
+from tunewright.backends.inputs import Inputs, sorted_batches
 from tunewright.backends.session import reader_for
+from tunewright.backends.tokens import TextReader
 from tunewright.backends.torch.automatic import backbones
 from tunewright.backends.torch.device import pick_device
 from tunewright.errors import ModelError
@@ -31,20 +32,37 @@ def mean_vectors(
     Raises:
         ModelError: the folder is no model that gives each token a vector.
     """
-    config = read_config(folder)
-    inputs = reader_for(folder, config, "text").read(texts, None, longest)
-    model = _opened(folder)
-    found = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
-    for rows in sorted_batches(inputs.lengths, BATCH_TOKENS):
-        batch = {
-            name: torch.from_numpy(each).to(model.device)
-            for name, each in inputs.batch(rows).items()
-        }
-        with torch.inference_mode():
-            states = _states(folder, model, batch, blocks)
-            weights = batch["attention_mask"].unsqueeze(-1).to(states.dtype)
-            found[rows] = ((states * weights).sum(1) / weights.sum(1)).cpu().numpy()
-    return filled(found)
+    encoder = TorchEncoder(folder)
+    return encoder.vectors(encoder.reader.read(texts, None, longest), blocks)
+
+
+class TorchEncoder:
+    """A folder that gives texts vectors.
+
+    Raises:
+        ModelError: as `mean_vectors`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.reader = cast("TextReader", reader_for(folder, read_config(folder), "text"))
+        self.model = _opened(folder)
+        self.width: int = self.model.config.hidden_size
+        self.known_tokens: int = self.model.get_input_embeddings().num_embeddings
+
+    def vectors(self, inputs: Inputs, blocks: int | None = None) -> np.ndarray:
+        """float32 (rows, width): the mean of each row's tokens."""
+        found = np.zeros((len(inputs.lengths), self.width), dtype=np.float32)
+        for rows in sorted_batches(inputs.lengths, BATCH_TOKENS):
+            batch = {
+                name: torch.from_numpy(each).to(self.model.device)
+                for name, each in inputs.batch(rows).items()
+            }
+            with torch.inference_mode():
+                states = _states(self.folder, self.model, batch, blocks)
+                weights = batch["attention_mask"].unsqueeze(-1).to(states.dtype)
+                found[rows] = ((states * weights).sum(1) / weights.sum(1)).cpu().numpy()
+        return filled(found)
 
 
 def _states(

@@ -105,18 +105,32 @@ class TorchWriter(Writer):
     """
 
     def __init__(self, folder: Path) -> None:
-        keep_freed_memory()
-        set_threads(usable_cores())
-        tokenizer: Any = load_tokenizer(folder)
-        give_padding(tokenizer)
-        with quiet():
-            try:
-                model: Any = AutoModelForCausalLM.from_pretrained(
-                    folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-                )
-            except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
-                raise ModelError(
-                    f"{folder} cannot be loaded as a language model: {first_line(error)}",
-                    fix="pass a run of text-generation or preference, or such a model folder",
-                ) from None
-        super().__init__(model.to(pick_device()).eval(), tokenizer)
+        super().__init__(writing_model(folder), padded_tokenizer(folder))
+
+
+def writing_model(folder: Path) -> Any:
+    """A folder's language model in fp32 and evaluation mode, on the device that there is.
+
+    Raises:
+        ModelError: the folder is of no causal language model.
+    """
+    keep_freed_memory()
+    set_threads(usable_cores())
+    with quiet():
+        try:
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+            )
+        except Exception as error:  # noqa: BLE001 - whatever a broken folder makes it raise
+            raise ModelError(
+                f"{folder} cannot be loaded as a language model: {first_line(error)}",
+                fix="pass a run of text-generation or preference, or such a model folder",
+            ) from None
+    return model.to(pick_device()).eval()
+
+
+def padded_tokenizer(folder: Path) -> Any:
+    """A folder's tokenizer, with a token to pad with. Raises ModelError when there is none."""
+    tokenizer: Any = load_tokenizer(folder)
+    give_padding(tokenizer)
+    return tokenizer

@@ -1,0 +1,101 @@
+"""Jobs from the request to the model, by the official client."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openai import OpenAI
+
+from served import settings_in
+from tiny_chats import chats, write_chat_model
+from worked import create, ten_chats, trained, upload, wait_for
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_chat_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def client(tmp_path: Path, model: Path) -> Iterator[OpenAI]:
+    with trained(settings_in(tmp_path, models=(f"tiny={model}",))) as client:
+        yield client
+
+
+def test_ten_examples_become_a_model(client: OpenAI) -> None:
+    file = upload(client, ten_chats())
+    job = create(
+        client,
+        file,
+        suffix="my bot",
+        metadata={"who": "me"},
+        hyperparameters={"n_epochs": 4, "batch_size": 5},
+    )
+    assert re.fullmatch(r"ftjob-\w{24}", job.id)
+    assert job.status in ("validating_files", "queued")
+    assert isinstance(job.seed, int)
+    done = wait_for(client, job.id, "succeeded")
+    assert re.fullmatch(r"ft:tiny:local:my-bot:\w{8}", done.fine_tuned_model)
+    assert done.trained_tokens > 0
+    assert done.finished_at >= done.created_at
+    assert done.error is None
+    own = done.method.supervised.hyperparameters
+    assert done.hyperparameters.to_dict() == own.to_dict()
+    assert done.hyperparameters.to_dict() == {
+        "n_epochs": 4,
+        "batch_size": 5,
+        "learning_rate_multiplier": 1.0,
+    }
+    assert (done.metadata, done.user_provided_suffix) == ({"who": "me"}, "my bot")
+    told = [event.message for event in client.fine_tuning.jobs.list_events(job.id, limit=3)][::-1]
+    order = [
+        "Created fine-tuning job",
+        "Validating training file",
+        "Files validated",
+        "Fine-tuning job started",
+        "Step 1/8",
+        "Step 8/8",
+        "New fine-tuned model created",
+        "The job has successfully completed",
+    ]
+    places = [next(n for n, each in enumerate(told) if each.startswith(some)) for some in order]
+    assert places == sorted(places)
+    steps = [e for e in client.fine_tuning.jobs.list_events(job.id) if e.type == "metrics"][::-1]
+    assert [event.data["step"] for event in steps] == list(range(1, 9))
+    assert {event.data["total_steps"] for event in steps} == {8}
+    assert steps[-1].data["train_loss"] < steps[0].data["train_loss"]
+    assert {event.data["full_valid_loss"] for event in steps} == {None}
+    kept = list(client.fine_tuning.jobs.checkpoints.list(job.id))
+    assert [each.step_number for each in kept] == [8, 6, 4]
+    assert kept[0].fine_tuned_model_checkpoint == f"{done.fine_tuned_model}:ckpt-step-8"
+    assert kept[0].metrics.train_loss == steps[-1].data["train_loss"]
+    content = client.files.content(done.result_files[0]).text
+    rows = list(csv.DictReader(io.StringIO(content)))
+    assert [float(row["train_loss"]) for row in rows] == [e.data["train_loss"] for e in steps]
+    assert client.models.retrieve(done.fine_tuned_model).id == done.fine_tuned_model
+
+
+def test_a_validation_file_is_measured_after_each_epoch(client: OpenAI) -> None:
+    rows = chats(16)
+    job = create(
+        client,
+        upload(client, rows[:10]),
+        validation_file=upload(client, rows[10:]),
+        hyperparameters={"n_epochs": 2, "batch_size": 5},
+    )
+    wait_for(client, job.id, "succeeded")
+    steps = [e for e in client.fine_tuning.jobs.list_events(job.id) if e.type == "metrics"][::-1]
+    assert [event.data["full_valid_loss"] is not None for event in steps] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+    (last, _) = client.fine_tuning.jobs.checkpoints.list(job.id)
+    assert last.metrics.full_valid_loss == steps[-1].data["full_valid_loss"]
+    assert 0 <= last.metrics.full_valid_mean_token_accuracy <= 1

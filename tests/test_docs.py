@@ -197,7 +197,7 @@ def test_so_many_blocks_were_found() -> None:
         language: sum(block.language == language for block in BLOCKS)
         for language in ("bash", "python", "yaml")
     }
-    assert count == {"bash": 50, "python": 10, "yaml": 12}
+    assert count == {"bash": 50, "python": 10, "yaml": 13}
     assert {block.language for block in BLOCKS} <= {"bash", "python", "yaml", ""}
     assert len(BLOCKS) - len(OFFLINE) == 1
 

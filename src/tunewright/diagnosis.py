@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from tunewright.backends.served import INSTALL as INSTALL_OPENAI
 from tunewright.cache import cache_folder
 from tunewright.cores import usable_cores
 from tunewright.history.folder import runs_folder
@@ -47,6 +48,7 @@ def doctor() -> dict[str, Any]:
         "extras": {
             "gguf": _extra(("gguf",), INSTALL_GGUF),
             "onnx": _extra(("onnx",), INSTALL_ONNX),
+            "openai": _extra(("openai",), INSTALL_OPENAI),
             "quantized": _extra(("bitsandbytes",), INSTALL_QUANTIZED),
         },
         "cores": usable_cores(),

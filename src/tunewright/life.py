@@ -49,7 +49,7 @@ from tunewright.pretrained.catalog import ModelSource, resolve_model
 from tunewright.recipe.load import load_recipe
 from tunewright.recipe.schema import Recipe
 from tunewright.recipe.write import as_yaml
-from tunewright.stages import STAGES, Begins, begins_until
+from tunewright.stages import STAGES, Begins
 from tunewright.suspecting import look_for_suspects
 from tunewright.train.checkpoint import Checkpoints, flat, remove_checkpoints
 from tunewright.train.events import Events, Listener
@@ -133,9 +133,8 @@ def go_on(
             contextlib.closing(Events(folder / "events.jsonl", listeners)) as events,
             _telling_of_a_stop(folder, events),
         ):
-            judged = until is None or STAGES.index(until) > STAGES.index("train")
-            refuse_left_out(recipe.data, validation=judged, test=test)
-            begins = begins_until(until, folder, events)
+            begins = Begins(until, folder, events)
+            refuse_left_out(recipe.data, validation=begins.reaches("evaluate"), test=test)
             lives = way_of(recipe).live if loop is Loop else partial(live, loop=loop)
             done = lives(folder, recipe, events, stop, begins, test) or ends
         with stop.held():
@@ -254,7 +253,7 @@ def choose(recipe: Recipe, events: Events) -> tuple[Recipe, ModelSource, dict[st
     if recipe.backend == "openai":
         raise RecipeError(
             "this tries models on this machine, and with backend openai a service trains",
-            fix="tunewright run says what the service will cost; or write backend: torch",
+            fix="tunewright run RECIPE --until adapt says what the service will cost",
         )
     recipe, reasons = with_model(recipe)
     source = resolve_model(recipe.model, revision=recipe.revision)

@@ -27,7 +27,7 @@ from tunewright.history.plans import MIB, folder_mib
 from tunewright.history.result import read_result
 from tunewright.life import live
 from tunewright.recipe.load import load_recipe
-from tunewright.stages import begins_until
+from tunewright.stages import Begins
 from tunewright.train.checkpoint import KEEP, complete_checkpoints, read_progress
 from tunewright.train.events import Events, Listener
 from tunewright.train.interrupt import StopRequest
@@ -62,9 +62,7 @@ def rehearse(asked: str, listener: Listener) -> dict[str, Any]:
             contextlib.closing(Events(folder / "events.jsonl", (listen,)))
         )
         make: Any = functools.partial(_remembered, loops)
-        live(
-            folder, recipe, events, stop, begins_until(None, folder, events), test=False, loop=make
-        )
+        live(folder, recipe, events, stop, Begins(None, folder, events), test=False, loop=make)
         plan = _plan(folder, loops[0], passes)
         plan["largest_batch"] = _largest_batch(loops[0], passes)
         plan["resume"] = _resume(loops[0])

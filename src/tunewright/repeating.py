@@ -48,6 +48,11 @@ def repeat(
     if seeds < FEWEST:
         raise RecipeError(f"--seeds is {seeds}, expected {FEWEST} or more", fix="leave it out")
     recipe = read_request(source, keys, settings)
+    if recipe.backend == "openai":
+        raise RecipeError(
+            "--seeds is given, and with backend openai a service would be paid for each of them",
+            fix="leave --seeds out, or write backend: torch",
+        )
     first = recipe.seed
     dealt = first if recipe.data.split.seed is None else recipe.data.split.seed
     finished: list[FinishedRun] = []

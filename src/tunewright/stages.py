@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -11,22 +11,28 @@ from tunewright.train.events import Events
 
 Stage = Literal["choose", "prepare", "adapt", "train", "evaluate", "test"]
 STAGES: tuple[str, ...] = get_args(Stage)
-Begins = Callable[[Stage], bool]
 
 
-def begins_until(until: str | None, folder: Path, events: Events) -> Begins:
-    """What says that a stage begins, and whether it may.
+@dataclass(frozen=True)
+class Begins:
+    """Says that a stage begins, and whether it may.
 
     Args:
         until: the last stage, None for all.
     """
-    last = STAGES.index(until) if until else len(STAGES) - 1
 
-    def begins(stage: Stage) -> bool:
-        if STAGES.index(stage) > last:
+    until: str | None
+    folder: Path
+    events: Events
+
+    def __call__(self, stage: Stage) -> bool:
+        """Write down that a stage begins; False, and nothing written, after the last one."""
+        if not self.reaches(stage):
             return False
-        write_state(folder, stage=stage)
-        events.emit("stage", stage=stage)
+        write_state(self.folder, stage=stage)
+        self.events.emit("stage", stage=stage)
         return True
 
-    return begins
+    def reaches(self, stage: Stage) -> bool:
+        """Whether the run goes as far as that."""
+        return self.until is None or STAGES.index(stage) <= STAGES.index(self.until)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tunewright.backends.served import INSTALL
 from tunewright.data.prepare import Prepared
 from tunewright.data.rows import Rows
 from tunewright.errors import RecipeError
@@ -54,9 +55,7 @@ def way_of(recipe: Recipe) -> Way:
             lambda folder, recipe: baselining.base_folder(recipe),
         )
     if importlib.util.find_spec("openai") is None:
-        raise RecipeError(
-            "backend openai needs the package openai", fix="pip install 'tunewright[openai]'"
-        )
+        raise RecipeError("backend openai needs the package openai", fix=INSTALL)
     from tunewright.hosting import judging as hosted
     from tunewright.hosting import life as hosted_life
 

@@ -31,6 +31,13 @@ WANTED = (
     "ListModelsResponse",
     "DeleteModelResponse",
     "ErrorResponse",
+    "CreateChatCompletionResponse",
+    "CreateChatCompletionStreamResponse",
+    "ChatCompletionList",
+    "ChatCompletionMessageList",
+    "ChatCompletionDeleted",
+    "CreateCompletionResponse",
+    "CreateEmbeddingResponse",
 )
 KEPT = Path(__file__).with_name("schemas.json")
 REF = "#/components/schemas/"

@@ -20,6 +20,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """A service that has a key; nothing waits for long."""
     monkeypatch.setenv("STAND_IN_KEY", KEY)
     monkeypatch.setattr("tunewright.backends.openai.patience.FIRST_S", 0.01)
+    monkeypatch.setattr("tunewright.backends.openai.job.LAG_S", 0.05)
     with serving() as stand_in:
         yield stand_in
 

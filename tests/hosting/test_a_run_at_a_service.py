@@ -60,7 +60,9 @@ def test_what_the_job_leaves_is_fetched(service: StandIn, conversations: Path, a
     kept = done.folder / "service"
     rows = list(csv.DictReader(io.StringIO((kept / "results.csv").read_text())))
     assert rows[0]["train_loss"] == "2.0"
-    assert json.loads((kept / "checkpoints.json").read_text()) == []
+    checkpoints = json.loads((kept / "checkpoints.json").read_text())
+    assert [each["step_number"] for each in checkpoints] == [20, 10]
+    assert checkpoints[0]["fine_tuned_model_checkpoint"].endswith(":ckpt-step-20")
     served = json.loads((done.folder / "model" / "service.json").read_text())
     assert served["model"] == done.result["model"]["name"]
     assert served["key"] == "STAND_IN_KEY"

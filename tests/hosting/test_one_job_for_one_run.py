@@ -85,6 +85,16 @@ def test_a_job_that_nobody_confirmed_is_found(
     assert len(service.store.jobs) == 1
 
 
+def test_a_job_that_is_listed_late_is_found(service: StandIn, conversations: Path, at: At) -> None:
+    empty = {"object": "list", "data": [], "has_more": False}
+    service.quirks += [
+        Quirk(CREATE, done=True, status=500),
+        Quirk("GET /fine_tuning/jobs", status=200, body=empty),
+    ]
+    tunewright.run(conversations, **at())
+    assert len(service.store.jobs) == service.count(CREATE) == 1
+
+
 def test_a_job_that_was_not_created_is_asked_for_again(
     service: StandIn, conversations: Path, at: At
 ) -> None:

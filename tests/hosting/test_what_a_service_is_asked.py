@@ -15,6 +15,7 @@ from tunewright.durable import read_lines
 from tunewright.errors import TunewrightError
 from tunewright.history.folder import run_folders
 from tunewright.recipe.load import build_recipe
+from tunewright.repeating import repeat
 
 At = Callable[..., dict[str, Any]]
 Cli = Callable[..., Any]
@@ -107,6 +108,15 @@ def test_the_cost_is_told_and_stops_the_run_above_the_limit(
     assert cost["dollars"] == pytest.approx(cost["trained_tokens"] / 1000)
 
 
+def test_the_cost_can_be_asked_for_alone(service: StandIn, conversations: Path, at: At) -> None:
+    ended = tunewright.run(conversations, until="adapt", **at())
+    kinds = [each["event"] for each in read_lines(ended.folder / "events.jsonl")]
+    assert "cost" in kinds
+    assert service.requests == []
+    done = tunewright.run(resume=ended.folder)
+    assert done.result["verdict"]
+
+
 def test_a_price_that_nobody_knows_stops_the_run(
     service: StandIn, conversations: Path, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +147,19 @@ def test_a_service_with_the_old_form_gets_it(service: StandIn, conversations: Pa
     assert "method" not in body
 
 
+def test_our_own_server_takes_every_key_of_training(
+    service: StandIn, conversations: Path, at: At
+) -> None:
+    adapt, train = {"method": "full"}, {"precision": "fp32", "epochs": 1}
+    tunewright.run(conversations, **at(adapt=adapt, train=train, service={"preset": "tunewright"}))
+    (body,) = service.created
+    settings = {"adapt.method": "full", "train.precision": "fp32"}
+    assert body["tunewright"] == {"settings": settings}
+    asked = at(augment={"methods": ["swap"]}, service={"preset": "tunewright"})
+    with pytest.raises(TunewrightError, match=r"augment\.methods is"):
+        tunewright.run(conversations, **asked)
+
+
 def test_models_may_be_asked_by_other_names(service: StandIn, conversations: Path, at: At) -> None:
     service.store.models["my-deployment"] = "file-000001"
     names = {"tuned_as": "my-deployment", "base_as": "my-base"}
@@ -155,6 +178,8 @@ def test_what_needs_a_model_here_is_refused_of_a_service(
 ) -> None:
     with pytest.raises(TunewrightError, match="a service trains"):
         tunewright.plan(conversations, **at())
+    with pytest.raises(TunewrightError, match="would be paid for each"):
+        repeat(conversations, seeds=2, **at())
     assert service.requests == []
 
 

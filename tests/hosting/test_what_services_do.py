@@ -183,6 +183,8 @@ def test_a_wrong_key_is_told(
     service: StandIn, conversations: Path, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STAND_IN_KEY", "wrong-key-1234")
+    said = {"message": "Incorrect API key provided: wrong-key-1234"}  # some repeat it
+    service.quirks.append(Quirk("POST /files", status=401, error=said))
     with pytest.raises(TunewrightError, match="does not know the key") as refused:
         tunewright.run(conversations, **at())
     assert "wrong-key-1234" not in str(refused.value)

@@ -144,7 +144,9 @@ class Handler(BaseHTTPRequestHandler):
                 if store.shuffled:
                     random.Random(len(events)).shuffle(events)
                 return self._page(events, query)
-            return self._page([], query) if found[2] else store.look(found[1])
+            if found[2] == "/checkpoints":
+                return self._page(store.checkpoints[found[1]], query)
+            return store.look(found[1])
         raise Refused(404, f"Invalid URL ({method} {path})")
 
     def _page(self, oldest_first: list[dict[str, Any]], query: dict[str, str]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Store:
     contents: dict[str, bytes] = field(default_factory=dict)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    checkpoints: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     looks: dict[str, int] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)  # name → training file
     counter: Any = field(default_factory=lambda: itertools.count(1))
@@ -96,7 +97,7 @@ class Store:
             "method": method,
             "suffix": body.get("suffix"),
         }
-        self.events[job_id], self.looks[job_id] = [], 0
+        self.events[job_id], self.checkpoints[job_id], self.looks[job_id] = [], [], 0
         self.tell(job_id, f"Created fine-tuning job: {job_id}")
         return self.jobs[job_id]
 
@@ -161,6 +162,17 @@ class Store:
             "result_files": [results["id"]],
         }
         self.models[name] = job["training_file"]
+        for step in (10, 20):
+            found = {
+                "id": self.new_id("ftckpt_"),
+                "object": "fine_tuning.job.checkpoint",
+                "created_at": int(time.time()),
+                "fine_tuned_model_checkpoint": f"{name}:ckpt-step-{step}",
+                "fine_tuning_job_id": job["id"],
+                "step_number": step,
+                "metrics": {"step": step, "train_loss": 2.0 / step},
+            }
+            self.checkpoints[job["id"]].append(found)
         self.tell(job["id"], f"New fine-tuned model created: {name}")
         self.tell(job["id"], "The job has successfully completed")
 

@@ -9,12 +9,11 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from fastapi import APIRouter
 from openai import OpenAI
 
+from echoing import Echo, with_echo
 from served import KEY, listening, settings_in
 from tunewright.grading.confined import launch
-from tunewright.serve.app import build_app
 
 EXACT = {
     "type": "string_check",
@@ -57,42 +56,9 @@ needs_confinement = pytest.mark.skipif(
 )
 
 
-def echo_router() -> APIRouter:
-    """A model that says what it is told, and a second that does not exist."""
-    router = APIRouter()
-
-    @router.post("/v1/chat/completions")
-    async def create(body: dict[str, Any]) -> dict[str, Any]:
-        assert set(body) == {"model", "messages", "seed", "temperature", "max_completion_tokens"}
-        if body["model"] != "echo":
-            raise openai_error()
-        message = {"role": "assistant", "content": body["messages"][-1]["content"]}
-        usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return {"object": "chat.completion", "choices": [choice], "usage": usage}
-
-    @router.post("/v1/embeddings")
-    async def embed(body: dict[str, Any]) -> dict[str, Any]:
-        rows = [[float(len(text)), 1.0] for text in body["input"]]
-        return {"object": "list", "data": [{"embedding": row} for row in rows]}
-
-    return router
-
-
-def openai_error() -> Exception:
-    from tunewright.serve.answers import ApiError
-
-    return ApiError(404, "The model `other` does not exist", "model", "model_not_found")
-
-
 @pytest.fixture
 def grader_url(tmp_path: Path) -> Iterator[str]:
-    app = build_app(settings_in(tmp_path))
-    echo = echo_router()
-    taken = {route.path for route in echo.routes}
-    app.router.routes = [each for each in app.routes if getattr(each, "path", "") not in taken]
-    app.include_router(echo)
-    with listening(app) as url:
+    with listening(with_echo(settings_in(tmp_path), Echo())) as url:
         yield f"{url}/v1"
 
 

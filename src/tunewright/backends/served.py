@@ -11,6 +11,7 @@ from tunewright.errors import ModelError
 from tunewright.recipe.service import Preset
 
 FILE = "service.json"
+INSTALL = "pip install 'tunewright[openai]'"
 NO_LABEL = "(none of the labels)"
 """The class of answers that are no label."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tunewright.adapting import data_choices
 from tunewright.answering import READ_BY, fitting_metrics
+from tunewright.backends.openai.presets import known
 from tunewright.data.prepare import Prepared
 from tunewright.errors import RecipeError
 from tunewright.recipe.defaults import Choice, with_choices
@@ -36,10 +37,10 @@ def refuse_ungranted(recipe: Recipe) -> None:
             "model is auto, but a service trains, whose models are not known here",
             fix="name a model of the service, such as gpt-4.1-mini-2025-04-14",
         )
-    plain = flat(Recipe().model_dump(mode="json"))
-    for key, value in flat(recipe.model_dump(mode="json")).items():
+    own = settings_of(recipe)
+    for key, value in changed(recipe).items():
         granted = key.startswith(FREE) or key in READ or WITHOUT_MEANING.get(key) == value
-        if not granted and value != plain.get(key):
+        if not granted and key not in own:
             raise RecipeError(
                 f"{key} is {value}, which a service does not let anyone choose",
                 fix=f"take {key} out, or write backend: torch",
@@ -56,6 +57,27 @@ def refuse_ungranted(recipe: Recipe) -> None:
         )
 
 
+def changed(recipe: Recipe) -> dict[str, Any]:
+    """Key → value of all that is not as it is where nobody says anything."""
+    plain = flat(Recipe().model_dump(mode="json"))
+    asked = flat(recipe.model_dump(mode="json"))
+    return {
+        key: value
+        for key, value in asked.items()
+        if value is not None and value != plain.get(key)  # null asks for nothing
+    }
+
+
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """What a service of this program takes beside, which has keys that no other has."""
+    takes = known(recipe.service).settings
+    return {
+        key: value
+        for key, value in changed(recipe).items()
+        if takes and key.startswith(takes) and key not in READ and key != "train.phases"
+    }
+
+
 def resolved(recipe: Recipe, prepared: Prepared) -> tuple[Recipe, tuple[Choice, ...]]:
     """The recipe with what a run needs to know before anything is sent, and why.
 
@@ -68,18 +90,18 @@ def resolved(recipe: Recipe, prepared: Prepared) -> tuple[Recipe, tuple[Choice, 
             f"the rows are of {task}, which a service does not train",
             fix=f"it trains {', '.join(TASKS)}; or write backend: torch",
         )
-    known = recipe.model_copy(update={"task": task})
-    _refuse_unfit(known)
+    recipe = recipe.model_copy(update={"task": task})
+    _refuse_unfit(recipe)
     choices = (
         *data_choices(prepared),
-        _epochs(known, len(prepared.train)),
-        _left(known.train.batch_size, "train.batch_size"),
-        _left(known.service.learning_rate_multiplier, "service.learning_rate_multiplier"),
-        _answers(known, prepared),
+        _epochs(recipe, len(prepared.train)),
+        _left(recipe.train.batch_size, "train.batch_size"),
+        _left(recipe.service.learning_rate_multiplier, "service.learning_rate_multiplier"),
+        _answers(recipe, prepared),
     )
-    known = with_choices(known, choices)
-    choices = (*choices, _metric(known, prepared))
-    return with_choices(known, choices[-1:]), choices
+    recipe = with_choices(recipe, choices)
+    choices = (*choices, _metric(recipe, prepared))
+    return with_choices(recipe, choices[-1:]), choices
 
 
 def _refuse_unfit(recipe: Recipe) -> None:

@@ -22,6 +22,7 @@ from tunewright.backends.openai.presets import known
 from tunewright.backends.openai.results import fetch_results
 from tunewright.durable import read_lines
 from tunewright.errors import ChangedError, FailedRunError
+from tunewright.hosting.asked import settings_of
 from tunewright.hosting.sent import Sent
 from tunewright.publishing import report_failure
 from tunewright.recipe.schema import Recipe
@@ -181,6 +182,7 @@ class HostedTraining:
             "epochs": float(epochs),
             "rows_per_s": None,
             "cached": False,
+            "reason": _in_words(chosen, job),
             "trained_tokens": job.trained_tokens,
             "wall_s": float((job.finished_at or job.created_at or 0) - (job.created_at or 0)),
             "first_step": 0,
@@ -201,6 +203,7 @@ def request_of(recipe: Recipe, train: str, validation: str) -> dict[str, Any]:
     Args:
         recipe: resolved. train, validation: ids of files.
     """
+    own = settings_of(recipe)
     service, kind = recipe.service, "dpo" if recipe.task == "preference" else "supervised"
     asked = {
         "n_epochs": recipe.train.epochs,
@@ -219,6 +222,7 @@ def request_of(recipe: Recipe, train: str, validation: str) -> dict[str, Any]:
         "validation_file": validation,
         "seed": recipe.seed,
         **({"suffix": service.suffix} if service.suffix else {}),
+        **({"extra_body": {"tunewright": {"settings": own}}} if own else {}),
         **method,
     }
 
@@ -239,6 +243,14 @@ def _chosen(job: Any) -> dict[str, float]:
             if isinstance(value, int | float):
                 found[name] = value
     return found
+
+
+def _in_words(chosen: dict[str, float], job: Any) -> str:
+    """What the service took, for people."""
+    words = [f"{name.replace('_', ' ')} {value:g}" for name, value in chosen.items()]
+    if job.trained_tokens:
+        words.append(f"{job.trained_tokens:,} tokens trained")
+    return f"as the service tells it, {', '.join(words) or 'which is nothing'}"
 
 
 def _history(folder: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from tunewright.recipe.section import Auto, Section
 
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Preset = Literal["openai", "azure", "nebius", "crusoe", "generic"]
+Preset = Literal["openai", "azure", "nebius", "crusoe", "tunewright", "generic"]
 
 
 class Service(Section):
@@ -23,7 +23,7 @@ class Service(Section):
     key: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = Field(
         None,
         description="name of the environment variable that holds the key, never the key itself; "
-        "null for the preset's own, and for none with preset generic",
+        "null for the preset's own, and for none with the presets tunewright and generic",
     )
     spend_limit: Dollars | None = Field(
         10.0,

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from tunewright.serve import (
+    batch_routes,
     files_routes,
     graders_routes,
     health_routes,
@@ -40,6 +41,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     permissions_routes.router,
     *INFERENCE,
     graders_routes.router,
+    batch_routes.router,
 )
 """Each finds what it needs in `request.app.state`: settings, store, engine."""
 

@@ -60,7 +60,7 @@ async def create(
     def begin(speaker: Speaker, tell: Tell) -> list[Any]:
         ids = [speaker.ids(each) if isinstance(each, str) else tuple(each) for each in inputs]
         prompts.extend(speaker.text(each) for each in ids)
-        return [speaker.begin(wish, tell) for wish in _wishes(body, ids)]
+        return speaker.begin(_wishes(body, ids), tell, param="prompt")
 
     writing = await engine.write(place, begin)
     head = {
@@ -70,7 +70,7 @@ async def create(
         "model": body.model,
     }
     if body.stream:
-        return stream(_chunks(head, body, writing, prompts))
+        return stream(_chunks(head, body, writing, prompts), writing.cancel)
     return await _whole(head, body, writing, prompts, request)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,8 @@ from tunewright.serve.engine.places import find_place
 from tunewright.serve.token_inputs import Input, as_inputs
 
 router = APIRouter(prefix="/v1/embeddings")
+AT_ONCE = 32
+"""Inputs that are read before those who wait for the next token of a text have their turn."""
 
 
 class EmbeddingsBody(BaseModel):
@@ -39,9 +42,12 @@ async def create(
     place = find_place(body.model, settings, store)
     if place.does == "writes":
         raise ApiError(400, f"The model `{body.model}` writes texts, and gives no vectors", "model")
-    vectors, tokens = await engine.with_encoder(
-        place, lambda encoder: _vectors(encoder, inputs, body.dimensions)
-    )
+    coded = await engine.with_encoder(place, lambda each: _coded(each, inputs, body.dimensions))
+    vectors: list[np.ndarray] = []
+    for begin in range(0, len(coded), AT_ONCE):
+        some = coded[begin : begin + AT_ONCE]
+        vectors += await engine.with_encoder(place, partial(_vectors, rows=some))
+    tokens = sum(map(len, coded))
     rows = [
         {"object": "embedding", "index": index, "embedding": _written(row, body.encoding_format)}
         for index, row in enumerate(vectors)
@@ -50,8 +56,12 @@ async def create(
     return {"object": "list", "data": rows, "model": body.model, "usage": usage}
 
 
-def _vectors(encoder: Any, inputs: list[Input], dimensions: int | None) -> tuple[np.ndarray, int]:
-    """float32 (inputs, width), and the tokens that were read."""
+def _coded(encoder: Any, inputs: list[Input], dimensions: int | None) -> list[list[int]]:
+    """The tokens that the model is to read.
+
+    Raises:
+        ApiError: it cannot read them, or gives no vectors of that width.
+    """
     if dimensions not in (None, encoder.width):
         raise ApiError(
             400,
@@ -60,8 +70,13 @@ def _vectors(encoder: Any, inputs: list[Input], dimensions: int | None) -> tuple
             "unsupported_parameter",
         )
     rows = [_tokens(encoder, each) for each in inputs]
-    lengths = [len(row) for row in rows]
     _refuse(encoder, rows)
+    return rows
+
+
+def _vectors(encoder: Any, rows: list[list[int]]) -> list[np.ndarray]:
+    """Of each row, at length one."""
+    lengths = [len(row) for row in rows]
     read = Tokens(
         ids=np.concatenate(rows).astype(np.int32),
         types=None,
@@ -69,8 +84,7 @@ def _vectors(encoder: Any, inputs: list[Input], dimensions: int | None) -> tuple
         padding=encoder.reader.padding,
     )
     found = encoder.vectors(read)
-    lengths_of_vectors = np.linalg.norm(found, axis=1, keepdims=True)
-    return found / np.maximum(lengths_of_vectors, 1e-12), sum(lengths)
+    return list(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
 
 
 def _tokens(encoder: Any, given: Input) -> list[int]:

@@ -11,8 +11,8 @@ from fastapi.responses import Response
 from tunewright.serve.answers import ApiError, error_body, not_found
 from tunewright.serve.asked_fields import refuse_ungranted
 from tunewright.serve.chat_answers import call_of, logprobs_of
+from tunewright.serve.chat_asking import Calling, ask
 from tunewright.serve.chat_prompt import conversation
-from tunewright.serve.chat_routes import Calling, ask
 from tunewright.serve.dependencies import EngineOfApp, SettingsOfApp, StoreOfApp
 from tunewright.serve.engine.places import find_place
 from tunewright.serve.engine.wish import Piece, Told
@@ -48,7 +48,7 @@ async def create(
     writing, calling = await ask(engine, place, chat, asked)
     following = _Following(ResponseAnswer(body), writing, calling)
     if body.stream:
-        return stream(_events(following, items, store))
+        return stream(_events(following, items, store), writing.cancel)
     async for _ in following.pieces():
         if await request.is_disconnected():
             writing.cancel()

@@ -46,11 +46,17 @@ def connect(
             f"{base_url} is not encrypted, and not of this machine: key and data could be read",
             fix="write https:// in service.base_url",
         )
+    secret = os.environ[key] if key is not None else ""
     client = openai.OpenAI(
-        api_key=os.environ[key] if key is not None else NO_KEY,
+        api_key=secret or NO_KEY,
         base_url=base_url,
         max_retries=0,  # a job must be created once: `patience` decides what is asked again
         timeout=TIMEOUT_S,
+        default_headers={"Connection": "close"},  # nobody says when a model is asked no more
     )
-    patience = Patience(host_of(base_url))
-    return Connection(client, patience if told is None else Patience(patience.host, told))
+    patience = Patience(host_of(base_url), told or _say_nothing, hidden=secret)
+    return Connection(client, patience)
+
+
+def _say_nothing(why: str, seconds: float) -> None:
+    """For those who do not listen."""

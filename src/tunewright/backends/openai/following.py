@@ -12,8 +12,8 @@ from tunewright.backends.openai.listing import pages
 from tunewright.errors import FailedRunError, RunError
 
 ENDED = ("succeeded", "failed", "cancelled")
-IDLE = ("validating_files", "queued", "paused", "pausing")
-"""States in which nothing is trained; a service may have more, which are waited for as well."""
+TRAINS = "running"
+"""In all other states, some of which no list has, nothing is trained."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def follow(
         if state in ENDED:
             _refuse_bad_end(connection, job)
             return
-        if state in IDLE:
+        if state != TRAINS:
             _refuse_long_wait(connection, job, now - since, looking)
             if now - since - reminded > looking.remind_s:
                 reminded = now - since

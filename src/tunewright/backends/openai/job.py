@@ -11,13 +11,14 @@ from tunewright.backends.openai.connection import Connection
 from tunewright.backends.openai.listing import pages
 from tunewright.backends.openai.notes import Notes
 from tunewright.backends.openai.patience import passes, wait_of, was_heard
-from tunewright.backends.openai.refusals import refusal, said_by, status_of
+from tunewright.backends.openai.refusals import said_by, status_of
 from tunewright.errors import RunError
 
 TAG = "tunewright_run"
 """The key in a job's metadata that says which run it is of."""
 NOTE = "job"
 CLOCKS_APART_S = 86_400.0
+LAG_S = 20.0  # a job may be in the list a little later than it is created
 TRIES = 6
 
 
@@ -39,7 +40,7 @@ def create_once(connection: Connection, request: dict[str, Any], tag: str, notes
         notes.write(NOTE, {"begun": begun, "tag": tag})
         found = None
     else:
-        found = find(connection, request, tag, begun)
+        found = find_twice(connection, request, tag, begun)
     for tries in range(TRIES):
         if found is not None:
             break
@@ -61,13 +62,15 @@ def _create(
         return _created(connection, request, tag)
     except openai.APIError as error:
         pause = wait_of(error, tries)
-        if not passes(error) or pause is None or tries == TRIES - 1:
-            if was_heard(error) and (found := find(connection, request, tag, begun)) is not None:
-                return found
-            raise refusal(error, "the job", connection.patience.host) from None
+        if pause is None or pause > connection.patience.most_s or tries == TRIES - 1:
+            if was_heard(error):
+                found = find_twice(connection, request, tag, begun)
+                if found is not None:
+                    return found
+            raise connection.patience.refusal(error, "the job") from None
         connection.patience.told("the job is asked for again", pause)
         connection.patience.sleep(pause)
-        return find(connection, request, tag, begun) if was_heard(error) else None
+        return find_twice(connection, request, tag, begun) if was_heard(error) else None
 
 
 def _created(connection: Connection, request: dict[str, Any], tag: str) -> str:
@@ -79,6 +82,18 @@ def _created(connection: Connection, request: dict[str, Any], tag: str) -> str:
         if "metadata" not in f"{error.param} {said_by(error)}":
             raise
         return str(create(**request).id)
+
+
+def find_twice(
+    connection: Connection, request: dict[str, Any], tag: str, begun: float
+) -> str | None:
+    """See `find`: now, and once the list had time to know of it."""
+    found = find(connection, request, tag, begun)
+    if found is not None:
+        return found
+    connection.patience.told("no job of this run is listed: looking once more", LAG_S)
+    connection.patience.sleep(LAG_S)
+    return find(connection, request, tag, begun)
 
 
 def find(connection: Connection, request: dict[str, Any], tag: str, begun: float) -> str | None:

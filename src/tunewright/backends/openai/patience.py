@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import openai
 
 from tunewright.backends.openai.refusals import is_quota, refusal, said_by, status_of
+from tunewright.errors import TunewrightError
 
 FIRST_S, LONGEST_S = 1.0, 60.0
 MOST_S = 900.0  # waited for one answer, all tries together
@@ -26,12 +27,18 @@ class Patience:
         host: of the service, for errors.
         told: is called with what was waited for and the seconds, before each wait.
         sleep: waits so many seconds. most_s: waited for one answer.
+        hidden: the key, which no message may have.
     """
 
     host: str
     told: Callable[[str, float], None] = lambda why, seconds: None
     sleep: Callable[[float], None] = time.sleep
     most_s: float = MOST_S
+    hidden: str = field(default="", repr=False)
+
+    def refusal(self, error: Any, what: str) -> TunewrightError:
+        """The error for the user."""
+        return refusal(error, what, self.host, self.hidden)
 
     def ask(self, what: str, question: Callable[[], Found]) -> Found:
         """The answer to a question that may be asked several times.
@@ -48,8 +55,8 @@ class Patience:
             except openai.APIError as error:
                 pause = wait_of(error, tries)
                 if pause is None or waited + pause > self.most_s:
-                    raise refusal(error, what, self.host) from None
-                self.told(f"{what}: {said_by(error)}", pause)
+                    raise self.refusal(error, what) from None
+                self.told(f"{what}: {said_by(error, self.hidden)}", pause)
                 self.sleep(pause)
                 waited, tries = waited + pause, tries + 1
 

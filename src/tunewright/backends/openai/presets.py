@@ -19,6 +19,7 @@ class Known:
         most_tokens: of one example; more are cut from its end, or refused.
         with_method: whether a job has `method`, rather than `hyperparameters` at its top.
         completion_tokens: whether the length of an answer is `max_completion_tokens`.
+        settings: beginnings of recipe keys that it takes beside, in its own extension.
     """
 
     base_url: str | None
@@ -26,6 +27,7 @@ class Known:
     most_tokens: int = 65_536
     with_method: bool = True
     completion_tokens: bool = False
+    settings: tuple[str, ...] = ()
 
 
 KNOWN: dict[Preset, Known] = {
@@ -35,6 +37,7 @@ KNOWN: dict[Preset, Known] = {
     "crusoe": Known(
         "https://api.intelligence.crusoecloud.com/v1", "CRUSOE_API_KEY", with_method=False
     ),
+    "tunewright": Known("http://127.0.0.1:8000/v1", None, settings=("adapt.", "train.")),
     "generic": Known(None, None),
 }
 FEWEST_EXAMPLES = 10

@@ -24,12 +24,17 @@ def status_of(error: Any) -> int:
     return int(getattr(error, "status_code", None) or 0)
 
 
-def said_by(error: Any) -> str:
-    """What the service said, in one line, without what was sent to it."""
+def said_by(error: Any, hidden: str = "") -> str:
+    """What the service said, in one line.
+
+    Args:
+        hidden: the key, which some repeat.
+    """
     body = getattr(error, "body", None)
     inner = body.get("error", body) if isinstance(body, dict) else None
     text = inner.get("message") or inner.get("detail") if isinstance(inner, dict) else None
-    return " ".join(str(text or getattr(error, "message", "") or error).split())[:300]
+    said = " ".join(str(text or getattr(error, "message", "") or error).split())
+    return (said.replace(hidden, "…") if hidden else said)[:300]
 
 
 def is_quota(error: Any) -> bool:
@@ -37,13 +42,13 @@ def is_quota(error: Any) -> bool:
     return code_of(error) in _QUOTA
 
 
-def refusal(error: Any, what: str, host: str) -> TunewrightError:
+def refusal(error: Any, what: str, host: str, hidden: str = "") -> TunewrightError:
     """The error for the user.
 
     Args:
-        what: was being done. host: of the service.
+        what: was being done. host: of the service. hidden: see `said_by`.
     """
-    status, code, said = status_of(error), code_of(error), said_by(error)
+    status, code, said = status_of(error), code_of(error), said_by(error, hidden)
     if code in _ENDED:
         return RunError(f"{host} does not train any more for this account: {said}", fix=LOCAL)
     if status == 401:

@@ -62,8 +62,12 @@ class ServedWriter:
         }
         bodies = [json.loads(prompt) | settings for prompt in prompts]
         with ThreadPoolExecutor(self.served.parallel) as pool:
-            for row, (text, ended) in enumerate(pool.map(self._answer, bodies)):
-                yield row, text, ended
+            try:
+                for row, (text, ended) in enumerate(pool.map(self._answer, bodies)):
+                    yield row, text, ended
+            except BaseException:  # what is not asked yet is not paid for
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _answer(self, body: dict[str, Any]) -> tuple[str, bool]:
         known = self.kept.of(body)

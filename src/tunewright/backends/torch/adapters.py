@@ -49,6 +49,7 @@ def put_adapters(
     Raises:
         ModelError: the blocks have no linear layers.
     """
+    four_bits.hush()
     from peft import LoraConfig, inject_adapter_in_model
 
     targets = _linear_layers(model, layout.blocks[layout.num_blocks - top :])

@@ -35,9 +35,6 @@ def config(kind: torch.dtype) -> Any:
         raise ModelError(
             "adapt.quantization 4bit needs a package that is missing: bitsandbytes", fix=INSTALL
         )
-    logging.getLogger("bitsandbytes").setLevel(
-        logging.ERROR
-    )  # it misses kernels that it can do without
     make: Any = BitsAndBytesConfig
     return make(
         load_in_4bit=True,
@@ -45,6 +42,11 @@ def config(kind: torch.dtype) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=kind,
     )
+
+
+def hush() -> None:
+    """Let bitsandbytes, which PEFT imports where it is, not tell of kernels that it can do without."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def settle(model: nn.Module) -> None:

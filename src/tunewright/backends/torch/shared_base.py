@@ -12,6 +12,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from tunewright.backends.folder import first_line
+from tunewright.backends.torch import four_bits
 from tunewright.backends.torch.adapters import KEY_PREFIX
 from tunewright.backends.torch.row_writer import RowWriter
 from tunewright.backends.torch.writer import Writer, padded_tokenizer, writing_model
@@ -53,6 +54,7 @@ class SharedBase:
         return RowWriter(writer, partial(self._with, name))
 
     def _inject(self, adapter: Path, name: str) -> None:
+        four_bits.hush()
         from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
 
         try:

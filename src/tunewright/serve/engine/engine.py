@@ -25,7 +25,6 @@ from tunewright.serve.engine.wish import Piece
 from tunewright.serve.engine.writing import Writing
 from tunewright.serve.settings import MIB, ServeSettings
 
-IDLE_S = 0.5
 _log = logging.getLogger("tunewright.serve")
 Tell = Callable[[Piece | Exception], None]
 
@@ -123,7 +122,7 @@ class Engine:
         idle = not (self._waiting or self._busy())
         try:
             while True:
-                work = self._inbox.get(timeout=IDLE_S) if idle else self._inbox.get_nowait()
+                work = self._inbox.get(block=idle)
                 if work is not None:
                     self._waiting.append(work)
                 idle = False

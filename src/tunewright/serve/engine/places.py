@@ -13,15 +13,14 @@ from tunewright.errors import TunewrightError
 from tunewright.history.folder import run_folders
 from tunewright.history.state import STATE_FILE, read_state
 from tunewright.inference import find_model
-from tunewright.pretrained.entries import ENTRIES
 from tunewright.pretrained.folder import weights_sha256
 from tunewright.pretrained.listing import path_here
 from tunewright.pretrained.weights import find_weights
 from tunewright.recipe.load import load_recipe
 from tunewright.serve.answers import ApiError
+from tunewright.serve.known_models import find_known
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store
-from tunewright.serve.tables import models
 
 Does = Literal["writes", "classifies", "encodes"]
 
@@ -43,36 +42,30 @@ class Place:
     adapter: Path | None = None
 
 
-def no_such_model(name: str) -> ApiError:
-    """404 in the words of the hosted service."""
-    return ApiError(404, f"The model `{name}` does not exist", "model", "model_not_found")
-
-
 def find_place(name: str, settings: ServeSettings, store: Store) -> Place:
-    """A tuned model of the store, a base that is on this machine, or a run that is done.
+    """A base that is on this machine, a model that was trained here, or a run that is done.
 
     Raises:
         ApiError: there is none of this name here.
     """
-    row = store.get(models, name)
-    if row is not None:
-        return place_of_folder(name, Path(row["path"]))
-    if (folder := _base_folder(name, settings)) is not None:
-        return place_of_folder(name, folder)
     run = next((each for each in run_folders() if each.name == name), None)
-    if run is None or not (run / "model" / "config.json").is_file():
-        raise no_such_model(name)
-    return place_of_folder(name, run / "model")
+    folder = path_here(find_known(settings, store, name).source) if run is None else run / "model"
+    return place_of_folder(name, folder)
 
 
-def place_of_folder(name: str, folder: Path) -> Place:
+def place_of_folder(name: str, folder: Path | None) -> Place:
     """What a model folder does; with its base and adapters, where these can be shared.
 
     Raises:
-        ApiError: the folder is not there any more, or of pictures.
+        ApiError: there is no such folder on this machine, or it is of pictures.
     """
-    if not (folder / "config.json").is_file():
-        raise no_such_model(name)
+    if folder is None or not (folder / "config.json").is_file():
+        raise ApiError(
+            404,
+            f"The model '{name}' is not on this machine: tunewright models pull {name}",
+            "model",
+            "model_not_found",
+        )
     reads = find_model(folder).reads
     if reads == "image":
         raise ApiError(400, f"The model `{name}` reads pictures, not texts", "model")
@@ -84,23 +77,16 @@ def place_of_folder(name: str, folder: Path) -> Place:
     return Place(name, "classifies" if classifies else "encodes", folder)
 
 
-def _base_folder(name: str, settings: ServeSettings) -> Path | None:
-    """Of a base that may be used and is here."""
-    if name in settings.models:
-        return path_here(name)
-    known = {each.base: each.name for each in ENTRIES} | {each.name: each.name for each in ENTRIES}
-    entry = known.get(name)
-    may_be_used = not settings.models or entry in settings.models
-    return path_here(entry) if entry is not None and may_be_used else None
-
-
 def _shared_base(folder: Path) -> Path | None:
     """Of a run's model that is its base and adapters, the base: if it is here, and as it was."""
-    run = folder.parent
-    if not holds_adapters_alone(folder / "adapter") or not (run / STATE_FILE).is_file():
+    run = next((each for each in folder.parents[:2] if (each / STATE_FILE).is_file()), None)
+    if run is None or not holds_adapters_alone(folder / "adapter"):
         return None
     try:
-        base = path_here(load_recipe(run / "recipe.yaml").model)
+        recipe = load_recipe(run / "recipe.yaml")
+        if recipe.adapt.quantization != "none":  # learned on weights that the base does not have
+            return None
+        base = path_here(recipe.model)
         return base if base and _sha256(base) == read_state(run).get("model_hash") else None
     except (TunewrightError, OSError):
         return None

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool as in_a_thread
 
 from tunewright.serve.answers import ApiError, error_body, not_found
 from tunewright.serve.asked_fields import refuse_ungranted
@@ -38,11 +39,11 @@ async def create(
     store: StoreOfApp,
 ) -> Response | dict[str, Any]:
     """What the model says to the items."""
-    items = _asked(body, store)
+    items = await in_a_thread(_asked, body, store)
     messages = messages_of(items, body.instructions)
     chat = as_chat(body, messages)
     asked = conversation(messages, chat.tools if body.tool_choice != "none" else None)
-    place = find_place(body.model, settings, store)
+    place = await in_a_thread(find_place, body.model, settings, store)
     if place.does != "writes":
         raise ApiError(400, f"The model `{body.model}` writes no texts", "model")
     writing, calling = await ask(engine, place, chat, asked)
@@ -53,7 +54,7 @@ async def create(
         if await request.is_disconnected():
             writing.cancel()
             break
-    return _kept(following, items, store)
+    return await in_a_thread(_kept, following, items, store)
 
 
 def _asked(body: ResponseBody, store: Store) -> list[Item]:
@@ -142,7 +143,7 @@ async def _events(following: _Following, items: list[Item], store: Store) -> Asy
         return
     for each in _end_events(following, began):
         yield each
-    whole = _kept(following, items, store)
+    whole = await in_a_thread(_kept, following, items, store)
     yield answer.event(f"response.{following.status}", response=whole)
 
 
@@ -163,9 +164,10 @@ async def count_tokens(
     body: ResponseBody, engine: EngineOfApp, settings: SettingsOfApp, store: StoreOfApp
 ) -> dict[str, Any]:
     """How many tokens the model would read."""
-    messages = messages_of(_asked(body, store), body.instructions)
+    items = await in_a_thread(_asked, body, store)
+    messages = messages_of(items, body.instructions)
     asked = conversation(messages, as_chat(body, messages).tools)
-    place = find_place(body.model, settings, store)
+    place = await in_a_thread(find_place, body.model, settings, store)
     if place.does != "writes":
         raise ApiError(400, f"The model `{body.model}` writes no texts", "model")
     prompt = await engine.with_speaker(place, lambda s: s.prompt(asked.messages, asked.tools))

@@ -109,6 +109,8 @@ def test_likelihoods_are_told_for_each_token(server: Server) -> None:
     answer = chat(server, logprobs=True, top_logprobs=2)
     told = answer.choices[0].logprobs.content
     assert len(told) == answer.usage.completion_tokens
+    letters = b"".join(bytes(each.bytes) for each in told)
+    assert letters.decode(errors="replace") == answer.choices[0].message.content
     assert all(each.logprob <= 0 and len(each.top_logprobs) == 2 for each in told)
     streamed = [
         token

@@ -161,7 +161,7 @@ def _logprobs(tokens: Sequence[Any], begun: int) -> dict[str, Any]:
         "tokens": [each.text for each in tokens],
         "token_logprobs": [max(each.logarithm, LEAST) for each in tokens],
         "top_logprobs": [
-            {text: max(value, LEAST) for text, value in each.likeliest} for each in tokens
+            {other.text: max(other.logarithm, LEAST) for other in each.likeliest} for each in tokens
         ],
         "text_offset": offsets,
     }

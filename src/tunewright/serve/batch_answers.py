@@ -124,7 +124,7 @@ def _response(answered: Answered) -> dict[str, Any]:
 
 
 def _detail(used: Mapping[str, Any], names: tuple[str, str], kind: str) -> int:
-    details = next((used[name] for name in names if used.get(name)), {})
+    details: Mapping[str, Any] = next((used[name] for name in names if used.get(name)), {})
     return int(details.get(f"{kind}_tokens") or 0)
 
 

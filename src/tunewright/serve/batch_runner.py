@@ -42,11 +42,11 @@ async def _run(app: FastAPI) -> None:
     try:
         while True:
             app.state.batch_wanted.clear()
-            for batch_id in await asyncio.to_thread(_wanted, app):
+            wanted = await asyncio.to_thread(_wanted, app)
+            at_work = {name: task for name, task in at_work.items() if not task.done()}
+            for batch_id in wanted:
                 if len(at_work) < MOST_AT_ONCE and batch_id not in at_work:
-                    task = asyncio.create_task(_work(app, batch_id))
-                    at_work[batch_id] = task
-                    task.add_done_callback(lambda _, done=batch_id: at_work.pop(done, None))
+                    at_work[batch_id] = asyncio.create_task(_work(app, batch_id))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(app.state.batch_wanted.wait(), LOOK_S)
     finally:

@@ -89,8 +89,8 @@ def enter(store: Store, batch_id: str, status: str, *before: str, **values: Any)
             body.setdefault(_TIMES[status], int(time.time()))
         for file in made:
             connection.execute(files.insert().values(**file))
-        query = update(objects).where(objects.c.id == batch_id)
-        connection.execute(query.values(status=status, body=body))
+        changed = update(objects).where(objects.c.id == batch_id)
+        connection.execute(changed.values(status=status, body=body))
     return True
 
 

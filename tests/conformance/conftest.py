@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,12 @@ def schema_of(method: str, path: str) -> str | None:
 def conforms(value: Any, name: str) -> None:
     """Raise where a value is not as its schema says."""
     jsonschema.validate(value, {"$ref": f"#/components/schemas/{name}", **SPEC})
+
+
+@pytest.fixture(scope="session")
+def check() -> Callable[[Any, str], None]:
+    """Holds a part of an answer, such as an event, against the specification."""
+    return conforms
 
 
 def look_at(response: httpx.Response) -> None:

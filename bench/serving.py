@@ -90,7 +90,9 @@ def server() -> Iterator[tuple[psutil.Process, str]]:
     with tempfile.TemporaryDirectory() as scratch:
         words = ["-m", "tunewright.cli.main", "serve", "--no-worker", "--port", "0", "--json"]
         words += ["--folder", str(Path(scratch) / "served"), "--requests-per-minute", "100000"]
-        started = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE)
+        started = subprocess.Popen(
+            [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         try:
             assert started.stdout is not None
             yield psutil.Process(started.pid), str(json.loads(started.stdout.readline())["url"])

@@ -34,7 +34,6 @@ WANTED = (
     "CreateChatCompletionResponse",
     "CreateChatCompletionStreamResponse",
     "ChatCompletionList",
-    "ChatCompletionMessageList",
     "ChatCompletionDeleted",
     "CreateCompletionResponse",
     "CreateEmbeddingResponse",

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool as in_a_thread
 
 from tunewright.serve.answers import ApiError
 from tunewright.serve.asked_fields import refuse_ungranted
@@ -42,7 +43,7 @@ async def create(
     """An answer to messages."""
     _refuse(body)
     asked = conversation(body.messages, body.tools if body.tool_choice != "none" else None)
-    place = find_place(body.model, settings, store)
+    place = await in_a_thread(find_place, body.model, settings, store)
     if place.does != "writes":
         return await classified(body, asked, place, engine)
     writing, calling = await ask(engine, place, body, asked)
@@ -50,7 +51,7 @@ async def create(
     if body.stream:
         return stream(_chunks(answer, body, writing, calling), writing.cancel)
     whole = await _whole(answer, body, writing, calling, request)
-    return keep(store, body, whole) if body.store else whole
+    return await in_a_thread(keep, store, body, whole) if body.store else whole
 
 
 def _refuse(body: ChatBody) -> None:

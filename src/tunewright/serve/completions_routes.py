@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool as in_a_thread
 
 from tunewright.serve.answers import ApiError
 from tunewright.serve.asked_fields import Drawing, refuse_ungranted
@@ -52,7 +53,7 @@ async def create(
     """What comes after each prompt."""
     _refuse(body)
     inputs = as_inputs(body.prompt, "prompt")
-    place = find_place(body.model, settings, store)
+    place = await in_a_thread(find_place, body.model, settings, store)
     if place.does != "writes":
         raise ApiError(400, f"The model `{body.model}` writes no texts", "model")
     prompts: list[str] = []
@@ -160,7 +161,7 @@ def _logprobs(tokens: Sequence[Any], begun: int) -> dict[str, Any]:
         "tokens": [each.text for each in tokens],
         "token_logprobs": [max(each.logarithm, LEAST) for each in tokens],
         "top_logprobs": [
-            {text: max(value, LEAST) for text, value in each.likeliest} for each in tokens
+            {other.text: max(other.logarithm, LEAST) for other in each.likeliest} for each in tokens
         ],
         "text_offset": offsets,
     }

@@ -59,8 +59,8 @@ class ResponseAnswer:
             "tools": [tool.model_dump() for tool in body.tools or ()],
             "top_p": 1.0 if body.top_p is None else body.top_p,
             "truncation": "disabled",
-            "usage": usage,
             "metadata": body.metadata or {},
+            **({} if usage is None else {"usage": usage}),
         }
 
     def _text(self) -> dict[str, Any]:

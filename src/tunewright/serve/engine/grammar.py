@@ -69,6 +69,10 @@ class Grammars:
             alone.to_str(), n_vocab=max(known_tokens, len(tokenizer)), eos_token=list(stop_ids)
         )
 
+    def bytes_of(self, token: int) -> bytes:
+        """What a token stands for."""
+        return bytes(self._tokens.decode_bytes([token]))
+
     def of_schema(self, schema: Mapping[str, Any], param: str) -> Callable[[], Grammar]:
         """What makes a grammar for each answer.
 

@@ -11,6 +11,7 @@ from tunewright.serve.answers import ApiError
 from tunewright.serve.engine.batch import Batch
 from tunewright.serve.engine.being_written import BeingWritten
 from tunewright.serve.engine.grammar import Grammar, Grammars
+from tunewright.serve.engine.text_stream import HALF_LETTER
 from tunewright.serve.engine.wish import Piece, Wish
 
 
@@ -70,6 +71,7 @@ class Speaker:
                 wish,
                 tell,
                 decode=lambda ids: self.tokenizer.decode(ids, skip_special_tokens=skip),
+                spell=self._spelled,
                 stop_ids=frozenset(self.template.stop_ids),
                 room=self.batch.longest,
             )
@@ -78,6 +80,11 @@ class Speaker:
         for text in texts:
             self.batch.add(text)
         return texts
+
+    def _spelled(self, token: int) -> bytes:
+        """A token in UTF-8, also where it is a part of a letter."""
+        text: str = self.tokenizer.decode([token])
+        return self._grammars.bytes_of(token) if HALF_LETTER in text else text.encode()
 
     def _refuse_unreadable(self, wish: Wish, param: str) -> None:
         tokens, room, known = len(wish.prompt), self.batch.longest, self.writer.known_tokens

@@ -23,6 +23,7 @@ def serve_command(
     max_file_mib: int = 512,
     requests_per_minute: int = 1000,
     worker: bool = True,
+    python_graders: bool = True,
     json: bool = False,
 ) -> int:
     """The OpenAI fine-tuning API on this machine: point an `openai` client's base_url here.
@@ -52,6 +53,8 @@ def serve_command(
         Of one address.
     worker
         Train too; --no-worker where `tunewright worker` does, on this machine or others.
+    python_graders
+        Run the source of Python graders, shut in; --no-python-graders refuses them.
     json
         Print the address as one JSON document.
     """
@@ -80,6 +83,7 @@ def serve_command(
         organization=organization,
         max_file_mib=max_file_mib,
         requests_per_minute=requests_per_minute,
+        python_graders=python_graders,
     )
     serve(settings, worker=worker, ready=ready)
     return 0

@@ -46,12 +46,13 @@ class Echo:
 def with_echo(settings: ServeSettings, echo: Echo) -> FastAPI:
     """The app of a server, with the echo in place of its own models."""
     app = build_app(settings)
-    routes = app.router.routes
-    app.router.routes = [r for r in routes if getattr(r, "path", "") not in (CHAT, EMBEDDINGS)]
     router = APIRouter()
     router.post(CHAT)(echo.chat)
     router.post(EMBEDDINGS)(echo.embed)
+    before = len(app.router.routes)
     app.include_router(router)
+    routes = app.router.routes
+    routes[:] = routes[before:] + routes[:before]  # the first that fits answers
     return app
 
 

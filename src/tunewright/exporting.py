@@ -13,6 +13,7 @@ from tunewright.errors import RunError
 from tunewright.export.gguf import QUANTIZATIONS, Quantization, write_gguf
 from tunewright.history.lock import lock_run
 from tunewright.judging import done_run, prepared_as_then
+from tunewright.recipe.schema import READS
 
 FORMS = ("keras", "savedmodel", "tflite", "gguf")
 ROWS = 32
@@ -57,6 +58,12 @@ def export(
         raise RunError(
             f"the weights of run {folder.name} are at a service, which does not give them away",
             fix="train an open model here: tunewright run RECIPE --backend torch --model smollm2",
+        )
+    if READS[recipe.task] in ("chat", "preference") and to != "gguf":
+        raise RunError(
+            f"the model of run {folder.name} writes text, and {to} is for models that give labels",
+            fix=f"tunewright export {folder.name} DIR --to gguf; for Transformers {folder / 'model'} "
+            "is a folder to load as it is",
         )
     if to == "gguf":
         with lock_run(folder):

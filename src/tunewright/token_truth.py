@@ -72,7 +72,7 @@ def token_rows(path: Path, recipe: Recipe, rows: Rows, at: Sequence[int]) -> lis
             dict(zip(ANSWERS, marked[1:], strict=True)) if len(marked) > 1 else {"row": marked[0]}
         )
         for part, each in parts.items():
-            pieces = rendered(each.cut_at(limit), reader.tokenizer)
+            pieces = rendered(each.cut_at(limit), reader.tokenizer, avoided=part == ANSWERS[1])
             found.append(
                 {
                     "place": rows.place(row),

@@ -108,8 +108,10 @@ def test_a_row_that_is_too_long_is_refused_with_how_many_and_how_long(tmp_path: 
     assert (refused.value.row, refused.value.others) == (4, (5,))
     assert str(refused.value).startswith("row 5, {")
     assert str(refused.value).endswith(
-        f": 2 rows of 6 are longer than 60 tokens; this one, the longest, has {longest}\n"
-        f"fix: set train.max_length to {longest}, or data.too_long to cut"
+        ": 2 rows of 6 are longer than 60 tokens, which is train.max_length; this one, the longest, "
+        f"has {longest}\n"
+        f"fix: set train.max_length to {longest} or more (the model can read 512), or set "
+        "data.too_long to cut"
     )
 
 
@@ -118,7 +120,49 @@ def test_a_row_that_the_model_cannot_read_is_too_long(tmp_path: Path) -> None:
     made.longest_input = 60
     with pytest.raises(DataError, match="1 row of 2 is longer than 60 tokens") as refused:
         read(made, [ROWS[0], LONG])
-    assert refused.value.fix == "shorten what the model cannot read, or set data.too_long to cut"
+    longest = int(made.whole_lengths([LONG], None)[0])
+    assert "all that the model can read; this one, the longest, has" in str(refused.value)
+    assert refused.value.fix == (
+        f"shorten rows to 60 tokens, or take a model that reads {longest}, or set data.too_long to cut"
+    )
+
+
+def test_a_template_without_answers_is_named_and_no_row_is_blamed(tmp_path: Path) -> None:
+    path = tmp_path / "asks.jinja"
+    path.write_text("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}")
+    with pytest.raises(ModelError, match="writes nothing of what an assistant says") as refused:
+        reader(tmp_path / "model", chat_template=str(path))
+    assert f"data.chat_template, {path}," in refused.value.what
+    made = BY_NAME["chatml"].tokenizer()
+    made.chat_template = path.read_text()
+    with pytest.raises(ModelError, match="the chat template of the model's tokenizer writes"):
+        reader(tmp_path / "other", made)
+
+
+@pytest.mark.parametrize(
+    ("kind", "made", "template", "refuses"),
+    [
+        ("bert", "BertModel", None, True),
+        ("distilbert", "DistilBertForMaskedLM", None, True),
+        ("bert", "BertLMHeadModel", None, False),
+        ("gpt2", "GPT2Model", None, False),
+        ("bert", "BertModel", CHATML, False),
+    ],
+)
+def test_a_model_that_only_reads_is_refused_for_rows_to_write(
+    kind: str, made: str, template: str | None, refuses: bool, tmp_path: Path
+) -> None:
+    tokenizer = BY_NAME["chatml"].tokenizer()
+    tokenizer.chat_template = None
+    folder = tmp_path / "some-model"
+    tokenizer.save_pretrained(folder)
+    config = SimpleNamespace(model_type=kind, architectures=[made], max_position_embeddings=64)
+    if not refuses:
+        ChatReader(folder, config, chat_template=template)
+        return
+    with pytest.raises(ModelError, match="some-model reads texts and writes none") as refused:
+        ChatReader(folder, config, chat_template=template)
+    assert refused.value.fix.startswith("take a model that writes: --model smollm2")
 
 
 def test_a_cut_row_keeps_its_beginning_and_is_counted(tmp_path: Path) -> None:

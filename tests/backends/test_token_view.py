@@ -10,7 +10,7 @@ from tiny_tokenizers import KINDS
 
 from tunewright.backends.conversation import Plain, read_row
 from tunewright.backends.learned import Marked, marked
-from tunewright.backends.token_view import Piece, html_view, rendered, terminal_view
+from tunewright.backends.token_view import Piece, html_view, plain_view, rendered, terminal_view
 
 TEMPLATE = BY_NAME["chatml"].template()
 SHORT = [HELLO, {"role": "assistant", "content": "Hi! <b>"}]
@@ -29,6 +29,19 @@ def test_pieces_are_the_text_with_what_is_learned_and_what_stops() -> None:
         Piece("<|im_end|>", True, True, False),
         Piece("\n", False, False, False),
     ]
+
+
+def test_an_answer_that_is_not_preferred_is_marked_as_avoided() -> None:
+    pieces = rendered(mark(SHORT), TEMPLATE.tokenizer, avoided=True)
+    assert [(piece.learned, piece.is_avoided, piece.is_stop) for piece in pieces] == [
+        (False, False, False),
+        (False, True, False),
+        (False, True, True),
+        (False, False, False),
+    ]
+    assert '<span class="avoided">Hi! &lt;b&gt;</span>' in html_view(pieces)
+    assert "⟦not: Hi! <b>⟧" in plain_view(pieces)
+    assert "red underline" in [str(span.style) for span in terminal_view(pieces).spans]
 
 
 def test_what_is_cut_is_shown_and_not_learned() -> None:

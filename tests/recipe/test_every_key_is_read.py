@@ -204,7 +204,7 @@ PROOFS: dict[str, Proof] = {
         "on",
         "adapt",
         {"backend": "keras"},
-        refused="train.checkpointing is on" if find_spec("keras_hub") else "tensorflow",
+        refused="train.checkpointing is on",
     ),
     "train.early_stopping": Proof(1),
     "train.evaluations_per_epoch": Proof(2),

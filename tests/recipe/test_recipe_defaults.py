@@ -232,6 +232,26 @@ REFUSED = {
         "adapt": {"method": "lora"},
         "train": {"strategy": "head"},
     },
+    "adapt.method is dora, which backend keras does not have": {
+        "adapt": {"method": "dora"},
+        "backend": "keras",
+    },
+    "adapt.method is rslora, which backend keras does not have": {
+        "adapt": {"method": "rslora"},
+        "backend": "keras",
+    },
+    "train.checkpointing is on, which backend keras does not have": {
+        "train": {"checkpointing": "on"},
+        "backend": "keras",
+    },
+    "adapt.new_tokens is given, which backend keras does not have": {
+        "adapt": {"new_tokens": ["<a>"]},
+        "backend": "keras",
+    },
+    "adapt.quantization is 4bit, which backend keras does not have": {
+        "adapt": {"quantization": "4bit"},
+        "backend": "keras",
+    },
     "adapt.method is dora, but train asks for the head alone": {
         "adapt": {"method": "dora"},
         "train": {"phases": [{"blocks": 0}]},

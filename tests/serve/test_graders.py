@@ -192,6 +192,19 @@ def test_a_server_that_cannot_shut_python_in_says_so(
             ask(grader=PYTHON)
 
 
+def test_a_server_can_be_told_to_run_no_python(tmp_path: Path) -> None:
+    app = with_echo(settings_in(tmp_path, python_graders=False), Echo())
+    with (
+        listening(app) as url,
+        OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0) as client,
+    ):
+        ask = client.fine_tuning.alpha.graders
+        for grader in (PYTHON, MULTI):
+            with pytest.raises(openai.BadRequestError, match="runs no Python graders"):
+                ask.run(grader=grader, model_sample="x")
+        assert ask.run(grader=EXACT, model_sample="a", item={"label": "a"}).reward == 1.0
+
+
 @needs_confinement
 def test_the_server_lives_on_after_attacks(graders: Any) -> None:
     for body in (

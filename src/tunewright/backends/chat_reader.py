@@ -11,7 +11,7 @@ import numpy as np
 from tunewright.backends.chat_template import ChatTemplate, set_template
 from tunewright.backends.chats import ChatTokens, joined
 from tunewright.backends.conversation import Preference, read_row
-from tunewright.backends.folder import load_tokenizer, longest_input
+from tunewright.backends.folder import load_tokenizer, longest_input, refuse_readers
 from tunewright.backends.learned import Drawn, Learn, Marked, draw, mark_all
 from tunewright.backends.new_tokens import add_tokens
 from tunewright.backends.preferences import PairTokens, paired, refuse_other_prompt
@@ -51,7 +51,8 @@ class ChatReader:
         new_tokens: which the tokenizer is given.
     Raises:
         RecipeError: it has one of these already.
-        ModelError: the folder has no tokenizer that can be read, or no chat template.
+        ModelError: the folder has no tokenizer that can be read, or its chat template writes no
+            answers.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class ChatReader:
         self.new_tokens = add_tokens(self.tokenizer, new_tokens)
         give_padding(self.tokenizer)
         set_template(self.tokenizer, chat_template)
+        refuse_readers(path, config, has_template=bool(self.tokenizer.chat_template))
         self.template = ChatTemplate(self.tokenizer)
+        self.template.refuse_without_answers(chat_template)
         self.learn, self.too_long = learn, too_long
         self.padding: int = self.tokenizer.pad_token_id
         self.longest_input: int | None = longest_input(config, self.tokenizer)

@@ -112,6 +112,24 @@ class ChatTemplate:
         )
         return [(int(first), int(end)) for first, end in made[1][0]]
 
+    def refuse_without_answers(self, given: str | None) -> None:
+        """Raise ModelError where no assistant's text comes out of the template, whatever the row.
+
+        Args:
+            given: what data.chat_template is.
+        """
+        try:
+            text = self.text(PROBE[:2])
+        except (DataError, ModelError):  # of rows of texts it is never asked
+            return
+        if ANSWER not in text:
+            which = "of the model's tokenizer" if given is None else f"data.chat_template, {given},"
+            raise ModelError(
+                f"the chat template {which} writes nothing of what an assistant says, so nothing "
+                "could be learned from any row",
+                fix='give it a part for messages whose role is "assistant"; or ' + OTHER_TEMPLATE,
+            )
+
     @cached_property
     def ending(self) -> str | None:
         """What the template writes after the last answer; None where it refuses to write one."""

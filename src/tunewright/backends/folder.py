@@ -18,6 +18,8 @@ from tunewright.pretrained.folder import PROCESSOR_FILE
 from tunewright.pretrained.keras_files import MODEL_TYPE
 
 UNBOUNDED = 1_000_000
+WRITES = "smollm2"
+"""The model of the catalog to name to whoever needs one that writes."""
 
 
 def load_tokenizer(path: Path) -> Any:
@@ -53,6 +55,23 @@ def longest_input(config: Any, tokenizer: Any) -> int:
         positions -= 2  # these keep two positions for padding
     limit = min(positions, getattr(tokenizer, "model_max_length", UNBOUNDED) or UNBOUNDED)
     return int(limit)
+
+
+def refuse_readers(path: Path, config: Any, *, has_template: bool) -> None:
+    """Raise ModelError where rows are to be written, and the folder's model reads and writes none.
+
+    Args:
+        has_template: for conversations, which a model that only reads is not published with.
+    """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as READERS
+
+    made = tuple(getattr(config, "architectures", None) or ())
+    writes = any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in made)
+    if made and not writes and not has_template and config.model_type in READERS:
+        raise ModelError(
+            f"the rows are answers to write, and the model {path.name} reads texts and writes none",
+            fix=f"take a model that writes: --model {WRITES}, or --set model={WRITES}",
+        )
 
 
 def reads_pictures(path: Path) -> bool:

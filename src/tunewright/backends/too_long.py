@@ -55,11 +55,9 @@ def cut(marked: Sequence[Marked], longest: int, how: TooLong, readable: int | No
         number = lengths.index(most)
         raise TooLongError(
             [number, *sorted(over - {number})],
-            f"{_rows(len(over), len(marked))} longer than {longest} tokens; "
-            f"this one, the longest, has {most}",
-            fix=f"set train.max_length to {most}, or data.too_long to cut"
-            if readable is None or most <= readable
-            else "shorten what the model cannot read, or set data.too_long to cut",
+            f"{_rows(len(over), len(marked))} longer than {longest} tokens, "
+            f"{_limit(longest, readable)}; this one, the longest, has {most}",
+            fix=f"{_longer(most, readable)}, or set data.too_long to cut",
         )
     rows = [row.cut_at(longest) for row in marked]
     hopeless = [number for number in sorted(over) if not rows[number].num_learned]
@@ -68,9 +66,23 @@ def cut(marked: Sequence[Marked], longest: int, how: TooLong, readable: int | No
             hopeless,
             f"the row has {lengths[hopeless[0]]} tokens, and nothing that is learned is among the "
             f"first {longest}",
-            fix="raise train.max_length, or take the row out",
+            fix=f"{_longer(lengths[hopeless[0]], readable)}, or take the row out",
         )
     return Cut(rows, len(over), most)
+
+
+def _limit(longest: int, readable: int | None) -> str:
+    """What the limit is."""
+    return "all that the model can read" if longest == readable else "which is train.max_length"
+
+
+def _longer(wanted: int, readable: int | None) -> str:
+    """How a row of so many tokens could be read whole."""
+    if readable is None:
+        return f"set train.max_length to {wanted} or more"
+    if wanted <= readable:
+        return f"set train.max_length to {wanted} or more (the model can read {readable})"
+    return f"shorten rows to {readable} tokens, or take a model that reads {wanted}"
 
 
 def _rows(count: int, among: int) -> str:

@@ -87,7 +87,8 @@ def _show_tokens(source: str, row: int, settings: tuple[str, ...], *, json: bool
     out = Console(highlight=False, soft_wrap=True)
     for each in found:
         part = "" if each["part"] == "row" else f", {each['part']}"
-        out.print(f"[bold]{escape(each['place'])}{part}[/bold]: {each['learned']} tokens learned")
+        what = "learned to be avoided" if each["part"] == "other" else "learned"
+        out.print(f"[bold]{escape(each['place'])}{part}[/bold]: {each['learned']} tokens {what}")
         pieces = pieces_of(each)
         out.print(terminal_view(pieces) if out.is_terminal else plain_view(pieces), markup=False)
     return 0

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from tunewright.evaluation.shown import bounds, in_percent, number, word
+from tunewright.evaluation.shown import bounds, in_percent, number, pace, word
 
 if TYPE_CHECKING:
     from tunewright.finished import FinishedRun
@@ -189,7 +189,7 @@ class Progress:
             return
         facts = (
             f"loss {event['loss']:.3f}{self.validation}  lr {event['learning_rate']:.1e}  "
-            f"{event['rows_per_s']:.0f} rows/s"
+            f"{pace(event['rows_per_s'])}"
         )
         if self.bar is not None and self.console.is_terminal:
             self.bars.update(self.bar, completed=event["phase_step"], facts=facts)
@@ -215,7 +215,7 @@ class Progress:
             self._line(
                 "",
                 f"{event['name']}: {event['epochs']:g} {epochs} in {event['wall_s']:.0f} s at "
-                f"{event['rows_per_s']:.0f} rows/s; best at step {event['best_step']}",
+                f"{pace(event['rows_per_s'])}; best at step {event['best_step']}",
             )
 
     def _of_service(self, event: dict[str, Any]) -> None:

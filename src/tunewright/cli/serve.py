@@ -26,6 +26,7 @@ def serve_command(
     cache_memory_mib: int | None = None,
     texts_at_once: int = 64,
     worker: bool = True,
+    python_graders: bool = True,
     json: bool = False,
 ) -> int:
     """The OpenAI fine-tuning API on this machine: point an `openai` client's base_url here.
@@ -61,6 +62,8 @@ def serve_command(
         That one model writes; others wait.
     worker
         Train too; --no-worker where `tunewright worker` does, on this machine or others.
+    python_graders
+        Run the source of Python graders, shut in; --no-python-graders refuses them.
     json
         Print the address as one JSON document.
     """
@@ -92,6 +95,7 @@ def serve_command(
         model_memory_mib=model_memory_mib,
         cache_memory_mib=cache_memory_mib,
         texts_at_once=texts_at_once,
+        python_graders=python_graders,
     )
     serve(settings, worker=worker, ready=ready)
     return 0

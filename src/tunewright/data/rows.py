@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from tunewright.data.beside import values_beside
 from tunewright.data.chat.conversation import prompt_of
+from tunewright.data.chat.own_fields import Columns as OwnColumns
+from tunewright.data.chat.own_fields import columns_of
 from tunewright.data.columns import Columns
 from tunewright.data.duplicates import KEY, Keys, picture_key, text_key
 from tunewright.data.labels import Reader
@@ -104,6 +106,7 @@ class Rows:
         reads: what a row is, a text or a picture.
         flaws: of pictures, why each cannot be read, None where it can.
         columns: other columns that were asked for, by name; None where a row has no value.
+        own: of rows that were put together, the columns that they were put together from.
     """
 
     texts: Sequence[str]
@@ -119,6 +122,7 @@ class Rows:
     reads: Reads = "text"
     flaws: list[str | None] | None = None
     columns: dict[str, list[str | None]] = field(default_factory=dict)
+    own: OwnColumns = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -173,6 +177,7 @@ class Rows:
             reads=self.reads,
             flaws=None if self.flaws is None else [self.flaws[i] for i in at],
             columns={name: [each[i] for i in at] for name, each in self.columns.items()},
+            own=self.own,
         )
 
 
@@ -254,6 +259,7 @@ def build_rows(
         reads=columns.reads,
         flaws=flaws,
         columns={name: values_beside(table, columns, name) for name in beside},
+        own={} if columns.form is None else columns_of(columns.form.columns, table),
     )
 
 

@@ -58,6 +58,19 @@ def number(metric: str, value: float) -> str:
     return text.lstrip("-") if float(text) == 0 else text
 
 
+def pace(rows_per_s: float) -> str:
+    """How fast rows go by, in a unit that leaves digits to see.
+
+    >>> pace(1234.5), pace(3.14), pace(0.2), pace(0.004)
+    ('1,234 rows/s', '3.1 rows/s', '12 rows/min', '14 rows/h')
+    """
+    for per_s, unit in ((1, "s"), (60, "min"), (3600, "h")):
+        rate = rows_per_s * per_s
+        if rate >= 1 or unit == "h":
+            break
+    return f"{rate:,.0f} rows/{unit}" if rate >= 10 else f"{rate:.1f} rows/{unit}"
+
+
 def bounds(metric: str, low: float, high: float) -> str:
     """An interval without its unit.
 

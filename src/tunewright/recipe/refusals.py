@@ -18,18 +18,13 @@ def refuse_written(recipe: Recipe) -> None:
 
 
 def refuse_new_tokens(recipe: Recipe, kind: Kind) -> None:
-    """Raise RecipeError for new tokens where no language model is trained, or not on torch."""
+    """Raise RecipeError for new tokens where no language model is trained."""
     if not recipe.adapt.new_tokens:
         return
     if kind not in UNLABELLED:
         raise RecipeError(
             f"adapt.new_tokens has {recipe.adapt.new_tokens[0]}, but no language model is trained",
             fix="take adapt.new_tokens out",
-        )
-    if recipe.backend != "torch":
-        raise RecipeError(
-            f"adapt.new_tokens is given, which backend {recipe.backend} does not have",
-            fix="take adapt.new_tokens out, or write backend: torch",
         )
 
 
@@ -44,10 +39,6 @@ def refuse_quantization(recipe: Recipe, kind: Kind) -> None:
     fix = "take adapt.quantization out"
     if kind not in UNLABELLED:
         raise RecipeError("adapt.quantization is given, but no language model is trained", fix=fix)
-    if recipe.backend != "torch":
-        raise RecipeError(
-            f"adapt.quantization is given, which backend {recipe.backend} does not have", fix=fix
-        )
     if recipe.adapt.method not in ("lora", "rslora"):
         raise RecipeError(
             f"adapt.quantization is given, and adapt.method {recipe.adapt.method} does not leave the "

@@ -375,6 +375,23 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _keras_has_what_is_asked(self) -> Recipe:
+        if self.backend != "keras":
+            return self
+        lacking = {
+            f"adapt.method is {self.adapt.method}": self.adapt.method in ("dora", "rslora"),
+            "train.checkpointing is on": self.train.checkpointing == "on",
+            "adapt.new_tokens is given": bool(self.adapt.new_tokens),
+            f"adapt.quantization is {self.adapt.quantization}": self.adapt.quantization != "none",
+        }
+        for asked in (each for each, holds in lacking.items() if holds):
+            raise ValueError(
+                f"{asked}, which backend keras does not have: write backend: torch, or "
+                f"leave {asked.split()[0]} out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _head_only_means_no_blocks(self) -> Recipe:
         deep = self.train.phases and any(phase.blocks != 0 for phase in self.train.phases)
         wants_more = self.train.strategy in ("staged", "full")

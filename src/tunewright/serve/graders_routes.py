@@ -12,14 +12,16 @@ from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from tunewright.errors import ModelError
-from tunewright.grading.description import LONGEST_TEXT
+from tunewright.grading.description import LONGEST_TEXT, Grader, Multi, PythonCode
 from tunewright.grading.grade import Means, grade, problems
 from tunewright.grading.outcome import Usage, failed
 from tunewright.grading.score import Judged, JudgeError
 from tunewright.grading.templates import Sample
 from tunewright.serve.answers import ApiError
+from tunewright.serve.dependencies import SettingsOfApp
 from tunewright.serve.grader_bodies import is_nested, read_grader
 from tunewright.serve.inside import Answered, ask_inside
+from tunewright.serve.settings import ServeSettings
 
 EMBEDDING_MODEL = "minilm"
 """Cosine is of this model's vectors."""
@@ -52,9 +54,9 @@ class RunBody(ValidateBody):
 
 
 @router.post("/validate")
-async def validate(body: ValidateBody, request: Request) -> dict[str, Any]:
+async def validate(body: ValidateBody, request: Request, settings: SettingsOfApp) -> dict[str, Any]:
     """The grader, where nothing is wrong with it."""
-    grader = read_grader(body.grader)
+    grader = _allowed(read_grader(body.grader), settings)
     found = await to_thread.run_sync(problems, grader, limiter=_limiter(request))
     if found:
         raise ApiError(400, "; ".join(found), "grader", "invalid_grader")
@@ -62,19 +64,28 @@ async def validate(body: ValidateBody, request: Request) -> dict[str, Any]:
 
 
 @router.post("/run")
-async def run(body: RunBody, request: Request) -> dict[str, Any]:
+async def run(body: RunBody, request: Request, settings: SettingsOfApp) -> dict[str, Any]:
     """The reward of one answer, and what went wrong on the way."""
     began = time.monotonic()
     if is_nested(body.grader):
         name = str(body.grader.get("name"))
         return failed(other_error=True).as_response(name, "multi", seconds=0.0)
-    grader = read_grader(body.grader)
+    grader = _allowed(read_grader(body.grader), settings)
     means = Means(judge=_judge(request.app), embed=_embed(request.app))
     found = await to_thread.run_sync(
         lambda: grade(grader, Sample(body.model_sample), body.item or {}, means=means),
         limiter=_limiter(request),
     )
     return found.as_response(grader.name, grader.type, seconds=time.monotonic() - began)
+
+
+def _allowed(grader: Grader, settings: ServeSettings) -> Grader:
+    """The grader, unless its source is not to be run on this server."""
+    inner = grader.graders.values() if isinstance(grader, Multi) else (grader,)
+    if not settings.python_graders and any(isinstance(each, PythonCode) for each in inner):
+        told = "This server runs no Python graders (it was started with --no-python-graders)"
+        raise ApiError(400, told, "grader", "python_graders_off")
+    return grader
 
 
 def _limiter(request: Request) -> CapacityLimiter:

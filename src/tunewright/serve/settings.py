@@ -38,6 +38,9 @@ class ServeSettings(BaseModel):
     )
     max_file_mib: int = Field(512, ge=1, description="largest uploaded file")
     max_body_mib: int = Field(32, ge=1, description="largest body of any other request")
+    python_graders: bool = Field(
+        True, description="run the source of Python graders, where it can be shut in"
+    )
     requests_per_minute: int = Field(1000, ge=1, description="of one key, or of one address")
     lease_s: float = Field(
         30.0, gt=0, description="a job whose worker is silent for so long goes to another"

@@ -194,7 +194,7 @@ class Loop:
             "trainable_parameters": begun.trainable_parameters,
             "learning_rate": phase.learning_rate,
             "epochs": round(progress.phase_step / self.per_epoch(phase), 2),
-            "rows_per_s": round(watch.rows / watch.seconds(), 1) if watch.rows else None,
+            "rows_per_s": watch.rows_per_s() if watch.rows else None,
             "product_share": self._product_share(watch, begun),
             "cached": begun.cached,
             "cache_mib": round(begun.cache_mib, 1),
@@ -339,7 +339,7 @@ class Loop:
             loss=round(float(np.mean(progress.losses)), 5),
             losses=[round(loss, 5) for loss in progress.losses],
             learning_rate=phase.learning_rate * self._rate(progress.phase, progress.phase_step - 1),
-            rows_per_s=round(speed, 1),
+            rows_per_s=watch.rows_per_s(),
             left_s=round((steps - progress.phase_step) * size / speed, 1),
         )
         progress.losses = []

@@ -78,11 +78,6 @@ class KerasSession(Session):
             recipe: resolved.
             parts: "train" and "validation" to (rows, label numbers).
         """
-        if recipe.adapt.method in ("dora", "rslora"):
-            raise RecipeError(
-                f"adapt.method is {recipe.adapt.method}, which backend keras does not have",
-                fix="write adapt.method: lora, or backend: torch",
-            )
         if recipe.adapt.has_adapters and self.reads == "image":
             raise RecipeError(
                 f"adapt.method is {recipe.adapt.method}, which backend keras has for texts alone",

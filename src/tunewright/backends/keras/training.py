@@ -17,7 +17,7 @@ from tunewright.backends.keras.optimizer import AdamW
 from tunewright.backends.keras.state import read_arrays, write_arrays
 from tunewright.backends.keras.work import gflop_per_token
 from tunewright.backends.settings import Part, StepSettings, pieces
-from tunewright.errors import ModelError, RecipeError
+from tunewright.errors import ModelError
 from tunewright.train.phases import PhasePlan, deepest
 
 TOKENS_AT_ONCE = 1024
@@ -90,11 +90,6 @@ class KerasTraining(ABC):
 
     def choose_checkpointing(self, asked: str, rows: int) -> tuple[str, str]:
         """See `Backend`."""
-        if asked == "on":
-            raise RecipeError(
-                "train.checkpointing is on, which backend keras does not have",
-                fix="write train.checkpointing: auto, or backend: torch",
-            )
         return "off", "asked for" if asked == "off" else "backend keras keeps them"
 
     def start_phase(self, phase: PhasePlan, *, keep: bool | None = None) -> PhaseStart:

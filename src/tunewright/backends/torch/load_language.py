@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tunewright.backends.chat_reader import ChatReader
-from tunewright.backends.folder import first_line, quiet
+from tunewright.backends.folder import WRITES, first_line, quiet
 from tunewright.backends.torch import four_bits, row_attention
 from tunewright.backends.torch.grown import grow_tables
 from tunewright.backends.torch.load import Loaded, config_of, refuse_hollow
@@ -64,7 +64,7 @@ def load_language(
     if new:
         raise ModelError(
             f"{path} has no weights for {', '.join(new[:4])}: it cannot write texts as it is",
-            fix="choose a folder of a causal language model, with all of its weights",
+            fix=f"take a causal language model with all of its weights, such as --model {WRITES}",
         )
     four_bits.settle(model)
     grow_tables(model, reader.new_tokens)

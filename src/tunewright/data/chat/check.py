@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from tunewright.data.chat.own_fields import own_field
 from tunewright.data.chat.problem import Problem
 from tunewright.data.chat.rules import NOTES, problems
 from tunewright.data.findings import Finding, show_row
@@ -45,7 +46,11 @@ def _findings(shown: Mapping[str, list[Met]], counts: Mapping[str, int]) -> Iter
             first.fix,
             count,
             tuple(
-                show_row(rows, index) | {"field": problem.field, "problem": problem.message}
+                show_row(rows, index)
+                | {
+                    "field": own_field(problem.field, rows.texts[index], rows.own),
+                    "problem": problem.message,
+                }
                 for rows, index, problem in met
             ),
         )

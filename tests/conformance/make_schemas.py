@@ -56,6 +56,8 @@ def plain(value: Any) -> Any:
         for key, inner in value.items()
         if key not in PROSE and not key.startswith("x-") and key != "nullable"
     }
+    if kept.get("exclusiveMinimum") is True:  # as older specifications write it
+        kept["exclusiveMinimum"] = kept.pop("minimum")
     if value.get("nullable") or any(
         isinstance(each, dict) and each.get("nullable") for each in value.get("allOf", ())
     ):

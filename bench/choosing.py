@@ -2,8 +2,8 @@
 
 Needs the data sets in ../shared/data, and the extra onnx. Each candidate is
 probed on the rows, and then truly fine-tuned with the default recipe, one seed, one thread; the true
-score is that on the test rows. Ranks are compared by weighted Kendall tau, that of the deciding probe
-beside neighbours, H-score and LogME. Names of sets restrict it to them.
+score is that on the test rows. Ranks are compared by weighted Kendall tau: that of `choose` beside those
+of its probe, neighbours, H-score and LogME alone. Names of sets restrict it to them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SETS = {
 }
 SIZES = 500, 150, 600  # rows to learn from, to validate and to test
 OF_EACH_INTENT = 10, 2
-SCORES = ("probe", "knn", "h_score", "log_me")
+SCORES = ("rank", "probe", "knn", "h_score", "log_me")
 
 
 def main() -> None:
@@ -50,7 +50,10 @@ def of_set(name: str, scratch: Path) -> list[dict[str, Any]]:
     allowed = "data.allow=[leak, near-leak, contradictory-label]"  # public sets, as they are
     settings = (f"evaluate.metric={metric}", "train.threads=1", "seed=0", allowed)
     ranked = choose(folder, models=list(models.values()), settings=settings)
-    said = {each["model"]: each for each in ranked["candidates"]}
+    said = {
+        each["model"]: each | {"rank": -place}
+        for place, each in enumerate(ranked["candidates"], start=1)
+    }
     found = []
     for short, model in models.items():
         run = run_tunewright(folder, runs, 0, *settings[:2], model=model)

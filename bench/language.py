@@ -87,21 +87,24 @@ def beside(
                 "cache_build_s": phase["cache_build_s"],
             }
         }
-        found |= {
-            name: peer(Path(scratch) / "peer.jsonl", more)
-            for name, more in (("defaults", {}), ("best", best))
-        }
+        print("tunewright", found["tunewright"], flush=True)
+        for name, more in (("defaults", {}), ("best", best)):
+            found[name] = peer(Path(scratch) / "peer.jsonl", more)
+            print(name, found[name], flush=True)
     return found
 
 
 def peer(rows: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """What TRL says."""
+    """What TRL says, or why there is nothing: at its best it may take more memory than there is."""
     from tunewright.pretrained.catalog import resolve_model
 
     given = {"per_device_train_batch_size": 8, "threads": THREADS, **settings}
     folder = str(resolve_model("smollm2").path)
     command = [sys.executable, "-m", "bench.language_peer", str(rows), folder, json.dumps(given)]
-    return json_of(command)
+    try:
+        return json_of(command)
+    except RuntimeError as error:
+        return {"left_out": str(error)[-300:]}
 
 
 def conversations() -> list[dict[str, Any]]:
@@ -146,6 +149,9 @@ def show(name: str, found: dict[str, Any]) -> None:
     print(f"\n| {name} | rows/s | ours is so many times as fast | peak MiB | ours takes |")
     print("|---|---|---|---|---|")
     for side, each in found.items():
+        if "left_out" in each:
+            print(f"| {side} | did not end | | | |")
+            continue
         print(
             f"| {side} | {each['rows_per_s']:.3f} | {ours['rows_per_s'] / each['rows_per_s']:.2f} "
             f"| {each['peak_mib']:.0f} | {ours['peak_mib'] / each['peak_mib']:.2f} |"

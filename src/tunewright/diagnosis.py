@@ -12,7 +12,6 @@ from typing import Any
 
 import psutil
 
-from tunewright.backends.served import INSTALL as INSTALL_OPENAI
 from tunewright.cache import cache_folder
 from tunewright.cores import usable_cores
 from tunewright.history.folder import runs_folder
@@ -26,6 +25,7 @@ PACKAGES = (
 )
 KERAS_PACKAGES = ("tensorflow", "tensorflow-text", "keras", "keras-hub")
 INSTALL_KERAS = "pip install 'tunewright[tensorflow]'"
+INSTALL_OPENAI = "pip install 'tunewright[openai]'"
 INSTALL_QUANTIZED = "pip install 'tunewright[quantized]'"
 Problem = dict[str, str]
 WIDTH = 1024  # of the blocks whose products are timed

@@ -253,7 +253,7 @@ def choose(recipe: Recipe, events: Events) -> tuple[Recipe, ModelSource, dict[st
     if recipe.backend == "openai":
         raise RecipeError(
             "this tries models on this machine, and with backend openai a service trains",
-            fix="tunewright run says what the service will cost; or write backend: torch",
+            fix="tunewright run RECIPE --until adapt says what the service will cost",
         )
     recipe, reasons = with_model(recipe)
     source = resolve_model(recipe.model, revision=recipe.revision)

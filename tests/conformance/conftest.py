@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from openai import OpenAI
 
 from served import settings_in
 from tiny_chats import chats, write_chat_model
+from tiny_models import write_model
 from worked import trained, upload, wait_for
 
 SPEC: dict[str, Any] = json.loads(Path(__file__).with_name("schemas.json").read_text("utf-8"))
@@ -43,9 +44,18 @@ PATHS = (
     ("GET", r"/models", "ListModelsResponse"),
     ("GET", r"/models/.+", "Model"),
     ("DELETE", r"/models/.+", "DeleteModelResponse"),
+    ("POST", r"/chat/completions(/[^/]+)?", "CreateChatCompletionResponse"),
+    ("GET", r"/chat/completions", "ChatCompletionList"),
+    ("GET", r"/chat/completions/[^/]+", "CreateChatCompletionResponse"),
+    ("DELETE", r"/chat/completions/[^/]+", "ChatCompletionDeleted"),
+    ("POST", r"/completions", "CreateCompletionResponse"),
+    ("POST", r"/embeddings", "CreateEmbeddingResponse"),
 )
 # The one declared extension: the published examples have it, the published list has not.
 SPEC["components"]["schemas"]["FineTuningJob"]["properties"]["status"]["enum"].append("paused")
+# The published schema forgets that a request may ask for base64.
+VECTOR = SPEC["components"]["schemas"]["Embedding"]["properties"]
+VECTOR["embedding"] = {"anyOf": [VECTOR["embedding"], {"type": "string"}]}
 
 
 def schema_of(method: str, path: str) -> str | None:
@@ -59,6 +69,12 @@ def schema_of(method: str, path: str) -> str | None:
 def conforms(value: Any, name: str) -> None:
     """Raise where a value is not as its schema says."""
     jsonschema.validate(value, {"$ref": f"#/components/schemas/{name}", **SPEC})
+
+
+@pytest.fixture(scope="session")
+def check() -> Callable[[Any, str], None]:
+    """Holds a part of an answer, such as an event, against the specification."""
+    return conforms
 
 
 def look_at(response: httpx.Response) -> None:
@@ -86,7 +102,9 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAI]:
         return
     folder = tmp_path_factory.mktemp("server")
     model = write_chat_model(tmp_path_factory.mktemp("models") / "tiny")
-    settings = settings_in(folder, models=(f"tiny={model}", f"org/tiny={model}", "minilm"))
+    encoder = write_model(tmp_path_factory.mktemp("models") / "encoder")
+    bases = (f"tiny={model}", f"org/tiny={model}", f"encoder={encoder}", "minilm")
+    settings = settings_in(folder, models=bases)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNEWRIGHT_RUNS", str(folder / "runs"))
         patch.setenv("TUNEWRIGHT_CACHE", str(folder / "cache"))

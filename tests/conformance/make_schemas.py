@@ -31,6 +31,12 @@ WANTED = (
     "ListModelsResponse",
     "DeleteModelResponse",
     "ErrorResponse",
+    "CreateChatCompletionResponse",
+    "CreateChatCompletionStreamResponse",
+    "ChatCompletionList",
+    "ChatCompletionDeleted",
+    "CreateCompletionResponse",
+    "CreateEmbeddingResponse",
 )
 KEPT = Path(__file__).with_name("schemas.json")
 REF = "#/components/schemas/"

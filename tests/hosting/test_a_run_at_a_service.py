@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,17 @@ def test_the_model_can_be_asked_afterwards(
     assert "does not give them away" in cli("export", done.folder, "out").error()
     with pytest.raises(TunewrightError, match="no losses"):
         opened_model(*done_run(done.folder))
+
+
+def test_a_folder_from_elsewhere_does_not_choose_where_a_key_goes(
+    service: StandIn, conversations: Path, at: At, tmp_path: Path
+) -> None:
+    done = tunewright.run(conversations, **at())
+    copied = shutil.copytree(done.folder / "model", tmp_path / "downloaded")
+    asked = len(service.requests)
+    with pytest.raises(TunewrightError, match=r"asks to send \$STAND_IN_KEY to http"):
+        list(tunewright.predict(copied, text="where is parcel 5?"))
+    assert len(service.requests) == asked
 
 
 def test_pairs_of_answers_become_a_job_of_preferences(

@@ -20,6 +20,7 @@ from tunewright.backends.openai.notes import Notes
 from tunewright.durable import read_lines
 from tunewright.errors import TunewrightError
 from tunewright.history.folder import run_folders
+from tunewright.history.state import read_state
 
 At = Callable[..., dict[str, Any]]
 CREATE = "POST /fine_tuning/jobs"
@@ -161,6 +162,24 @@ def test_a_killed_run_follows_its_job_again(
     told = [e["id"] for e in read_lines(folder / "events.jsonl") if e["event"] == "job_event"]
     assert told[: len(before)] == before
     assert len(set(told)) == len(told) == len(service.store.events[done.result["model"]["job"]])
+
+
+def test_a_stop_leaves_the_job_as_it_is_and_says_so(
+    service: StandIn, conversations: Path, at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tunewright.hosting.training.follow", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            tunewright.run(conversations, **at())
+    folder = run_folders()[-1]
+    assert read_state(folder)["state"] == "interrupted"
+    (left,) = [e for e in read_lines(folder / "events.jsonl") if e["event"] == "job_left"]
+    assert left["id"] in service.store.jobs
+    tunewright.run(resume=folder)
+    assert len(service.store.jobs) == 1
 
 
 def test_answers_that_were_paid_for_are_not_asked_for_again(

@@ -108,6 +108,15 @@ def test_the_cost_is_told_and_stops_the_run_above_the_limit(
     assert cost["dollars"] == pytest.approx(cost["trained_tokens"] / 1000)
 
 
+def test_the_cost_can_be_asked_for_alone(service: StandIn, conversations: Path, at: At) -> None:
+    ended = tunewright.run(conversations, until="adapt", **at())
+    kinds = [each["event"] for each in read_lines(ended.folder / "events.jsonl")]
+    assert "cost" in kinds
+    assert service.requests == []
+    done = tunewright.run(resume=ended.folder)
+    assert done.result["verdict"]
+
+
 def test_a_price_that_nobody_knows_stops_the_run(
     service: StandIn, conversations: Path, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:

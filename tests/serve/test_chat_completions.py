@@ -16,6 +16,7 @@ import pytest
 
 from answering import Server, answering
 from tiny_chats import write_chat_model
+from tunewright.backends.torch.row_writer import RowWriter
 from tunewright.backends.torch.writer import TorchWriter
 
 MODEL = "ft:tiny:local::abcdefgh"
@@ -109,6 +110,8 @@ def test_likelihoods_are_told_for_each_token(server: Server) -> None:
     answer = chat(server, logprobs=True, top_logprobs=2)
     told = answer.choices[0].logprobs.content
     assert len(told) == answer.usage.completion_tokens
+    letters = b"".join(bytes(each.bytes) for each in told)
+    assert letters.decode(errors="replace") == answer.choices[0].message.content
     assert all(each.logprob <= 0 and len(each.top_logprobs) == 2 for each in told)
     streamed = [
         token
@@ -218,6 +221,22 @@ def test_whoever_goes_away_leaves_the_place_to_others(server: Server) -> None:
     while busy() and time.monotonic() < until:
         time.sleep(0.05)
     assert not busy()
+
+
+def test_a_model_that_fails_ends_its_texts_and_answers_again(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(RowWriter, "read", read)
+    with pytest.raises(openai.InternalServerError) as error:
+        chat(server, n=2)
+    assert "memory" not in error.value.message
+    with pytest.raises(openai.APIError):
+        list(chat(server, stream=True))
+    monkeypatch.undo()
+    assert chat(server).choices[0].message.content == right(folder, 20)
 
 
 def test_a_stored_completion_is_kept_changed_and_forgotten(server: Server) -> None:

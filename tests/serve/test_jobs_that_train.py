@@ -7,13 +7,16 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai import OpenAI
 
-from served import settings_in
+from served import served, settings_in
 from tiny_chats import chats, write_chat_model
-from worked import create, ten_chats, trained, upload, wait_for
+from tunewright.history.folder import runs_folder
+from tunewright.recipe.load import load_recipe
+from worked import SETTINGS, create, ten_chats, trained, upload, wait_for, working
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +25,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def client(tmp_path: Path, model: Path) -> Iterator[OpenAI]:
-    with trained(settings_in(tmp_path, models=(f"tiny={model}",))) as client:
+def client(tmp_path: Path, model: Path, tiny_bert: Path) -> Iterator[OpenAI]:
+    models = (f"tiny={model}", f"bert={tiny_bert}")
+    with trained(settings_in(tmp_path, models=models)) as client:
         yield client
 
 
@@ -99,3 +103,51 @@ def test_a_validation_file_is_measured_after_each_epoch(client: OpenAI) -> None:
     (last, _) = client.fine_tuning.jobs.checkpoints.list(job.id)
     assert last.metrics.full_valid_loss == steps[-1].data["full_valid_loss"]
     assert 0 <= last.metrics.full_valid_mean_token_accuracy <= 1
+
+
+def recipe_of_run(job: str) -> Any:
+    (run,) = (path for path in runs_folder().iterdir() if job[6:].lower() in path.name)
+    return load_recipe(run / "recipe.yaml")
+
+
+def test_the_multiplier_is_times_the_rate_that_would_be_chosen(client: OpenAI) -> None:
+    file, rates = upload(client, ten_chats()), []
+    for times in (1.0, 0.5):
+        numbers = {"n_epochs": 1, "learning_rate_multiplier": times}
+        job = create(client, file, hyperparameters=numbers)
+        done = wait_for(client, job.id, "succeeded")
+        assert done.hyperparameters.learning_rate_multiplier == times
+        rates.append(recipe_of_run(job.id).train.learning_rate)
+    assert rates[1] == pytest.approx(0.5 * rates[0])
+
+
+def test_labels_are_learned_by_the_extension(client: OpenAI) -> None:
+    rows = [
+        {"text": f"{text} {number}", "label": label}
+        for number in range(12)
+        for text, label in (("the parcel is late", "delivery"), ("a refund please", "refund"))
+    ]
+    asked = {"task": "text-classification", "settings": {**SETTINGS, "train.max_length": 32}}
+    job = create(client, upload(client, rows), model="bert", tunewright=asked)
+    done = wait_for(client, job.id, "succeeded")
+    answer = client.chat.completions.create(
+        model=done.fine_tuned_model, messages=[{"role": "user", "content": "the parcel is late 3"}]
+    )
+    assert answer.choices[0].message.content in ("delivery", "refund")
+    one_class = [{**row, "label": "refund"} for row in rows]
+    job = create(client, upload(client, one_class), model="bert", tunewright=asked)
+    failed = wait_for(client, job.id, "failed")
+    assert (failed.error.code, failed.error.param) == ("invalid_training_file", "training_file")
+    assert "there is one class" in failed.error.message
+    assert str(runs_folder()) not in failed.error.message
+
+
+def test_a_file_that_goes_before_its_job_begins_fails_it(tmp_path: Path, model: Path) -> None:
+    settings = settings_in(tmp_path, models=(f"tiny={model}",))
+    with served(settings) as client:
+        file = upload(client, ten_chats())
+        job = create(client, file)
+        client.files.delete(file)
+        with working(settings):
+            failed = wait_for(client, job.id, "failed")
+    assert (failed.error.code, failed.error.param) == ("file_not_found", "training_file")

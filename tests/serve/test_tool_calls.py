@@ -57,9 +57,9 @@ def template(folder: Path, text: str | None) -> ChatTemplate:
 @pytest.mark.parametrize(
     ("text", "form"),
     [
-        (TAGGED, CallForm("<tool_call>", "</tool_call>")),
+        (TAGGED, CallForm("<tool_call>\n", "\n</tool_call>")),
         (BARE, CallForm("", "")),
-        (PLAIN, CallForm("Call:", "")),
+        (PLAIN, CallForm(" Call: ", "")),
     ],
 )
 def test_the_form_of_calls_is_that_of_the_template(folder: Path, text: str, form: CallForm) -> None:
@@ -153,12 +153,32 @@ def test_a_call_is_told_as_one(server: Server) -> None:
     assert chats.create(model=MODEL, messages=asked, tools=TOOLS, n=2).choices[1].message.tool_calls
 
 
-def test_a_choice_of_tools_that_cannot_be_forced_is_refused(server: Server) -> None:
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_call_that_is_asked_for_is_made(server: Server, seed: int) -> None:
     asked: list[Any] = [{"role": "user", "content": "how is it in Oslo?"}]
-    named: Any = {"type": "function", "function": {"name": "weather"}}
-    for choice in ("required", named):
+    kind = {"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"]}
+    kind |= {"additionalProperties": False}
+    tools: list[Any] = [
+        {"type": "function", "function": {"name": name, "parameters": kind}} for name in "fg"
+    ]
+    named: Any = {"type": "function", "function": {"name": "g"}}
+    for choice, names in (("required", "fg"), (named, "g")):
+        answer = server.client.chat.completions.create(
+            model=MODEL, messages=asked, tools=tools, tool_choice=choice, seed=seed, max_tokens=200
+        )
+        (call,) = answer.choices[0].message.tool_calls or []
+        assert call.type == "function"
+        assert call.function.name in names
+        assert json.loads(call.function.arguments)["n"] in (1, 2)
+        assert answer.choices[0].finish_reason == "tool_calls"
+        assert answer.choices[0].message.content is None
+
+
+def test_a_choice_of_no_tool_there_is_is_refused(server: Server) -> None:
+    asked: list[Any] = [{"role": "user", "content": "how is it in Oslo?"}]
+    named: Any = {"type": "function", "function": {"name": "other"}}
+    form: Any = {"type": "json_object"}
+    for wrong in ({"tool_choice": named}, {"tool_choice": "required", "response_format": form}):
         with pytest.raises(openai.BadRequestError) as error:
-            server.client.chat.completions.create(
-                model=MODEL, messages=asked, tools=TOOLS, tool_choice=choice
-            )
+            server.client.chat.completions.create(model=MODEL, messages=asked, tools=TOOLS, **wrong)
         assert error.value.param == "tool_choice"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,18 +35,22 @@ class CallForm:
     """A call is a JSON object with a name, between two marks.
 
     Args:
-        begin, end: without white space around them; either may be empty.
+        begin, end: either may be empty.
+        arguments: the key of the arguments. nested: whether both are within `function`.
     """
 
     begin: str
     end: str
+    arguments: str = "arguments"
+    nested: bool = False
 
     def read(self, text: str) -> tuple[str, list[dict[str, Any]]]:
         """What a text says before its calls, and these: `name` and `arguments`.
 
         A text whose calls cannot be read is all text.
         """
-        at = text.find(self.begin) if self.begin else 0
+        mark = self.begin.strip()
+        at = text.find(mark) if mark else 0
         calls: list[dict[str, Any]] = []
         said, rest = text[: max(at, 0)], text[max(at, 0) :]
         while at >= 0 and rest.strip():
@@ -57,14 +61,25 @@ class CallForm:
             calls.append(call)
         return (said.strip(), calls) if calls else (text, [])
 
+    def schema(self, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Of the JSON object that is a call of one of these functions."""
+        return {"anyOf": [self._schema_of(tool["function"]) for tool in tools]}
+
+    def _schema_of(self, function: Mapping[str, Any]) -> dict[str, Any]:
+        given = function.get("parameters") or {"type": "object"}
+        call = _object({"name": {"const": function["name"]}, self.arguments: given})
+        if not self.nested:
+            return call
+        return _object({"type": {"const": "function"}, "function": call})
+
     def _one(self, rest: str) -> tuple[dict[str, Any], str] | None:
-        rest = rest.lstrip(" \n\t,;").removeprefix(self.begin).lstrip()
+        rest = rest.lstrip(" \n\t,;").removeprefix(self.begin.strip()).lstrip()
         try:
             value, end = json.JSONDecoder().raw_decode(rest)
         except (ValueError, RecursionError):
             return None
         call = _named(value)
-        return None if call is None else (call, rest[end:].lstrip().removeprefix(self.end))
+        return None if call is None else (call, rest[end:].lstrip().removeprefix(self.end.strip()))
 
 
 def shows_tools(template: ChatTemplate) -> bool:
@@ -93,8 +108,14 @@ def call_form(template: ChatTemplate) -> CallForm | None:
         named = _named(value)
         if named is not None and named["name"] == NAME:
             after, stop = text[end:], template.stop
-            end_mark = after.split(stop)[0] if stop else after
-            return CallForm(text[first:at].strip(), end_mark.strip())
+            nested = isinstance(value.get("function"), Mapping)
+            inner = value["function"] if nested else value
+            return CallForm(
+                begin=text[first:at],
+                end=after.split(stop)[0] if stop else after.rstrip(),
+                arguments="parameters" if "parameters" in inner else "arguments",
+                nested=nested,
+            )
     return None
 
 
@@ -102,6 +123,15 @@ def _common(one: str, two: str) -> int:
     """Characters that both begin with."""
     pairs = zip(one, two, strict=False)
     return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(two)))
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def _named(value: Any) -> dict[str, Any] | None:

@@ -216,11 +216,21 @@ def _choose(scaled: np.ndarray, labels: np.ndarray, fit: Fit, folds: Folds) -> t
     for strength in STRENGTHS:
         model = fit(training, strength)
         known = np.isin(labels[left_out], model.classes_)
-        chances = model.predict_log_proba(scaled[left_out][known])
+        chances = _log_chances(model, scaled[left_out][known])
         at = np.searchsorted(model.classes_, labels[left_out][known])
         losses.append(-chances[np.arange(len(at)), at].mean())
     best = int(np.argmin(losses))
     return STRENGTHS[best], float(losses[best])
+
+
+def _log_chances(model: Any, scaled: np.ndarray) -> np.ndarray:
+    """(rows, classes known): the logarithm of each share; the library's own is of shares rounded to 0."""
+    from scipy.special import log_softmax
+
+    scores = model.decision_function(scaled)
+    if scores.ndim == 1:
+        scores = np.stack([np.zeros_like(scores), scores], axis=1)
+    return np.asarray(log_softmax(scores, axis=1))
 
 
 def _shrink(scores: np.ndarray, labels: np.ndarray, honest_loss: float) -> float:

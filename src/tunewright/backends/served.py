@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tunewright.durable import make_folder, write_json
 from tunewright.errors import ModelError
+from tunewright.history.folder import runs_folder
 from tunewright.recipe.service import Preset
 
 FILE = "service.json"
@@ -50,13 +51,19 @@ def read_served(folder: Path) -> Served:
     """What a model folder names.
 
     Raises:
-        ModelError: the file is damaged.
+        ModelError: the file is damaged; or it is of no run here, and would choose where a key goes.
     """
     try:
         content = json.loads((folder / FILE).read_text("utf-8"))
-        return Served(**{**content, "labels": tuple(content["labels"])})
+        found = Served(**{**content, "labels": tuple(content["labels"])})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(
             f"{folder / FILE} does not name a model of a service: {error}",
             fix="restore it, or resume the run that wrote it",
         ) from None
+    if found.key is not None and not folder.resolve().is_relative_to(runs_folder().resolve()):
+        raise ModelError(
+            f"{folder} is of no run here, and asks to send ${found.key} to {found.base_url}",
+            fix=f"if that is right, move its run to {runs_folder()}, or set TUNEWRIGHT_RUNS",
+        )
+    return found

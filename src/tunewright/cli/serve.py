@@ -22,6 +22,9 @@ def serve_command(
     organization: str = "local",
     max_file_mib: int = 512,
     requests_per_minute: int = 1000,
+    model_memory_mib: int | None = None,
+    cache_memory_mib: int | None = None,
+    texts_at_once: int = 64,
     worker: bool = True,
     python_graders: bool = True,
     json: bool = False,
@@ -51,6 +54,12 @@ def serve_command(
         Largest file that is taken.
     requests_per_minute
         Of one address.
+    model_memory_mib
+        What the models that answer may take; without it half of what is free at the start.
+    cache_memory_mib
+        What one model's unfinished texts may take; without it a quarter of that.
+    texts_at_once
+        That one model writes; others wait.
     worker
         Train too; --no-worker where `tunewright worker` does, on this machine or others.
     python_graders
@@ -84,6 +93,9 @@ def serve_command(
         max_file_mib=max_file_mib,
         requests_per_minute=requests_per_minute,
         python_graders=python_graders,
+        model_memory_mib=model_memory_mib,
+        cache_memory_mib=cache_memory_mib,
+        texts_at_once=texts_at_once,
     )
     serve(settings, worker=worker, ready=ready)
     return 0

@@ -11,6 +11,7 @@ from tunewright.data.prepare import Prepared
 from tunewright.durable import read_lines, write_json
 from tunewright.evaluation import facts as report_facts
 from tunewright.evaluation.baselines import FittedBaseline
+from tunewright.evaluation.judge import Judgement
 from tunewright.few_shot import NAME as FEW_SHOT
 from tunewright.history.memory import peak_memory_mib
 from tunewright.history.result import write_result
@@ -42,13 +43,33 @@ def evaluate_validation(
         folder, prepared.validation, prepared, baselines, recipe, "validation", 1
     )
     left_out = _left_out(prepared, recipe)
-    result: dict[str, Any] = {
+    result = _result(folder, recipe, judged, trained, base) | {"baselines_left_out": left_out}
+    if (written := shown.get("written")) is not None:
+        result["answers"] = {key: written[key] for key in ("rows", "metrics")}
+    write_result(folder, result)
+    report = report_of_run(folder, recipe, choices, prepared, baselines, trained.history)
+    more: dict[str, Any] = {
+        "part": "validation",
+        "tokens": [],
+        "advice": [],
+        "learning_curve": [],
+        "licence": None,
+    }
+    write_json(folder / "data" / "report.json", report | more | shown | {"left_out": left_out})
+    publish(folder, judged)
+    events.emit("verdict", part="validation", **judged.verdict, advice=[])
+
+
+def _result(
+    folder: Path, recipe: Recipe, judged: Judgement, trained: Trained, base: str
+) -> dict[str, Any]:
+    """What result.json says, as far as it is the same whatever was asked."""
+    return {
         "task": recipe.task,
         "metric": recipe.evaluate.metric,
         "validation": judged.scores,
         "test": None,
         "baselines": judged.baselines,
-        "baselines_left_out": left_out,
         "verdict": judged.verdict,
         "train": {
             "phases": [trained.record],
@@ -66,20 +87,6 @@ def evaluate_validation(
             "job": trained.job.id,
         },
     }
-    if (written := shown.get("written")) is not None:
-        result["answers"] = {key: written[key] for key in ("rows", "metrics")}
-    write_result(folder, result)
-    report = report_of_run(folder, recipe, choices, prepared, baselines, trained.history)
-    more: dict[str, Any] = {
-        "part": "validation",
-        "tokens": [],
-        "advice": [],
-        "learning_curve": [],
-        "licence": None,
-    }
-    write_json(folder / "data" / "report.json", report | more | shown | {"left_out": left_out})
-    publish(folder, judged)
-    events.emit("verdict", part="validation", **judged.verdict, advice=[])
 
 
 def _left_out(prepared: Prepared, recipe: Recipe) -> dict[str, str]:

@@ -93,6 +93,8 @@ def writer_of(folder: Path, which: str) -> ServedWriter:
 
 def shots_of(train: Rows, recipe: Recipe) -> Shots | str:
     """Examples that the untouched model is shown, or why there are none."""
+    if recipe.task == "preference":
+        return "a row is a question with two answers, not a conversation to go on"
     return drawn_shots(train, recipe, RoughReader(known(recipe.service).most_tokens))
 
 

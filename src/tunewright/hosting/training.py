@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +16,10 @@ from tunewright.backends.openai.following import Looking, follow
 from tunewright.backends.openai.job import create_once
 from tunewright.backends.openai.measured import measured
 from tunewright.backends.openai.notes import Notes
-from tunewright.backends.openai.presets import known
 from tunewright.backends.openai.results import fetch_results
 from tunewright.durable import read_lines
 from tunewright.errors import ChangedError, FailedRunError
-from tunewright.hosting.asked import settings_of
+from tunewright.hosting.request import chosen, digest, in_words, request_of
 from tunewright.hosting.sent import Sent
 from tunewright.publishing import report_failure
 from tunewright.recipe.schema import Recipe
@@ -85,7 +82,7 @@ class HostedTraining:
 
     def _refuse_changed(self) -> None:
         """A job that was asked for is of just these rows and numbers."""
-        asked = {"data": self.sent.sha256, "request": _digest(request_of(self.recipe, "", ""))}
+        asked = {"data": self.sent.sha256, "request": digest(request_of(self.recipe, "", ""))}
         before = self.notes.of(REQUEST)
         for key, value in asked.items():
             if before is not None and before[key] != value:
@@ -132,7 +129,7 @@ class HostedTraining:
             )
             waits = {"waits_until": until} if news.kind == "state" else {}
             self.events.emit(
-                f"job_{news.kind}", id=job.id, status=str(job.status), **waits, **_chosen(job)
+                f"job_{news.kind}", id=job.id, status=str(job.status), **waits, **chosen(job)
             )
         return job
 
@@ -161,7 +158,7 @@ class HostedTraining:
         scores = {
             ours: found[theirs]
             for ours, kinds in _SCORES.items()
-            for theirs in kinds[::-1]  # over all of validation, if the service measured that
+            for theirs in kinds  # the last one, over all of validation, if the service has it
             if theirs in found
         }
         if scores:
@@ -170,19 +167,19 @@ class HostedTraining:
     def _record(self, job: Any) -> dict[str, Any]:
         events = read_lines(self.folder / "events.jsonl")
         steps = [event["step"] for event in events if event["event"] == "steps"]
-        chosen = _chosen(job)
-        epochs = chosen.get("n_epochs", self.recipe.train.epochs)
+        numbers = chosen(job)
+        epochs = numbers.get("n_epochs", self.recipe.train.epochs)
         return {
             "name": PHASE,
             "trainable_blocks": "all",
             "trainable_parameters": 0,
             "learning_rate": None,
-            "learning_rate_multiplier": chosen.get("learning_rate_multiplier"),
-            "batch_size": chosen.get("batch_size"),
+            "learning_rate_multiplier": numbers.get("learning_rate_multiplier"),
+            "batch_size": numbers.get("batch_size"),
             "epochs": float(epochs),
             "rows_per_s": None,
             "cached": False,
-            "reason": _in_words(chosen, job),
+            "reason": in_words(numbers, job),
             "trained_tokens": job.trained_tokens,
             "wall_s": float((job.finished_at or job.created_at or 0) - (job.created_at or 0)),
             "first_step": 0,
@@ -195,62 +192,6 @@ _SCORES = {
     "loss": ("valid_loss", "full_valid_loss"),
     "token_accuracy": ("valid_token_accuracy", "full_valid_token_accuracy"),
 }
-
-
-def request_of(recipe: Recipe, train: str, validation: str) -> dict[str, Any]:
-    """The body that creates the job, but for its tag.
-
-    Args:
-        recipe: resolved. train, validation: ids of files.
-    """
-    own = settings_of(recipe)
-    service, kind = recipe.service, "dpo" if recipe.task == "preference" else "supervised"
-    asked = {
-        "n_epochs": recipe.train.epochs,
-        "batch_size": recipe.train.batch_size,
-        "learning_rate_multiplier": service.learning_rate_multiplier,
-    }
-    numbers = {key: value for key, value in asked.items() if value != "auto"}
-    if kind == "dpo":
-        numbers["beta"] = recipe.train.beta
-    method: dict[str, Any] = {"method": {"type": kind, kind: {"hyperparameters": numbers}}}
-    if kind == "supervised" and not known(service).with_method:
-        method = {"hyperparameters": numbers}
-    return {
-        "model": recipe.model,
-        "training_file": train,
-        "validation_file": validation,
-        "seed": recipe.seed,
-        **({"suffix": service.suffix} if service.suffix else {}),
-        **({"extra_body": {"tunewright": {"settings": own}}} if own else {}),
-        **method,
-    }
-
-
-def _digest(request: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-
-
-def _chosen(job: Any) -> dict[str, float]:
-    """The numbers that a job trains with, as far as the service tells them."""
-    method = getattr(job, "method", None)
-    kind = getattr(method, "type", None)
-    inner = getattr(getattr(method, kind, None) if kind else None, "hyperparameters", None)
-    found: dict[str, float] = {}
-    for numbers in (job.hyperparameters, inner):
-        for name in ("n_epochs", "batch_size", "learning_rate_multiplier", "beta"):
-            value = getattr(numbers, name, None)
-            if isinstance(value, int | float):
-                found[name] = value
-    return found
-
-
-def _in_words(chosen: dict[str, float], job: Any) -> str:
-    """What the service took, for people."""
-    words = [f"{name.replace('_', ' ')} {value:g}" for name, value in chosen.items()]
-    if job.trained_tokens:
-        words.append(f"{job.trained_tokens:,} tokens trained")
-    return f"as the service tells it, {', '.join(words) or 'which is nothing'}"
 
 
 def _history(folder: Path) -> list[dict[str, Any]]:

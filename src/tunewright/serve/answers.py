@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from tunewright.errors import TunewrightError
+from tunewright.errors import FailedRunError, TunewrightError
 
+_log = logging.getLogger("tunewright.serve")
 _TYPES = {401: "invalid_request_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -79,8 +81,8 @@ def install_handlers(app: FastAPI) -> None:
     async def api_error(_: Request, error: Any) -> JSONResponse:
         return error_response(error)
 
-    async def user_error(_: Request, error: Any) -> JSONResponse:
-        return error_response(ApiError(400, f"{error.what}; {error.fix}"))
+    async def user_error(request: Request, error: Any) -> JSONResponse:
+        return error_response(_of_user_error(request, error))
 
     async def wrong_fields(_: Request, error: Any) -> JSONResponse:
         return error_response(_first_wrong_field(error.errors()))
@@ -92,6 +94,16 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(TunewrightError, user_error)
     app.add_exception_handler(RequestValidationError, wrong_fields)
     app.add_exception_handler(HTTPException, http_error)
+
+
+def _of_user_error(request: Request, error: TunewrightError) -> ApiError:
+    """A mistake is the client's; what the disk refuses is not, and names paths of this machine."""
+    if not isinstance(error, FailedRunError):
+        return ApiError(400, f"{error.what}; {error.fix}")
+    request_id = request.scope["state"]["request_id"]
+    _log.error("%s failed: %s", request_id, error.what)
+    told = f"The server cannot do this now; its log says why, at {request_id}"
+    return ApiError(507, told, None, "server_error")
 
 
 def _of_http(request: Request, error: HTTPException) -> ApiError:

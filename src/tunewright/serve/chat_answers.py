@@ -92,16 +92,12 @@ def usage_of(prompt: int, completion: int) -> dict[str, Any]:
 def logprobs_of(tokens: Sequence[Told]) -> dict[str, Any]:
     """Likelihoods of tokens."""
     content = [
-        {
-            **_token(each.text, each.logarithm),
-            "top_logprobs": [_token(text, value) for text, value in each.likeliest],
-        }
+        {**_token(each), "top_logprobs": [_token(other) for other in each.likeliest]}
         for each in tokens
     ]
     return {"content": content, "refusal": None}
 
 
-def _token(text: str, logarithm: float) -> dict[str, Any]:
-    """A part of a letter has no text, and its bytes are not told."""
-    known = None if "\ufffd" in text else list(text.encode())
-    return {"token": text, "logprob": max(logarithm, LEAST), "bytes": known}
+def _token(told: Told) -> dict[str, Any]:
+    logprob = max(told.logarithm, LEAST)
+    return {"token": told.text, "logprob": logprob, "bytes": list(told.letters)}

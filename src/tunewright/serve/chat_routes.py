@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool as in_a_thread
 
-from tunewright.backends.conversation import Conversation
 from tunewright.serve.answers import ApiError
 from tunewright.serve.asked_fields import refuse_ungranted
 from tunewright.serve.chat_answers import (
@@ -19,16 +18,13 @@ from tunewright.serve.chat_answers import (
     logprobs_of,
     usage_of,
 )
+from tunewright.serve.chat_asking import Calling, ask
 from tunewright.serve.chat_fields import GRANTED, ChatBody
 from tunewright.serve.chat_prompt import conversation
 from tunewright.serve.classifying import classified
 from tunewright.serve.dependencies import EngineOfApp, SettingsOfApp, StoreOfApp
-from tunewright.serve.engine.call_stream import CallStream
-from tunewright.serve.engine.engine import Engine, Tell
-from tunewright.serve.engine.grammar import ANY_OBJECT
-from tunewright.serve.engine.places import Place, find_place
-from tunewright.serve.engine.speaker import Speaker
-from tunewright.serve.engine.wish import Piece, Wish
+from tunewright.serve.engine.places import find_place
+from tunewright.serve.engine.wish import Piece
 from tunewright.serve.engine.writing import Writing
 from tunewright.serve.event_stream import DONE, event, stream
 from tunewright.serve.stored_chats import keep
@@ -47,15 +43,15 @@ async def create(
     """An answer to messages."""
     _refuse(body)
     asked = conversation(body.messages, body.tools if body.tool_choice != "none" else None)
-    place = find_place(body.model, settings, store)
+    place = await in_a_thread(find_place, body.model, settings, store)
     if place.does != "writes":
         return await classified(body, asked, place, engine)
     writing, calling = await ask(engine, place, body, asked)
     answer = ChatAnswer(body.model)
     if body.stream:
-        return stream(_chunks(answer, body, writing, calling))
+        return stream(_chunks(answer, body, writing, calling), writing.cancel)
     whole = await _whole(answer, body, writing, calling, request)
-    return keep(store, body, whole) if body.store else whole
+    return await in_a_thread(keep, store, body, whole) if body.store else whole
 
 
 def _refuse(body: ChatBody) -> None:
@@ -64,84 +60,10 @@ def _refuse(body: ChatBody) -> None:
         raise ApiError(400, "max_tokens and max_completion_tokens are both given", "max_tokens")
     if body.top_logprobs is not None and not body.logprobs:
         raise ApiError(400, "top_logprobs without logprobs", "top_logprobs", "invalid_value")
-    if body.tool_choice not in (None, "auto", "none"):
-        raise ApiError(
-            400,
-            "a model here calls a tool where it was trained to: tool_choice is auto or none",
-            "tool_choice",
-            "unsupported_parameter",
-        )
-    if body.tool_choice is not None and not body.tools:
-        raise ApiError(400, "tool_choice without tools", "tool_choice", "invalid_value")
-    if body.parallel_tool_calls is not None and not body.tools:
-        raise ApiError(400, "parallel_tool_calls without tools", "parallel_tool_calls")
     if body.stream and body.store:
         raise ApiError(400, "a stream is not stored: leave store out", "store")
     if body.metadata and not body.store:
         raise ApiError(400, "metadata is kept of stored completions: set store", "metadata")
-
-
-Calling = list[CallStream] | None
-
-
-async def ask(
-    engine: Engine, place: Place, body: ChatBody, asked: Conversation
-) -> tuple[Writing, Calling]:
-    """Have the answers written, and what finds the calls in each.
-
-    Raises:
-        ApiError: the model cannot do what is asked.
-    """
-    calling: list[CallStream] = []
-
-    def begin(speaker: Speaker, tell: Tell) -> list[Any]:
-        form = _format(body)
-        grammar = speaker.grammar(*form) if form is not None else None
-        prompt = speaker.prompt(asked.messages, asked.tools)
-        one = 1 if body.parallel_tool_calls is False else None
-        if asked.tools:
-            calling.extend(CallStream(speaker.call_form, one) for _ in range(body.n or 1))
-        wishes = wishes_of(body, prompt, grammar)
-        return [speaker.begin(wish, tell, calls=bool(asked.tools)) for wish in wishes]
-
-    writing = await engine.write(place, begin)
-    return writing, calling or None
-
-
-def wishes_of(body: ChatBody, prompt: tuple[int, ...], grammar: Any) -> Sequence[Wish]:
-    """One for each choice."""
-    seed = secrets.randbits(63) if body.seed is None else body.seed & (2**64 - 1)
-    most = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
-    return [
-        Wish(
-            prompt,
-            most_tokens=most,
-            temperature=1.0 if body.temperature is None else body.temperature,
-            top_p=1.0 if body.top_p is None else body.top_p,
-            seed=seed,
-            choice=choice,
-            stops=body.stops,
-            frequency_penalty=body.frequency_penalty or 0.0,
-            presence_penalty=body.presence_penalty or 0.0,
-            bias=body.logit_bias or {},
-            told=(body.top_logprobs or 0) if body.logprobs else None,
-            grammar=grammar,
-        )
-        for choice in range(body.n or 1)
-    ]
-
-
-def _format(body: ChatBody) -> tuple[dict[str, Any], str] | None:
-    """The schema that answers must have, and the field that says so."""
-    asked = body.response_format
-    if asked is None or asked.type == "text":
-        return None
-    if asked.type == "json_object":
-        return ANY_OBJECT, "response_format"
-    if asked.json_schema is None:
-        raise ApiError(400, "json_schema is missing", "response_format.json_schema")
-    schema = asked.json_schema.schema_
-    return (ANY_OBJECT if schema is None else schema), "response_format.json_schema.schema"
 
 
 async def _whole(

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool as in_a_thread
 
 from tunewright.serve.answers import ApiError
 from tunewright.serve.asked_fields import Drawing, refuse_ungranted
@@ -52,7 +53,7 @@ async def create(
     """What comes after each prompt."""
     _refuse(body)
     inputs = as_inputs(body.prompt, "prompt")
-    place = find_place(body.model, settings, store)
+    place = await in_a_thread(find_place, body.model, settings, store)
     if place.does != "writes":
         raise ApiError(400, f"The model `{body.model}` writes no texts", "model")
     prompts: list[str] = []
@@ -60,7 +61,7 @@ async def create(
     def begin(speaker: Speaker, tell: Tell) -> list[Any]:
         ids = [speaker.ids(each) if isinstance(each, str) else tuple(each) for each in inputs]
         prompts.extend(speaker.text(each) for each in ids)
-        return [speaker.begin(wish, tell) for wish in _wishes(body, ids)]
+        return speaker.begin(_wishes(body, ids), tell, param="prompt")
 
     writing = await engine.write(place, begin)
     head = {
@@ -70,7 +71,7 @@ async def create(
         "model": body.model,
     }
     if body.stream:
-        return stream(_chunks(head, body, writing, prompts))
+        return stream(_chunks(head, body, writing, prompts), writing.cancel)
     return await _whole(head, body, writing, prompts, request)
 
 
@@ -160,7 +161,7 @@ def _logprobs(tokens: Sequence[Any], begun: int) -> dict[str, Any]:
         "tokens": [each.text for each in tokens],
         "token_logprobs": [max(each.logarithm, LEAST) for each in tokens],
         "top_logprobs": [
-            {text: max(value, LEAST) for text, value in each.likeliest} for each in tokens
+            {other.text: max(other.logarithm, LEAST) for other in each.likeliest} for each in tokens
         ],
         "text_offset": offsets,
     }

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool as in_a_thread
 
 from tunewright.backends.tokens import Tokens
 from tunewright.serve.answers import ApiError
@@ -39,7 +40,7 @@ async def create(
 ) -> dict[str, Any]:
     """A vector of each input: the mean of what its tokens are to the model, of length one."""
     inputs = as_inputs(body.input, "input")
-    place = find_place(body.model, settings, store)
+    place = await in_a_thread(find_place, body.model, settings, store)
     if place.does == "writes":
         raise ApiError(400, f"The model `{body.model}` writes texts, and gives no vectors", "model")
     coded = await engine.with_encoder(place, lambda each: _coded(each, inputs, body.dimensions))

@@ -7,6 +7,7 @@ every event has a name under which it is told once.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from tunewright.serve.identifiers import new_id
 from tunewright.serve.job_process import KEPT, MODELS
+from tunewright.serve.job_recipes import FILES
 from tunewright.serve.jobs import add_event
 from tunewright.serve.leases import Lease, write
 from tunewright.serve.store import Row, Store
@@ -152,7 +154,16 @@ def _tell_other(connection: Connection, lease: Lease, job: Row, event: Event, ru
         _tell_checkpoint(connection, job, event, run)
     else:
         for name, message in _warnings(event):
-            add_event(connection, job["id"], name, message, level="warn")
+            add_event(connection, job["id"], name, without_paths(message, run), level="warn")
+
+
+def without_paths(message: str, run: Path) -> str:
+    """What a run says, less where on the server it lies.
+
+    >>> without_paths("/runs/a/files/training.jsonl has 9 rows", Path("/runs/a"))
+    'training.jsonl has 9 rows'
+    """
+    return message.replace(f"{run}{os.sep}{FILES}{os.sep}", "").replace(str(run), run.name)
 
 
 def _warnings(event: Event) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
+from pydantic import BaseModel
+
 from tunewright.serve.event_stream import event
 from tunewright.serve.identifiers import new_id
 from tunewright.serve.response_items import Item, message_item
@@ -53,12 +55,12 @@ class ResponseAnswer:
             "store": body.store is not False,
             "temperature": 1.0 if body.temperature is None else body.temperature,
             "text": self._text(),
-            "tool_choice": body.tool_choice or "auto",
+            "tool_choice": _choice(body),
             "tools": [tool.model_dump() for tool in body.tools or ()],
             "top_p": 1.0 if body.top_p is None else body.top_p,
             "truncation": "disabled",
-            "usage": usage,
             "metadata": body.metadata or {},
+            **({} if usage is None else {"usage": usage}),
         }
 
     def _text(self) -> dict[str, Any]:
@@ -107,6 +109,11 @@ class ResponseAnswer:
     def _of_message(self, kind: str, **values: Any) -> str:
         place = {"item_id": self.message_id, "output_index": 0, "content_index": 0}
         return self.event(kind, **place, **values)
+
+
+def _choice(body: ResponseBody) -> Any:
+    chosen = body.tool_choice
+    return chosen.model_dump() if isinstance(chosen, BaseModel) else chosen or "auto"
 
 
 def _part(text: str) -> dict[str, Any]:

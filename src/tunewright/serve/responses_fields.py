@@ -60,6 +60,15 @@ class FunctionTool(BaseModel):
     strict: bool | None = None
 
 
+class NamedChoice(BaseModel):
+    """`tool_choice` that wants one function."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["function"]
+    name: str
+
+
 class ResponseBody(Sampling):
     """`POST /v1/responses`"""
 
@@ -69,7 +78,7 @@ class ResponseBody(Sampling):
     max_output_tokens: int | None = Field(None, ge=1)
     text: Text | None = None
     tools: list[FunctionTool] | None = None
-    tool_choice: Literal["auto", "none"] | None = None
+    tool_choice: Literal["auto", "none", "required"] | NamedChoice | None = None
     parallel_tool_calls: bool | None = None
     include: list[str] | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
@@ -111,8 +120,8 @@ def as_chat(body: ResponseBody, messages: list[Any]) -> ChatBody:
             "max_completion_tokens": body.max_output_tokens,
             "response_format": _format(body),
             "tools": [chat_tool(tool) for tool in body.tools or ()] or None,
-            "tool_choice": body.tool_choice,
-            "parallel_tool_calls": body.parallel_tool_calls,
+            "tool_choice": _choice(body),
+            "parallel_tool_calls": body.parallel_tool_calls if body.tools else None,
             "logprobs": told,
             "top_logprobs": body.top_logprobs,
         }
@@ -123,6 +132,12 @@ def chat_tool(tool: FunctionTool) -> dict[str, Any]:
     """A tool as chat completions, and templates, have it."""
     function = tool.model_dump(exclude={"type", "strict"}, exclude_none=True)
     return {"type": "function", "function": function}
+
+
+def _choice(body: ResponseBody) -> Any:
+    if isinstance(body.tool_choice, NamedChoice):
+        return {"type": "function", "function": {"name": body.tool_choice.name}}
+    return body.tool_choice if body.tools or body.tool_choice == "required" else None
 
 
 def _format(body: ResponseBody) -> dict[str, Any] | None:

@@ -7,20 +7,19 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool as in_a_thread
 
 from tunewright.serve.answers import ApiError, error_body, not_found
 from tunewright.serve.asked_fields import refuse_ungranted
-from tunewright.serve.chat_answers import call_of, logprobs_of
+from tunewright.serve.chat_asking import ask
 from tunewright.serve.chat_prompt import conversation
-from tunewright.serve.chat_routes import Calling, ask
 from tunewright.serve.dependencies import EngineOfApp, SettingsOfApp, StoreOfApp
 from tunewright.serve.engine.places import find_place
-from tunewright.serve.engine.wish import Piece, Told
-from tunewright.serve.engine.writing import Writing
 from tunewright.serve.event_stream import stream
 from tunewright.serve.listing import envelope
-from tunewright.serve.response_answers import ResponseAnswer, response_usage
-from tunewright.serve.response_items import Item, call_item, items_of, message_item, messages_of
+from tunewright.serve.response_answers import ResponseAnswer
+from tunewright.serve.response_following import Following
+from tunewright.serve.response_items import Item, items_of, messages_of
 from tunewright.serve.responses_fields import GRANTED, ResponseBody, as_chat
 from tunewright.serve.store import Store
 from tunewright.serve.tables import objects
@@ -38,22 +37,22 @@ async def create(
     store: StoreOfApp,
 ) -> Response | dict[str, Any]:
     """What the model says to the items."""
-    items = _asked(body, store)
+    items = await in_a_thread(_asked, body, store)
     messages = messages_of(items, body.instructions)
     chat = as_chat(body, messages)
     asked = conversation(messages, chat.tools if body.tool_choice != "none" else None)
-    place = find_place(body.model, settings, store)
+    place = await in_a_thread(find_place, body.model, settings, store)
     if place.does != "writes":
         raise ApiError(400, f"The model `{body.model}` writes no texts", "model")
     writing, calling = await ask(engine, place, chat, asked)
-    following = _Following(ResponseAnswer(body), writing, calling)
+    following = Following(ResponseAnswer(body), writing, calling)
     if body.stream:
-        return stream(_events(following, items, store))
+        return stream(_events(following, items, store), writing.cancel)
     async for _ in following.pieces():
         if await request.is_disconnected():
             writing.cancel()
             break
-    return _kept(following, items, store)
+    return await in_a_thread(_kept, following, items, store)
 
 
 def _asked(body: ResponseBody, store: Store) -> list[Item]:
@@ -70,50 +69,7 @@ def _asked(body: ResponseBody, store: Store) -> list[Item]:
     return [*before, *items_of(body.input)]
 
 
-class _Following:
-    """A response that is being written, and what it consists of so far."""
-
-    def __init__(self, answer: ResponseAnswer, writing: Writing, calling: Calling) -> None:
-        self.answer, self.writing = answer, writing
-        self._calls = None if calling is None else calling[0]
-        self.text, self.tokens = "", list[Told]()
-        self.calls: list[Item] = []
-        self.last: Piece | None = None
-
-    async def pieces(self) -> AsyncIterator[tuple[str, list[Item]]]:
-        """New text, and the likelihoods of its tokens."""
-        async for piece in self.writing.pieces():
-            text = piece.text if self._calls is None else self._calls.take(piece.text)
-            if piece.finish and self._calls is not None:
-                rest, calls = self._calls.end()
-                text += rest
-                self.calls = [call_item(call_of(call)) for call in calls]
-            self.last = piece
-            self.text += text
-            self.tokens += piece.tokens
-            yield text, logprobs_of(piece.tokens)["content"]
-
-    @property
-    def status(self) -> str:
-        """Whether it is whole."""
-        cut = self.last is not None and self.last.finish == "length" and not self.calls
-        return "incomplete" if cut else "completed"
-
-    @property
-    def output(self) -> list[Item]:
-        """The message, if there is one, and the calls."""
-        told = logprobs_of(self.tokens)["content"]
-        message = message_item(self.answer.message_id, self.text, told, self.status)
-        return [*([message] if self.text or not self.calls else []), *self.calls]
-
-    def whole(self) -> dict[str, Any]:
-        """The response."""
-        count = 0 if self.last is None else self.last.count
-        usage = response_usage(self.writing.prompt_tokens, count)
-        return self.answer.whole(self.status, self.output, usage)
-
-
-def _kept(following: _Following, items: list[Item], store: Store) -> dict[str, Any]:
+def _kept(following: Following, items: list[Item], store: Store) -> dict[str, Any]:
     """The response, once it is stored where it is to be."""
     whole = following.whole()
     if whole["store"]:
@@ -121,7 +77,7 @@ def _kept(following: _Following, items: list[Item], store: Store) -> dict[str, A
     return whole
 
 
-async def _events(following: _Following, items: list[Item], store: Store) -> AsyncIterator[str]:
+async def _events(following: Following, items: list[Item], store: Store) -> AsyncIterator[str]:
     answer, began = following.answer, False
     for kind in ("response.created", "response.in_progress"):
         yield answer.event(kind, response=answer.whole("in_progress"))
@@ -142,11 +98,11 @@ async def _events(following: _Following, items: list[Item], store: Store) -> Asy
         return
     for each in _end_events(following, began):
         yield each
-    whole = _kept(following, items, store)
+    whole = await in_a_thread(_kept, following, items, store)
     yield answer.event(f"response.{following.status}", response=whole)
 
 
-def _end_events(following: _Following, began: bool) -> list[str]:
+def _end_events(following: Following, began: bool) -> list[str]:
     answer, output = following.answer, following.output
     events: list[str] = []
     for index, item in enumerate(output):
@@ -163,9 +119,10 @@ async def count_tokens(
     body: ResponseBody, engine: EngineOfApp, settings: SettingsOfApp, store: StoreOfApp
 ) -> dict[str, Any]:
     """How many tokens the model would read."""
-    messages = messages_of(_asked(body, store), body.instructions)
+    items = await in_a_thread(_asked, body, store)
+    messages = messages_of(items, body.instructions)
     asked = conversation(messages, as_chat(body, messages).tools)
-    place = find_place(body.model, settings, store)
+    place = await in_a_thread(find_place, body.model, settings, store)
     if place.does != "writes":
         raise ApiError(400, f"The model `{body.model}` writes no texts", "model")
     prompt = await engine.with_speaker(place, lambda s: s.prompt(asked.messages, asked.tools))

@@ -19,9 +19,22 @@ def keep(store: Store, body: ChatBody, whole: dict[str, Any]) -> dict[str, Any]:
     """The completion, once it is stored."""
     asked = body.model_dump(include=set(KEPT), by_alias=True)
     told = {**whole, **asked, "metadata": body.metadata or {}}
-    messages = [{"id": new_id("message"), **each} for each in body.messages]
+    messages = [_told(message) for message in body.messages]
     store.add(objects, id=whole["id"], kind=KIND, body={"told": told, "messages": messages})
     return told
+
+
+def _told(message: dict[str, Any]) -> dict[str, Any]:
+    """A message of the request, with an id; texts in parts are told beside it."""
+    content = message.get("content")
+    in_parts = isinstance(content, list)
+    return {
+        "id": new_id("message"),
+        "refusal": None,
+        **message,
+        "content": None if in_parts else content,
+        "content_parts": content if in_parts else None,
+    }
 
 
 def stored(store: Store, identifier: str) -> dict[str, Any]:

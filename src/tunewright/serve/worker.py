@@ -26,7 +26,7 @@ from tunewright.history.lock import is_held
 from tunewright.history.state import read_state
 from tunewright.serve import stored_files
 from tunewright.serve.answers import ApiError
-from tunewright.serve.hosted_events import tell
+from tunewright.serve.hosted_events import tell, without_paths
 from tunewright.serve.job_recipes import PARTS, begin_run, folder_of
 from tunewright.serve.jobs import add_event
 from tunewright.serve.known_models import find_known
@@ -119,9 +119,10 @@ class Worker:
                 file = stored_files.find(self._settings, self._store, job[param], param=param)
                 path = stored_files.path_of(self._settings, file)
                 flaw = find_flaw(path, job["extension"]["task"], param=param)
-            except (ApiError, OSError, ValueError) as error:
-                told = getattr(error, "message", f"File {job[param]} cannot be read")
-                flaw = Flaw(f"invalid_{param}", told, param)
+            except ApiError as error:
+                flaw = Flaw(error.code or f"invalid_{param}", error.message, param)
+            except (OSError, ValueError):
+                flaw = Flaw(f"invalid_{param}", f"File {job[param]} cannot be read", param)
             if flaw is not None:
                 return flaw
         return None
@@ -143,9 +144,8 @@ class Worker:
         try:
             run = begin_run(job, self._model_of(job), self._files_of(job))
         except (TunewrightError, ApiError, OSError) as error:
-            told = getattr(error, "message", None) or getattr(error, "what", "a file is gone")
             with self._store.writing() as connection:
-                _fail(connection, lease, Flaw("invalid_request", str(told), "model"))
+                _fail(connection, lease, _flaw_of_start(error))
             self._held.pop(lease.job, None)
             return True
         with self._store.writing() as connection:
@@ -303,9 +303,19 @@ def _fail(connection: Any, lease: Lease, flaw: Flaw) -> None:
     add_event(connection, lease.job, "failed", flaw.message, level="error")
 
 
+def _flaw_of_start(error: Exception) -> Flaw:
+    """Why a job could not even begin."""
+    if isinstance(error, ApiError):
+        return Flaw(error.code or "invalid_request", error.message, error.param or "model")
+    if isinstance(error, TunewrightError):
+        return Flaw("model_not_available", f"{error.what}; {error.fix}", "model")
+    told = "A file of the job was deleted before it began"
+    return Flaw("invalid_training_file", told, "training_file")
+
+
 def _flaw_of_run(run: Path, code: int) -> Flaw:
     """What run.json says of how it ended."""
-    told = read_state(run).get("error") or "see job.log in its run folder"
+    told = without_paths(str(read_state(run).get("error") or "its run's job.log says why"), run)
     if code == 2:
         message = f"The job failed due to an invalid training file. {told}"
         return Flaw("invalid_training_file", message, "training_file")

@@ -69,6 +69,7 @@ class Desk:
             Wish(tuple(ids), **{"most_tokens": 24, "temperature": 0.0} | wish),
             told,
             decode=lambda ids: self.writer.tokenizer.decode(ids, skip_special_tokens=True),
+            spell=lambda token: self.writer.tokenizer.decode([token]).encode(),
             stop_ids=frozenset(self.writer.template.stop_ids),
             room=self.batch.longest,
         )
@@ -178,7 +179,10 @@ def test_each_token_is_told_once_and_their_likelihoods_are_those_of_the_model(fo
     torch.testing.assert_close(
         torch.tensor([token.logarithm for token in said]), right, atol=1e-4, rtol=0
     )
-    assert all(token.likeliest[0] == (token.text, token.logarithm) for token in said)
+    assert all(
+        (token.likeliest[0].text, token.likeliest[0].logarithm) == (token.text, token.logarithm)
+        for token in said
+    )
     assert all(len(token.likeliest) == 3 for token in said)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ class BeingWritten:
 
     Args:
         tell: is called with each piece, the last of which has a `finish`; or with what went wrong.
+        decode, spell: tokens to text, and one to bytes.
         stop_ids: tokens that end an answer.
         room: tokens that the model reads at most, with the prompt.
     """
@@ -29,12 +31,13 @@ class BeingWritten:
         tell: Callable[[Piece | Exception], None],
         *,
         decode: Callable[[list[int]], str],
+        spell: Callable[[int], bytes],
         stop_ids: frozenset[int],
         room: int,
     ) -> None:
         self.wish, self.tell = wish, tell
         self.stop_ids = stop_ids
-        self.decode = decode
+        self.decode, self.spell = decode, spell
         self.stream = TextStream(decode, wish.stops)
         left = room - len(wish.prompt)
         self.most = left if wish.most_tokens is None else min(wish.most_tokens, left)
@@ -108,8 +111,11 @@ class BeingWritten:
         self.tell(Piece(self.wish.choice, text, told, len(self.written), finish))
 
     def _in_words(self, token: Drawn) -> Told:
-        likeliest = tuple((self.decode([other]), value) for other, value in token.likeliest)
-        return Told(self.decode([token.token]), float(token.logarithm or 0.0), likeliest)
+        likeliest = tuple(self._told(*each) for each in token.likeliest)
+        return replace(self._told(token.token, float(token.logarithm or 0.0)), likeliest=likeliest)
+
+    def _told(self, token: int, logarithm: float) -> Told:
+        return Told(self.decode([token]), self.spell(token), logarithm)
 
     def fail(self, error: Exception) -> None:
         """End it with what went wrong."""

@@ -22,7 +22,8 @@ class CallStream:
     def __init__(self, form: CallForm | None, most: int | None = None) -> None:
         self.form = CallForm("", "") if form is None else form
         self.most = most
-        self._may_be_json = not self.form.begin
+        self._mark = self.form.begin.strip()
+        self._may_be_json = not self._mark
         self._text, self._told = "", 0
 
     def take(self, text: str) -> str:
@@ -30,7 +31,7 @@ class CallStream:
         self._text += text
         if self._may_be_json and self._text.lstrip()[:1] in ("", "{", "["):
             return ""
-        mark = TAG if self._may_be_json else self.form.begin
+        mark = self._mark or TAG
         at = self._text.find(mark)
         if at < 0:
             counts = range(min(len(mark) - 1, len(self._text)), 0, -1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 
+from tunewright.backends.call_form import CallForm
 from tunewright.serve.answers import ApiError
 
 OPTIONS: Any = {"whitespace_pattern": r"( |\n {0,16})?", "lenient": False}
@@ -55,12 +57,21 @@ class Grammars:
     """
 
     def __init__(self, tokenizer: Any, stop_ids: Sequence[int], known_tokens: int) -> None:
+        self._special = {
+            token.content: number
+            for number, token in tokenizer.added_tokens_decoder.items()
+            if token.special
+        }
         alone = copy.copy(tokenizer.backend_tokenizer)
         alone.no_padding()
         alone.no_truncation()
         self._tokens = LLTokenizer(
             alone.to_str(), n_vocab=max(known_tokens, len(tokenizer)), eos_token=list(stop_ids)
         )
+
+    def bytes_of(self, token: int) -> bytes:
+        """What a token stands for."""
+        return bytes(self._tokens.decode_bytes([token]))
 
     def of_schema(self, schema: Mapping[str, Any], param: str) -> Callable[[], Grammar]:
         """What makes a grammar for each answer.
@@ -72,6 +83,32 @@ class Grammars:
             grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=OPTIONS)
         except ValueError as error:
             raise _refused(str(error), param) from None
+        return self._made(grammar, param)
+
+    def of_call(
+        self, form: CallForm, tools: Sequence[Mapping[str, Any]], param: str
+    ) -> Callable[[], Grammar]:
+        """What makes a grammar of answers that are a call of one of these tools.
+
+        Raises:
+            ApiError: as `of_schema`.
+        """
+        schema = json.dumps({**form.schema(tools), "x-guidance": OPTIONS})
+        parts = [*self._literal(form.begin), "call", *self._literal(form.end)]
+        return self._made(
+            LLMatcher.grammar_from_lark(f"start: {' '.join(parts)}\ncall: %json {schema}"), param
+        )
+
+    def _literal(self, text: str) -> list[str]:
+        """A text in a grammar: special tokens by their numbers, the rest in quotes."""
+        parts = re.split(f"({'|'.join(map(re.escape, self._special))})", text)
+        return [
+            f"<[{self._special[part]}]>" if part in self._special else json.dumps(part)
+            for part in parts
+            if part
+        ]
+
+    def _made(self, grammar: str, param: str) -> Callable[[], Grammar]:
         wrong, told = LLMatcher.validate_grammar_with_warnings(grammar, self._tokens)
         if wrong or told:
             raise _refused("; ".join(told), param)

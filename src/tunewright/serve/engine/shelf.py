@@ -66,12 +66,6 @@ class Shelf:
         self._open[key] = Opened(make(folder), need)
         return self._open[key]
 
-    def close(self, folder: Path) -> None:
-        """Close all that was opened from a folder, such as one that is deleted."""
-        for key in [key for key in self._open if key[1] == folder]:
-            del self._open[key]
-        return_memory()
-
     @property
     def bytes(self) -> int:
         """What the open ones take."""

@@ -11,6 +11,7 @@ from tunewright.serve.answers import ApiError
 from tunewright.serve.engine.batch import Batch
 from tunewright.serve.engine.being_written import BeingWritten
 from tunewright.serve.engine.grammar import Grammar, Grammars
+from tunewright.serve.engine.text_stream import HALF_LETTER
 from tunewright.serve.engine.wish import Piece, Wish
 
 
@@ -47,46 +48,80 @@ class Speaker:
         return found
 
     def begin(
-        self, wish: Wish, tell: Callable[[Piece | Exception], None], *, calls: bool = False
-    ) -> BeingWritten:
-        """Have a text written.
+        self,
+        wishes: Sequence[Wish],
+        tell: Callable[[Piece | Exception], None],
+        *,
+        param: str,
+        calls: bool = False,
+    ) -> list[BeingWritten]:
+        """Have texts written.
 
         Args:
-            calls: whether it may call tools, whose marks are then kept in it.
+            param: the field that has the prompts, for errors.
+            calls: whether they may call tools, whose marks are then kept in them.
         Raises:
-            ApiError: the prompt is empty, or leaves no room for an answer.
+            ApiError: a prompt is empty, or leaves no room for an answer; nothing is written then.
         """
-        self._refuse_length(wish)
+        for wish in wishes:
+            self._refuse_unreadable(wish, param)
         skip = not (calls and self._marks_are_special)
-        text = BeingWritten(
-            wish,
-            tell,
-            decode=lambda ids: self.tokenizer.decode(ids, skip_special_tokens=skip),
-            stop_ids=frozenset(self.template.stop_ids),
-            room=self.batch.longest,
-        )
-        self.batch.add(text)
-        return text
+        texts = [
+            BeingWritten(
+                wish,
+                tell,
+                decode=lambda ids: self.tokenizer.decode(ids, skip_special_tokens=skip),
+                spell=self._spelled,
+                stop_ids=frozenset(self.template.stop_ids),
+                room=self.batch.longest,
+            )
+            for wish in wishes
+        ]
+        for text in texts:
+            self.batch.add(text)
+        return texts
 
-    def _refuse_length(self, wish: Wish) -> None:
-        tokens, room = len(wish.prompt), self.batch.longest
+    def _spelled(self, token: int) -> bytes:
+        """A token in UTF-8, also where it is a part of a letter."""
+        text: str = self.tokenizer.decode([token])
+        return self._grammars.bytes_of(token) if HALF_LETTER in text else text.encode()
+
+    def _refuse_unreadable(self, wish: Wish, param: str) -> None:
+        tokens, room, known = len(wish.prompt), self.batch.longest, self.writer.known_tokens
         if not tokens:
-            raise ApiError(400, "The prompt has no tokens", "prompt", "invalid_value")
+            raise ApiError(400, "The prompt has no tokens", param, "invalid_value")
         if tokens + 1 > room:
             raise ApiError(
                 400,
                 f"This model's context is {room:,} tokens, and the prompt has {tokens:,}",
-                "messages",
+                param,
                 "context_length_exceeded",
             )
-        known = self.writer.known_tokens
-        wrong = next((t for t in (*wish.prompt, *wish.bias) if not 0 <= t < known), None)
-        if wrong is not None:
-            raise ApiError(400, f"The model knows tokens 0 to {known - 1}, not {wrong}", "prompt")
+        for name, given in ((param, wish.prompt), ("logit_bias", wish.bias)):
+            wrong = next((token for token in given if not 0 <= token < known), None)
+            if wrong is not None:
+                told = f"The model knows tokens 0 to {known - 1}, not {wrong}"
+                raise ApiError(400, told, name, "invalid_value")
 
     def grammar(self, schema: Mapping[str, Any], param: str) -> Callable[[], Grammar]:
         """See `Grammars.of_schema`."""
         return self._grammars.of_schema(schema, param)
+
+    def forced_call(self, tools: Sequence[Mapping[str, Any]], param: str) -> Callable[[], Grammar]:
+        """What makes a grammar of answers that are a call.
+
+        Raises:
+            ApiError: it is not known how this model writes calls.
+        """
+        if self.call_form is None:
+            raise ApiError(
+                400,
+                "The chat template of this model does not show how calls are written: tool_choice "
+                "is auto or none",
+                param,
+                "unsupported_parameter",
+            )
+        return self._grammars.of_call(self.call_form, tools, param)
 
     @cached_property
     def _grammars(self) -> Grammars:

@@ -20,7 +20,7 @@ class TextStream:
     def __init__(self, decode: Callable[[list[int]], str], stops: Sequence[str] = ()) -> None:
         self.decode, self.stops = decode, [stop for stop in stops if stop]
         self.ids: list[int] = []
-        self.stopped = False
+        self.stopped = self._half = False
         self._text = ""  # all that is decoded
         self._sent = 0  # letters of it that were given away
         self._known, self._read = 0, 0  # ids that a new one is decoded after; ids in the text
@@ -31,7 +31,8 @@ class TextStream:
         self._kept.append((len(self._text), token))
         self.ids.append(token.token)
         new = self._new()
-        if new and not new.endswith(HALF_LETTER):
+        self._half = new.endswith(HALF_LETTER)
+        if new and not self._half:
             self._add(new)
             self._known, self._read = self._read, len(self.ids)
         return self._give(len(self._text) - self._held())
@@ -40,6 +41,7 @@ class TextStream:
         """What was held back, when no token comes any more."""
         if not self.stopped:
             self._add(self._new())
+        self._half = False
         return self._give(len(self._text))
 
     def _new(self) -> str:
@@ -77,4 +79,4 @@ class TextStream:
         return text, tuple(done)
 
     def _is_over(self, upto: int) -> bool:
-        return upto == len(self._text) and self._read == len(self.ids)
+        return upto == len(self._text) and not self._half

@@ -42,12 +42,14 @@ class Told:
     """A token in words, and the logarithm of its likelihood.
 
     Args:
-        likeliest: (text, logarithm) of the tokens that could have stood there, the likeliest first.
+        letters: the text in UTF-8, also of a part of a letter.
+        likeliest: tokens that could have stood there, the likeliest first.
     """
 
     text: str
+    letters: bytes
     logarithm: float
-    likeliest: tuple[tuple[str, float], ...] = ()
+    likeliest: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,158 @@
+"""What a run says becomes what its job says: once, in order, also when telling is interrupted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from served import settings_in
+from tunewright.serve.hosted_events import tell
+from tunewright.serve.job_requests import CreateJob
+from tunewright.serve.jobs import create_job
+from tunewright.serve.known_models import KnownModel
+from tunewright.serve.leases import Lease, LostError, claim
+from tunewright.serve.results import as_csv
+from tunewright.serve.store import Store, open_store
+from tunewright.serve.tables import checkpoints, events, jobs, models
+
+METHOD = {
+    "type": "supervised",
+    "supervised": {
+        "hyperparameters": {"n_epochs": "auto", "batch_size": 2, "learning_rate_multiplier": "auto"}
+    },
+}
+SCORES = {"loss": 0.25, "token_accuracy": 0.5}
+
+
+def said(kind: str, **values: Any) -> dict[str, Any]:
+    return {"event": kind, "time": 1000.5, **values}
+
+
+RUN = [
+    said("prepared", left_out=1, findings=[{"code": "leak", "severity": "error", "message": "m"}]),
+    said("job_plan", steps=4, tokens=99, n_epochs=2, batch_size=2),
+    said("steps", step=2, losses=[0.9, 0.8], left_s=1.0),
+    said("evaluated", step=2, best=True, scores=SCORES),
+    said("model_saved", step=2),
+    said("steps", step=4, losses=[0.7, 0.6], left_s=0.0),
+    said("evaluated", step=4, best=True, scores=SCORES),
+    said("model_saved", step=4),
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(settings_in(tmp_path))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def lease(store: Store) -> Lease:
+    body = CreateJob(model="tiny", training_file="file-1", seed=1)
+    create_job(
+        store,
+        body,
+        model=KnownModel("tiny", "tiny", "tiny", ()),
+        organization="local",
+        method=METHOD,
+        extension={"task": "text-generation", "settings": []},
+    )
+    found = claim(store, ("validating_files",), "me", 60.0)
+    assert found is not None
+    return found[0]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    for step in (1, 2, 3, 4):
+        (folder / "models" / f"step-{step}").mkdir(parents=True)
+    return folder
+
+
+def write(run: Path, lines: list[dict[str, Any]], torn: bytes = b"") -> None:
+    content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    (run / "events.jsonl").write_bytes(content + torn)
+
+
+def rows(store: Store, table: Any) -> list[dict[str, Any]]:
+    with store.reading() as connection:
+        found = connection.execute(select(table).order_by(table.c.number)).mappings()
+        return [dict(row) for row in found]
+
+
+def steps(store: Store) -> list[dict[str, Any]]:
+    return [row["data"] for row in rows(store, events) if row["type"] == "metrics"]
+
+
+def test_steps_get_what_validation_said_after_them(store: Store, lease: Lease, run: Path) -> None:
+    write(run, RUN)
+    assert tell(store, lease, run, is_over=True) == 4
+    told = steps(store)
+    assert [each["step"] for each in told] == [1, 2, 3, 4]
+    assert [each["full_valid_loss"] for each in told] == [None, 0.25, None, 0.25]
+    assert {each["total_steps"] for each in told} == {4}
+    messages = [row["message"] for row in rows(store, events)]
+    assert (
+        "Step 2/4: training loss=0.80, validation loss=0.25, full validation loss=0.25" in messages
+    )
+    assert [row["level"] for row in rows(store, events)].count("warn") == 2
+    (job,) = rows(store, jobs)
+    assert job["method"]["supervised"]["hyperparameters"] == {
+        "n_epochs": 2,
+        "batch_size": 2,
+        "learning_rate_multiplier": 1.0,
+    }
+
+
+def test_telling_again_from_anywhere_changes_nothing(store: Store, lease: Lease, run: Path) -> None:
+    write(run, RUN)
+    tell(store, lease, run, is_over=True)
+    before = (rows(store, events), rows(store, checkpoints), rows(store, models))
+    with store.writing() as connection:
+        connection.execute(update(jobs).values(told=0))
+    tell(store, lease, run, is_over=True)
+    assert (rows(store, events), rows(store, checkpoints), rows(store, models)) == before
+
+
+def test_every_way_to_cut_the_file_tells_the_same(store: Store, lease: Lease, run: Path) -> None:
+    for count in range(len(RUN) + 1):
+        write(run, RUN[:count], torn=b'{"event": "st')
+        tell(store, lease, run)
+    write(run, RUN)
+    tell(store, lease, run, is_over=True)
+    assert [each["full_valid_loss"] for each in steps(store)] == [None, 0.25, None, 0.25]
+    assert [row["step"] for row in rows(store, checkpoints)] == [2, 4]
+    assert rows(store, checkpoints)[0]["metrics"]["train_loss"] == 0.8
+
+
+def test_only_the_last_three_checkpoints_stay(store: Store, lease: Lease, run: Path) -> None:
+    lines = [RUN[1]]
+    for step in (1, 2, 3, 4):
+        lines += [said("steps", step=step, losses=[0.5], left_s=1), said("model_saved", step=step)]
+    write(run, lines)
+    tell(store, lease, run, is_over=True)
+    assert [row["step"] for row in rows(store, checkpoints)] == [2, 3, 4]
+    assert [row["id"].rpartition("-")[2] for row in rows(store, models)] == ["2", "3", "4"]
+
+
+def test_who_does_not_hold_the_job_tells_nothing(store: Store, lease: Lease, run: Path) -> None:
+    write(run, RUN)
+    with pytest.raises(LostError):
+        tell(store, Lease(lease.job, lease.fence - 1), run, is_over=True)
+    assert steps(store) == []
+    assert rows(store, checkpoints) == []
+
+
+def test_cells_without_a_number_are_empty() -> None:
+    lines = as_csv([{"step": 1, "train_loss": 0.5}]).splitlines()
+    assert lines == [
+        "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy",
+        "1,0.5,,,",
+    ]

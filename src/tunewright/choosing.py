@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,6 @@ from tunewright.data.rows import Rows
 from tunewright.durable import make_folder
 from tunewright.errors import ModelError, TunewrightError
 from tunewright.evaluation.intervals import bootstrap, paired_difference
-from tunewright.evaluation.metrics import HIGHER_IS_BETTER
 from tunewright.evaluation.shown import number, word
 from tunewright.features import computed, share
 from tunewright.history.request import read_request
@@ -44,7 +43,7 @@ def choose(
     settings: Sequence[str] = (),
     **keys: Any,
 ) -> dict[str, Any]:
-    """Rank pre-trained models by a cross-validated linear probe on training and validation rows.
+    """Rank pre-trained models on training and validation rows, by LogME beside a linear probe.
 
     Args:
         source: as for `run`; rows that a run would seal are left alone.
@@ -53,7 +52,7 @@ def choose(
         settings: recipe settings as `a.b=c`. keys: recipe keys.
     Returns:
         {"schema_version", "task", "metric", "rows", "candidates", "left_out", "best"}; candidates
-        are sorted, the best first (`_in_order`), each with "probe" and "difference" from the best (intervals),
+        are sorted by "log_me", the best first, each with "probe" and "difference" from the best (intervals),
         "knn", "h_score", "log_me", "parameters", "weights_mib", "tuning_mib" (of all layers, without
         activations), "longest_input" (tokens; None for any), "languages", "licence", "rows_per_s" and
         "seconds". left_out: model → why.
@@ -74,7 +73,8 @@ def with_model(recipe: Recipe) -> tuple[Recipe, dict[str, str]]:
     found = ranked(recipe, ())
     metric, best = found["metric"], found["candidates"][0]
     others = ", ".join(each["model"] for each in found["candidates"][1:]) or "no other"
-    why = f"{number(metric, best['probe']['value'])} {word(metric)} of a probe on the rows; ranked before {others}"
+    said = f"{number(metric, best['probe']['value'])} {word(metric)} of a probe on the rows"
+    why = f"LogME {best['log_me']:.3f}, before {others}; {said}"
     return recipe.model_copy(update={"model": best["model"]}), {"model": why}
 
 
@@ -117,13 +117,12 @@ def ranked(recipe: Recipe, models: Sequence[str]) -> dict[str, Any]:
     metric: Any = found[0]["metric"]
     labels = _targets(prepared)
 
-    def apart(at: int, other: int) -> dict[str, float]:
-        return paired_difference(metric, answers[at], answers[other], labels, seed=recipe.seed)
-
-    order = _in_order(found, apart)
+    order = sorted(range(len(found)), key=lambda at: -found[at]["log_me"])
     best = order[0]
     for at in order:
-        found[at]["difference"] = apart(at, best)
+        found[at]["difference"] = paired_difference(
+            metric, answers[at], answers[best], labels, seed=recipe.seed
+        )
     return {
         "schema_version": SCHEMA_VERSION,
         "task": prepared.columns.task,
@@ -133,22 +132,6 @@ def ranked(recipe: Recipe, models: Sequence[str]) -> dict[str, Any]:
         "left_out": left_out,
         "best": found[best]["model"],
     }
-
-
-def _in_order(
-    found: Sequence[dict[str, Any]], apart: Callable[[int, int], dict[str, float]]
-) -> list[int]:
-    """By the probe; those that cannot be told from its best, by LogME: it foretells tuning better.
-
-    Args:
-        apart: the paired difference of the probes of two candidates.
-    """
-    sign = 1 if HIGHER_IS_BETTER[found[0]["metric"]] else -1
-    by_probe = sorted(range(len(found)), key=lambda at: -sign * found[at]["probe"]["value"])
-    differences = {at: apart(at, by_probe[0]) for at in by_probe}
-    alike = [at for at in by_probe if differences[at]["low"] <= 0 <= differences[at]["high"]]
-    alike.sort(key=lambda at: -found[at]["log_me"])
-    return [*alike, *(at for at in by_probe if at not in alike)]
 
 
 def _longest(adapted: Adapted) -> int | None:

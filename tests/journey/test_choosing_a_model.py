@@ -54,27 +54,13 @@ def test_candidates_are_ranked_with_intervals_and_what_they_cost(
     assert best["difference"] == {"value": 0, "low": 0, "high": 0}
     apart = second["difference"]
     assert apart["low"] <= apart["value"] <= apart["high"]
-    assert apart["high"] < 0 or second["log_me"] <= best["log_me"]
+    assert second["log_me"] <= best["log_me"]
     assert all(each["tuning_mib"] > each["weights_mib"] > 0 for each in found["candidates"])
     assert all(each["rows_per_s"] > 0 and each["parameters"] > 0 for each in found["candidates"])
     assert "config.json" in found["left_out"][str(tmp_path / "empty")]
     said = cli("choose", tickets, "--models", names)
     assert said.code == 0, said.err
     assert "is the best of 2 on 170 rows" in said.out
-
-
-def test_log_me_orders_those_that_the_probe_cannot_tell_apart() -> None:
-    names = {"a": (0.80, -0.5), "b": (0.79, -0.4), "c": (0.60, 0.0), "d": (0.78, -0.6)}
-    found = [
-        {"metric": "accuracy", "probe": {"value": probe}, "log_me": log_me}
-        for probe, log_me in names.values()
-    ]
-
-    def apart(at: int, other: int) -> dict[str, float]:
-        value = found[at]["probe"]["value"] - found[other]["probe"]["value"]
-        return {"value": value, "low": value - 0.05, "high": value + 0.05}
-
-    assert [list(names)[at] for at in choosing._in_order(found, apart)] == ["b", "a", "d", "c"]
 
 
 def test_of_many_rows_some_are_drawn(

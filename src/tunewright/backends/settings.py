@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tunewright.backends.inputs import Inputs
-from tunewright.recipe.schema import TASKS, Adapt, Kind, Recipe
+from tunewright.recipe.adapt import Adapt
+from tunewright.recipe.schema import TASKS, Kind, Recipe
 from tunewright.train.batches import in_parts
 
 

@@ -55,8 +55,8 @@ def _show(found: dict[str, Any]) -> None:
 
     out, metric = wide_console(), found["metric"]
     table = Table(
-        *("model", f"probe, {word(metric)}", "95 % interval", "from the best", "nearest rows"),
-        *("H-score", "LogME", "parameters", "MiB (to tune all)", "reads", "languages"),
+        *("model", "LogME", f"probe, {word(metric)}", "95 % interval", "from the best"),
+        *("nearest rows", "H-score", "parameters", "MiB (to tune all)", "reads", "languages"),
         *("rows/s here", "licence"),
         box=None,
     )
@@ -65,12 +65,12 @@ def _show(found: dict[str, Any]) -> None:
         best = each["model"] == found["best"]
         table.add_row(
             each["model"],
+            f"{each['log_me']:.3f}",
             number(metric, score["value"]),
             bounds(metric, score["low"], score["high"]),
             "" if best else bounds(metric, apart["low"], apart["high"]),
             number(metric, each["knn"]["value"]),
             "" if each["h_score"] is None else f"{each['h_score']:.2f}",
-            f"{each['log_me']:.3f}",
             f"{each['parameters']:,}",
             f"{each['weights_mib']:,.0f} ({each['tuning_mib']:,.0f})",
             _reads(found["task"], each["longest_input"]),
@@ -92,7 +92,7 @@ def _reads(task: str, longest: int | None) -> str:
 
 
 def _advice(found: dict[str, Any]) -> str:
-    """One sentence: the best, and the quickest of those that these rows cannot tell from it."""
+    """One sentence: the best, and the quickest of those that do as well with frozen layers."""
     best = found["best"]
     alike = [each for each in found["candidates"] if each["difference"]["high"] >= 0]
     quickest = max(alike, key=lambda each: each["rows_per_s"])
@@ -100,6 +100,6 @@ def _advice(found: dict[str, Any]) -> str:
     if quickest["model"] == best:
         return said
     return (
-        f"{said}; {quickest['model']} cannot be told from it by these rows, and is the quickest "
-        "of those"
+        f"{said}; with frozen layers {quickest['model']} does as well, as far as these rows can tell, "
+        "and is the quickest of those"
     )

@@ -92,10 +92,10 @@ def serve_command(
         organization=organization,
         max_file_mib=max_file_mib,
         requests_per_minute=requests_per_minute,
-        python_graders=python_graders,
         model_memory_mib=model_memory_mib,
         cache_memory_mib=cache_memory_mib,
         texts_at_once=texts_at_once,
+        python_graders=python_graders,
     )
     serve(settings, worker=worker, ready=ready)
     return 0

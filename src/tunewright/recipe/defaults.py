@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tunewright.errors import RecipeError
+from tunewright.recipe.adapt import ADAPTED, ADAPTER_KEYS, Adapt
 from tunewright.recipe.evaluate import Evaluate
 from tunewright.recipe.metric_names import METRICS, WRITTEN
 from tunewright.recipe.own_rate import ADAPTER_RATE, own_rate, times_base
 from tunewright.recipe.schema import (
-    ADAPTED,
-    ADAPTER_KEYS,
     UNLABELLED,
-    Adapt,
     Kind,
     Recipe,
     Train,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Auto = Literal["auto"]
+Count = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):

@@ -35,7 +35,7 @@ def refuse_ungranted(recipe: Recipe) -> None:
     if recipe.model == "auto":
         raise RecipeError(
             "model is auto, but a service trains, whose models are not known here",
-            fix="name a model of the service, such as gpt-4.1-mini-2025-04-14",
+            fix="name a model of the service, such as gpt-4o-mini-2024-07-18",
         )
     own = settings_of(recipe)
     for key, value in changed(recipe).items():

@@ -13,9 +13,9 @@ from openai import OpenAI
 
 from served import served
 from tiny_chats import chats
+from tunewright.serve.jobs.worker import Worker
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store
-from tunewright.serve.worker import Worker
 
 ENDED = ("succeeded", "failed", "cancelled")
 SETTINGS = {"train.threads": 1, "train.precision": "fp32", "train.max_length": 128}

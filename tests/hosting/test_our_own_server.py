@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("tunewright.serve.worker")
-pytest.importorskip("tunewright.serve.chat_routes")
+pytest.importorskip("tunewright.serve.jobs.worker")
+pytest.importorskip("tunewright.serve.routes.chat")
 
 import tunewright
 from served import settings_in

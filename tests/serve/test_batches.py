@@ -20,9 +20,9 @@ from sqlalchemy import select, update
 
 from echoing import CHAT, EMBEDDINGS, Echo, with_echo
 from served import KEY, listening, settings_in
-from tunewright.serve import batch_lines, batch_work
-from tunewright.serve.batch_answers import BatchAnswers
-from tunewright.serve.inside import Answered
+from tunewright.serve.batches import batch_lines, batch_work
+from tunewright.serve.batches.batch_answers import BatchAnswers
+from tunewright.serve.door.inside import Answered
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store
 from tunewright.serve.tables import objects

@@ -18,7 +18,7 @@ from openai import OpenAI
 
 from served import served, settings_in
 from tiny_chats import write_chat_model
-from tunewright.serve.leases import Lease, LostError, claim, renew
+from tunewright.serve.jobs.leases import Lease, LostError, claim, renew
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store
 from worked import create, ten_chats, trained, upload, wait_for, working
@@ -28,7 +28,7 @@ WORK = """
 import sys, threading
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store
-from tunewright.serve.worker import Worker
+from tunewright.serve.jobs.worker import Worker
 settings = ServeSettings.model_validate_json(sys.argv[1])
 Worker(settings, Store(settings.database_url)).run(threading.Event())
 """
@@ -72,7 +72,7 @@ def children() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
-            if "tunewright.serve.job_process" in process.cmdline():
+            if "tunewright.serve.jobs.job_process" in process.cmdline():
                 found.append(process)
         except psutil.Error:
             continue

@@ -20,8 +20,8 @@ from openai import OpenAI
 from served import KEY, listening, served, settings_in
 from tunewright.errors import RunError
 from tunewright.serve.app import build_app
+from tunewright.serve.door.rate_limit import RateLimit
 from tunewright.serve.keys import create_key, list_keys, revoke_key
-from tunewright.serve.rate_limit import RateLimit
 from tunewright.serve.running import refuse_open_door
 from tunewright.serve.store import Store
 

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import select, update
 
 from served import settings_in
-from tunewright.serve.hosted_events import tell
-from tunewright.serve.job_requests import CreateJob
-from tunewright.serve.jobs import create_job
+from tunewright.serve.jobs.hosted_events import tell
+from tunewright.serve.jobs.job_requests import CreateJob
+from tunewright.serve.jobs.jobs import create_job
+from tunewright.serve.jobs.leases import Lease, LostError, claim
+from tunewright.serve.jobs.results import as_csv
 from tunewright.serve.known_models import KnownModel
-from tunewright.serve.leases import Lease, LostError, claim
-from tunewright.serve.results import as_csv
 from tunewright.serve.store import Store, open_store
 from tunewright.serve.tables import checkpoints, events, jobs, models
 

@@ -14,9 +14,9 @@ from openai import OpenAI
 from sqlalchemy import update
 
 from served import served, settings_in
+from tunewright.serve.routes.uploads import MOST_BYTES
 from tunewright.serve.store import Store
 from tunewright.serve.tables import files, uploads
-from tunewright.serve.uploads_routes import MOST_BYTES
 
 LINES = b'{"messages": []}\n{"messages": [1]}\n'
 

@@ -9,39 +9,39 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from tunewright.serve import (
-    batch_routes,
-    files_routes,
-    graders_routes,
-    health_routes,
-    jobs_routes,
-    models_routes,
-    permissions_routes,
-    uploads_routes,
-)
-from tunewright.serve.access_log import AccessLog
 from tunewright.serve.answers import install_handlers
-from tunewright.serve.body_limit import BodyLimit
+from tunewright.serve.door.access_log import AccessLog
+from tunewright.serve.door.body_limit import BodyLimit
+from tunewright.serve.door.key_check import KeyCheck
+from tunewright.serve.door.origins import OriginCheck
+from tunewright.serve.door.rate_limit import RateLimit
+from tunewright.serve.door.request_id import RequestIds
 from tunewright.serve.engine.engine import open_engine
-from tunewright.serve.inference_routes import INFERENCE
-from tunewright.serve.key_check import KeyCheck
-from tunewright.serve.origins import OriginCheck
-from tunewright.serve.rate_limit import RateLimit
-from tunewright.serve.request_id import RequestIds
+from tunewright.serve.routes import (
+    batches,
+    files,
+    graders,
+    health,
+    jobs,
+    models,
+    permissions,
+    uploads,
+)
+from tunewright.serve.routes.inference import INFERENCE
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store, open_store
 from tunewright.serve.sweeping import sweep
 
 ROUTERS: tuple[APIRouter, ...] = (
-    health_routes.router,
-    files_routes.router,
-    uploads_routes.router,
-    jobs_routes.router,
-    models_routes.router,
-    permissions_routes.router,
+    health.router,
+    files.router,
+    uploads.router,
+    jobs.router,
+    models.router,
+    permissions.router,
     *INFERENCE,
-    graders_routes.router,
-    batch_routes.router,
+    graders.router,
+    batches.router,
 )
 """Each finds what it needs in `request.app.state`: settings, store, engine."""
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tunewright.errors import RunError
-from tunewright.serve.key_check import asks_for_keys
+from tunewright.serve.door.key_check import asks_for_keys
+from tunewright.serve.jobs.worker import STOP_S, Worker
 from tunewright.serve.keys import list_keys
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store, open_store
-from tunewright.serve.worker import STOP_S, Worker
 
 AGAIN_S = 2.0
 """Before a worker that died is started again."""

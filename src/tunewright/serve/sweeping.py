@@ -6,7 +6,7 @@ import time
 
 from sqlalchemy import delete, select, update
 
-from tunewright.serve import stored_files
+from tunewright.serve.files import stored_files
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store
 from tunewright.serve.tables import files, upload_parts, uploads

@@ -1,0 +1,1 @@
+"""Batches of requests that are answered in the background."""

@@ -1,0 +1,1 @@
+"""Files and uploads: their rules, and where they lie."""

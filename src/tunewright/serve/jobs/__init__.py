@@ -1,0 +1,1 @@
+"""Jobs, from the request to the run, and the worker that trains them."""

@@ -138,7 +138,7 @@ def test_the_log_names_who_asked_what_and_no_secret(
     with listening(app) as url:
         head = {"authorization": f"Bearer {made['key']}"}
         httpx.get(f"{url}/v1/files?after=secret-cursor", headers=head)
-        httpx.get(f"{url}/v1/\x1b[31mred", headers=head)
+        httpx.get(f"{url}/v1/%1b[31mred", headers=head)
     told = [record.getMessage() for record in caplog.records]
     assert "GET '/v1/files' 400" in told[0]
     assert made["id"] in told[0]

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from result_example import a_result
 
 from tiny_pictures import class_folders, csv_of_paths, write_picture
 from tunewright.data.prepare import prepare
 from tunewright.data.read import read_table
 from tunewright.errors import ChangedError, DataError, SealError
 from tunewright.history.folder import create_run
+from tunewright.history.result import write_result
 from tunewright.history.state import write_state
 from tunewright.judging import evaluate
 from tunewright.recipe.load import build_recipe
@@ -52,6 +54,7 @@ def run(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     prepared = prepare(recipe.data, recipe.seed, folder, task=recipe.task)
     (folder / "model").mkdir()
     (folder / "model" / "config.json").write_text("{}")
+    write_result(folder, a_result() | {"task": recipe.task})
     write_state(folder, state="done", data_hash=prepared.data_hash)
     return folder
 

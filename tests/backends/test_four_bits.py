@@ -91,7 +91,6 @@ def test_kept_states_of_frozen_blocks_change_nothing(folder: Path) -> None:
     ("changes", "kind", "said"),
     [
         ({}, "one", "no language model is trained"),
-        ({"backend": "keras"}, "tokens", "backend keras does not have"),
         ({"adapt": {"method": "full", "quantization": "4bit"}}, "tokens", "method full does not"),
     ],
 )

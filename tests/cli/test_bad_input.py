@@ -105,7 +105,7 @@ RECIPES: list[tuple[str, str, str]] = [
     ("data that is a list", "data: [a.csv]\n", "data"),
     ("data that is a number", "data: 5\n", "data"),
     ("shares that leave nothing", "data: {train: tickets.csv, split: {validation: 0.5, test: 0.5}}\n", "90 %"),
-    ("share of zero", "data: {train: tickets.csv, split: {test: 0}}\n", "data.split.test"),
+    ("share below zero", "data: {train: tickets.csv, split: {test: -0.1}}\n", "data.split.test"),
     ("unknown split", "data: {train: tickets.csv, split: {by: luck}}\n", "data.split.by"),
     ("split by a group without one", "data: {train: tickets.csv, split: {by: group}}\n", "data.group"),
     ("split as given, of one file", "data: {train: tickets.csv, split: {by: given}}\n", "given"),

@@ -16,6 +16,7 @@ from tunewright.errors import ModelError, RunError
 from tunewright.export import gguf as export_gguf
 from tunewright.export.gguf import write_gguf
 from tunewright.pretrained.gguf_header import read_header
+from tunewright.recipe.schema import Recipe
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,8 @@ def test_numbers_too_large_for_half_precision_are_refused(tmp_path: Path) -> Non
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that passes for a run that is done."""
-    monkeypatch.setattr(exporting, "done_run", lambda name: (tmp_path / "a-run", None))
+    recipe = Recipe(task="text-generation")
+    monkeypatch.setattr(exporting, "done_run", lambda name: (tmp_path / "a-run", recipe))
     write_llama(tmp_path / "a-run" / "model")
     return tmp_path / "a-run"
 

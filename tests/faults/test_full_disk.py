@@ -183,7 +183,7 @@ def test_a_look_that_cannot_be_written_down_is_not_taken(
     judged: list[object] = []
     with monkeypatch.context() as patch:
         patch.setattr("tunewright.data.seal.append_line", full)
-        patch.setattr("tunewright.judging._judge", lambda *args: judged.append(args))
+        patch.setattr("tunewright.judging.judge_part", lambda *args: judged.append(args))
         said = cli("test", "last")
     assert said.code == 1
     assert "disk is full" in said.error()

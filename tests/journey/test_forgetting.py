@@ -31,7 +31,7 @@ def test_an_encoder_that_learned_is_compared_with_what_it_was(
     cli: Cli, tiny_bert: Path, tickets: Path
 ) -> None:
     said = cli(
-        *run_words(tickets, tiny_bert, ON, "train.learning_rate=0.003", "evaluate.metric=log_loss")
+        *run_words(tickets, tiny_bert, ON, "train.learning_rate=0.0005", "evaluate.metric=log_loss")
     )
     assert said.code == 0, said.err
     run = only_run()

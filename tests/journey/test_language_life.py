@@ -201,7 +201,7 @@ def test_models_that_cannot_write_are_refused(
     tiny_bert: Path, writer: Path, tmp_path: Path
 ) -> None:
     data = write_lines(tmp_path / "chats.jsonl", chats(40))
-    with pytest.raises(TunewrightError, match="no chat template"):
+    with pytest.raises(TunewrightError, match="reads texts and writes none"):
         tunewright.run(data, model=str(tiny_bert))
     bare = write_chat_model(tmp_path / "bare")
     (bare / "chat_template.jinja").unlink()

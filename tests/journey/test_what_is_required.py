@@ -25,7 +25,7 @@ def run_of_tickets(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) ->
     import tunewright
 
     folder = tmp_path_factory.mktemp("required")
-    data = write_csv(folder / "tickets.csv", text_rows(160))
+    data = write_csv(folder / "tickets.csv", text_rows(320))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNEWRIGHT_RUNS", str(folder / "runs"))
         return tunewright.run(data, model=str(tiny_bert), settings=[*QUICK, "name=tickets"]).folder

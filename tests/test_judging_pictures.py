@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from result_example import a_result
 
+from result_example import a_result
 from tiny_pictures import class_folders, csv_of_paths, write_picture
 from tunewright.data.prepare import prepare
 from tunewright.data.read import read_table

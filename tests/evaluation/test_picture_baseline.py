@@ -59,7 +59,7 @@ def test_fitting_again_gives_the_same_and_parts_do_not_matter(
     whole = fitted(paths, labels)[1].answers(plain_rows(paths, "image"))
     monkeypatch.setattr(picture_baseline, "FEW_PICTURES", 7)
     np.testing.assert_allclose(
-        fitted(paths, labels)[1].answers(plain_rows(paths, "image")), whole, rtol=1e-5
+        fitted(paths, labels)[1].answers(plain_rows(paths, "image")), whole, rtol=1e-6
     )
 
 

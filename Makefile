@@ -22,8 +22,8 @@ test: $(STAMP) ## the fast tests, in two processes and without a network
 	$(QUIET_CORES) $(OFFLINE) $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 check: $(STAMP) ## lint, format, types, import direction
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --no-cache .
+	$(BIN)/ruff format --check --no-cache .
 	$(BIN)/mypy
 	$(QUIET_CORES) $(OFFLINE) $(BIN)/python -m pytest -q tests/test_layout.py
 

@@ -4,8 +4,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from result_example import a_result
 
+from result_example import a_result
 from tunewright.errors import RunError
 from tunewright.history import index
 from tunewright.history.folder import create_run

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from result_example import a_result
 
+from result_example import a_result
 from tunewright.errors import RunError
 from tunewright.history.result import read_result, write_result
 

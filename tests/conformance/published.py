@@ -56,7 +56,7 @@ PATHS = (
 )
 STREAMS = {
     "/chat/completions": "CreateChatCompletionStreamResponse",
-    "/completions": "CreateCompletionResponse",
+    "/completions": "CompletionChunk",
     "/responses": "ResponseStreamEvent",
 }
 AS_HOSTED = {
@@ -70,6 +70,11 @@ SCHEMAS["FineTuningJob"]["properties"]["status"]["enum"].append("paused")
 # The published schema forgets that a request may ask for base64.
 VECTOR = SCHEMAS["Embedding"]["properties"]
 VECTOR["embedding"] = {"anyOf": [VECTOR["embedding"], {"type": "string"}]}
+# Until the last part of a stream nothing has finished: the published example has null.
+CHUNK = json.loads(json.dumps(SCHEMAS["CreateCompletionResponse"]))
+FINISH = CHUNK["properties"]["choices"]["items"]["properties"]
+FINISH["finish_reason"] = {"anyOf": [FINISH["finish_reason"], {"type": "null"}]}
+SCHEMAS["CompletionChunk"] = CHUNK
 # The published schema has one grader in a multi grader, where the guide has several by their names.
 SEVERAL = SCHEMAS["GraderMulti"]["properties"]
 SEVERAL["graders"] = {"type": "object", "additionalProperties": SEVERAL["graders"]}

@@ -6,11 +6,11 @@ import base64
 import csv
 import io
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from followed import Again, metrics
+from listed_permissions import permissions_of
 from openai import OpenAI
 
 pytestmark = pytest.mark.slow  # a job is trained
@@ -74,22 +74,7 @@ def test_53_permissions_of_a_checkpoint_come_and_go(client: OpenAI, done: Any) -
     calls = client.fine_tuning.checkpoints.permissions
     made = list(calls.create(name, project_ids=["proj_a", "proj_b"]))
     assert [each.project_id for each in made] == ["proj_a", "proj_b"]
-    assert {each.id for each in permissions(client, name)} == {each.id for each in made}
+    assert {each.id for each in permissions_of(client, name)} == {each.id for each in made}
     for each in made:
         assert calls.delete(each.id, fine_tuned_model_checkpoint=name).deleted
-    assert list(permissions(client, name)) == []
-
-
-def permissions(client: OpenAI, checkpoint: str) -> Iterator[Any]:
-    """Page by page, which a client of 1.x does not do by itself."""
-    calls = client.fine_tuning.checkpoints.permissions
-    try:
-        listed = calls.list
-    except AttributeError:
-        page = calls.retrieve(checkpoint, limit=1)
-        yield from page.data
-        while page.has_more:
-            page = calls.retrieve(checkpoint, limit=1, after=page.last_id)
-            yield from page.data
-    else:
-        yield from listed(checkpoint, limit=1)
+    assert list(permissions_of(client, name)) == []

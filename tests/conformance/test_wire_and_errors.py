@@ -10,6 +10,7 @@ import httpx
 import openai
 import pytest
 from grader_samples import EXACT
+from listed_permissions import permissions_of
 from named_server import Server
 from openai import OpenAI
 from published import PATHS, STREAMS, UNSAID
@@ -45,7 +46,7 @@ def ask_of_everything(client: OpenAI, server: Server, job: Any) -> None:
     checkpoint = jobs.checkpoints.list(job.id).data[0].fine_tuned_model_checkpoint
     given = client.fine_tuning.checkpoints.permissions
     for each in given.create(checkpoint, project_ids=["proj_all"]):
-        given.retrieve(checkpoint)
+        assert list(permissions_of(client, checkpoint))
         given.delete(each.id, fine_tuned_model_checkpoint=checkpoint)
     client.models.list()
     client.models.retrieve(model)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
-from sqlalchemy import Select, Table, select
+from sqlalchemy import Select, Table, exists, func, select
 
 from tunewright.serve.answers import ApiError
 from tunewright.serve.store import Row, Store
@@ -52,6 +52,18 @@ def page(
         query = query.order_by(order.desc() if newest_first else order).limit(limit + 1)
         rows = [dict(row) for row in connection.execute(query).mappings()]
     return rows[:limit], len(rows) > limit
+
+
+def has_pair(store: Store, metadata: Any, key: str, value: str) -> Any:
+    """The condition that metadata has this pair, whatever letters are in it.
+
+    Args:
+        metadata: a column, or a part of one, that holds an object or nothing.
+    """
+    is_sqlite = store.engine.dialect.name == "sqlite"
+    each = func.json_each if is_sqlite else func.json_each_text
+    pairs = each(metadata).table_valued("key", "value")
+    return exists().where(pairs.c.key == key, pairs.c.value == value)
 
 
 def refuse_unknown_query(request: Request, *known: str) -> None:

@@ -56,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         key = create_key(app.state.store, "conformance")["key"]
         with listening(app) as url, working(settings):
             own = ("org/tiny", "encoder", "tools")
-            yield Server(f"{url}/v1", key, *own, largest_mib=1, is_own=True)
+            yield Server(f"{url}/v1", key, *own, 1, str(model), is_own=True)
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ class Server:
         encoder: gives vectors; without one nothing is asked of them.
         tool_model: may be trained on calls of tools.
         largest_mib: files that are larger are refused.
+        tokenizer: a folder with that of `model`, where it is known.
     """
 
     url: str
@@ -25,11 +26,12 @@ class Server:
     encoder: str | None
     tool_model: str
     largest_mib: int = 512
+    tokenizer: str | None = None
     is_own: bool = False
 
 
 def named_server() -> Server | None:
-    """The server that the environment names: URL, KEY and MODEL, perhaps ENCODER and LARGEST_MIB."""
+    """The server that the environment names: URL, KEY and MODEL, perhaps more."""
     given = {
         name.removeprefix(PREFIX): value
         for name, value in os.environ.items()
@@ -38,5 +40,12 @@ def named_server() -> Server | None:
     if "URL" not in given:
         return None
     url, model = given["URL"].rstrip("/"), given["MODEL"]
-    largest_mib = int(given.get("LARGEST_MIB", 512))
-    return Server(url, given["KEY"], model, given.get("ENCODER"), model, largest_mib)
+    return Server(
+        url,
+        given["KEY"],
+        model,
+        given.get("ENCODER"),
+        given.get("TOOL_MODEL", model),
+        largest_mib=int(given.get("LARGEST_MIB", 512)),
+        tokenizer=given.get("TOKENIZER"),
+    )

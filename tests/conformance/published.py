@@ -60,10 +60,12 @@ STREAMS = {
     "/responses": "ResponseStreamEvent",
 }
 AS_HOSTED = {
-    "user_provided_suffix": "FineTuningJob",  # the hosted service answers it too
-    **dict.fromkeys(("first_id", "last_id", "has_more"), "lists"),
+    "user_provided_suffix",
+    *("first_id", "last_id", "has_more"),
+    *("store", "response_format", "seed", "temperature", "tool_choice", "tools", "top_p"),
 }
-"""Fields that the specification leaves out, and that are no extension of anybody's."""
+"""Fields that the specification leaves out, and its examples or the hosted service have: of jobs, of
+lists, of responses and stored completions."""
 
 # The one declared extension: the published examples have it, the published list has not.
 SCHEMAS["FineTuningJob"]["properties"]["status"]["enum"].append("paused")

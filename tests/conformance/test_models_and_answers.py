@@ -10,7 +10,9 @@ import httpx
 import numpy as np
 import openai
 import pytest
+from named_server import Server
 from openai import OpenAI
+from transformers import AutoTokenizer
 from watching import Watch
 
 ASKED: list[Any] = [{"role": "user", "content": "where is the parcel?"}]
@@ -75,6 +77,17 @@ def test_57_the_chunks_of_a_client_make_up_the_whole(client: OpenAI, model: str)
     said = [c.choices[0].delta.content or "" for c in chunks if c.choices]
     assert "".join(said) == whole.choices[0].message.content
     assert chunks[-1].usage == whole.usage
+
+
+def test_57_usage_agrees_with_the_tokenizer(client: OpenAI, server: Server) -> None:
+    if server.tokenizer is None:
+        pytest.skip("TUNEWRIGHT_CONFORMANCE_TOKENIZER names no folder")
+    tokenizer = AutoTokenizer.from_pretrained(server.tokenizer)
+    text = tokenizer.apply_chat_template(ASKED, tokenize=False, add_generation_prompt=True)
+    read = tokenizer(text, add_special_tokens=False)["input_ids"]
+    usage = chat(client, server.model, logprobs=True).usage
+    assert usage.prompt_tokens == len(read)
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
 
 
 def test_57_seed_n_stop_and_likelihoods_work(client: OpenAI, model: str) -> None:

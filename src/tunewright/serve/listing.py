@@ -12,19 +12,22 @@ from tunewright.serve.answers import ApiError
 from tunewright.serve.store import Row, Store
 
 
-def envelope(rows: Sequence[dict[str, Any]], *, has_more: bool = False) -> dict[str, Any]:
+def envelope(
+    rows: Sequence[dict[str, Any]], *, has_more: bool = False, none: str | None = ""
+) -> dict[str, Any]:
     """A list as the client pages through it.
 
     Args:
         rows: objects with an `id`.
         has_more: whether more would come behind the last.
+        none: the first and last id of an empty list; most schemas of the API know no null there.
     """
     return {
         "object": "list",
         "data": list(rows),
         "has_more": has_more,
-        "first_id": rows[0]["id"] if rows else None,
-        "last_id": rows[-1]["id"] if rows else None,
+        "first_id": rows[0]["id"] if rows else none,
+        "last_id": rows[-1]["id"] if rows else none,
     }
 
 

@@ -161,7 +161,7 @@ def list_checkpoints(
     refuse_unknown_query(request, "after", "limit")
     life.find_job(store, job_id)
     rows, more = page(store, checkpoints, checkpoints.c.job == job_id, after=after, limit=limit)
-    return envelope([checkpoint_object(row) for row in rows], has_more=more)
+    return envelope([checkpoint_object(row) for row in rows], has_more=more, none=None)
 
 
 def _listed(rows: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:

@@ -65,6 +65,8 @@ class Tally:
     def take(self, report: pytest.TestReport) -> None:
         """Note one report; a skipped test asks nothing."""
         name = report.nodeid.rpartition("::")[2]
+        if not numbers_of(name):
+            return
         kinds = [k for k in ("sync", "async") if re.search(rf"[\[-]{k}[\]-]", name)]
         for kind in kinds or ("sync", "async"):
             if report.failed:

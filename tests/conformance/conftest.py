@@ -3,113 +3,60 @@
     TUNEWRIGHT_CONFORMANCE_URL=https://…/v1 TUNEWRIGHT_CONFORMANCE_KEY=… \
     TUNEWRIGHT_CONFORMANCE_MODEL=… python -m pytest tests/conformance
 
-Every good answer, of every test, is held against the published schema of its path.
+Each statement is asked by both official clients; `-k async` and `-k "not async"` choose one. How
+many hold is told at the end.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import jsonschema
 import pytest
+from followed import Again, statuses_of
+from named_server import Server, named_server
+from official_clients import official_client
 from openai import OpenAI
+from statements import Tally
+from tool_talk import write_tool_model
+from watching import Watch
 
-from served import settings_in
+from served import listening, settings_in
 from tiny_chats import chats, write_chat_model
 from tiny_models import write_model
-from worked import trained, upload, wait_for
+from tunewright.serve.app import build_app
+from tunewright.serve.keys import create_key
+from worked import SETTINGS, upload, wait_for, working
 
-SPEC: dict[str, Any] = json.loads(Path(__file__).with_name("schemas.json").read_text("utf-8"))
-JOB = r"/fine_tuning/jobs/[^/]+"
-PATHS = (
-    ("POST", r"/files", "OpenAIFile"),
-    ("GET", r"/files", "ListFilesResponse"),
-    ("GET", r"/files/[^/]+", "OpenAIFile"),
-    ("DELETE", r"/files/[^/]+", "DeleteFileResponse"),
-    ("POST", r"/uploads/[^/]+/parts", "UploadPart"),
-    ("POST", r"/uploads(/[^/]+/(complete|cancel))?", "Upload"),
-    ("POST", rf"/fine_tuning/jobs|{JOB}/(cancel|pause|resume)", "FineTuningJob"),
-    ("GET", r"/fine_tuning/jobs", "ListPaginatedFineTuningJobsResponse"),
-    ("GET", rf"{JOB}/events", "ListFineTuningJobEventsResponse"),
-    ("GET", rf"{JOB}/checkpoints", "ListFineTuningJobCheckpointsResponse"),
-    ("GET", JOB, "FineTuningJob"),
-    ("DELETE", r".*/permissions/[^/]+", "DeleteFineTuningCheckpointPermissionResponse"),
-    (r"GET|POST", r".*/permissions", "ListFineTuningCheckpointPermissionResponse"),
-    ("GET", r"/models", "ListModelsResponse"),
-    ("GET", r"/models/.+", "Model"),
-    ("DELETE", r"/models/.+", "DeleteModelResponse"),
-    ("POST", r"/chat/completions(/[^/]+)?", "CreateChatCompletionResponse"),
-    ("GET", r"/chat/completions", "ChatCompletionList"),
-    ("GET", r"/chat/completions/[^/]+", "CreateChatCompletionResponse"),
-    ("DELETE", r"/chat/completions/[^/]+", "ChatCompletionDeleted"),
-    ("POST", r"/completions", "CreateCompletionResponse"),
-    ("POST", r"/embeddings", "CreateEmbeddingResponse"),
-)
-# The one declared extension: the published examples have it, the published list has not.
-SPEC["components"]["schemas"]["FineTuningJob"]["properties"]["status"]["enum"].append("paused")
-# The published schema forgets that a request may ask for base64.
-VECTOR = SPEC["components"]["schemas"]["Embedding"]["properties"]
-VECTOR["embedding"] = {"anyOf": [VECTOR["embedding"], {"type": "string"}]}
-
-
-def schema_of(method: str, path: str) -> str | None:
-    """The schema of what a path answers, where there is one here."""
-    for methods, pattern, name in PATHS:
-        if re.fullmatch(methods, method) and re.fullmatch(pattern, path):
-            return name
-    return None
-
-
-def conforms(value: Any, name: str) -> None:
-    """Raise where a value is not as its schema says."""
-    jsonschema.validate(value, {"$ref": f"#/components/schemas/{name}", **SPEC})
+TALLY = Tally()
+MIB = 1 << 20
 
 
 @pytest.fixture(scope="session")
-def check() -> Callable[[Any, str], None]:
-    """Holds a part of an answer, such as an event, against the specification."""
-    return conforms
-
-
-def look_at(response: httpx.Response) -> None:
-    """Hold an answer against the specification."""
-    response.read()
-    path = response.request.url.path.partition("/v1")[2]
-    if "json" not in response.headers.get("content-type", ""):
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The named server, or one of our own with a worker, that asks for a key."""
+    named = named_server()
+    if named is not None:
+        yield named
         return
-    assert response.headers["x-request-id"]
-    if response.is_success:
-        name = schema_of(response.request.method, path)
-        if name is not None:
-            conforms(response.json(), name)
-    else:
-        conforms(response.json(), "ErrorResponse")
-        assert set(response.json()) == {"error"}
-
-
-@pytest.fixture(scope="session")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAI]:
-    """A client of the named server, or of one of our own with a worker."""
-    url = os.environ.get("TUNEWRIGHT_CONFORMANCE_URL")
-    if url is not None:
-        yield OpenAI(base_url=url, api_key=os.environ["TUNEWRIGHT_CONFORMANCE_KEY"])
-        return
-    folder = tmp_path_factory.mktemp("server")
-    model = write_chat_model(tmp_path_factory.mktemp("models") / "tiny")
-    encoder = write_model(tmp_path_factory.mktemp("models") / "encoder")
-    bases = (f"tiny={model}", f"org/tiny={model}", f"encoder={encoder}", "minilm")
-    settings = settings_in(folder, models=bases)
+    folder, models = tmp_path_factory.mktemp("server"), tmp_path_factory.mktemp("models")
+    model = write_chat_model(models / "tiny")
+    bases = (
+        *(f"tiny={model}", f"org/tiny={model}", "minilm"),
+        f"encoder={write_model(models / 'encoder')}",
+        f"tools={write_tool_model(models / 'tools')}",
+    )
+    settings = settings_in(folder, models=bases, max_file_mib=1, requests_per_minute=100_000)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNEWRIGHT_RUNS", str(folder / "runs"))
         patch.setenv("TUNEWRIGHT_CACHE", str(folder / "cache"))
-        with trained(settings) as client:
-            yield client
+        app = build_app(settings)
+        key = create_key(app.state.store, "conformance")["key"]
+        with listening(app) as url, working(settings):
+            own = ("org/tiny", "encoder", "tools")
+            yield Server(f"{url}/v1", key, *own, 1, str(model), is_own=True)
 
 
 @pytest.fixture(autouse=True)
@@ -118,29 +65,55 @@ def _isolated() -> None:
 
 
 @pytest.fixture(scope="session")
-def client(bare: OpenAI) -> Iterator[OpenAI]:
-    """The client, of which every answer is looked at."""
-    with httpx.Client(event_hooks={"response": [look_at]}, timeout=120) as http:
-        yield bare.with_options(http_client=http)
+def watch() -> Watch:
+    """What was answered so far."""
+    return Watch()
+
+
+@pytest.fixture(autouse=True)
+def _published(watch: Watch) -> Iterator[None]:
+    """No answer of a test is unlike its published schema: statements 1 to 4, of every test."""
+    watch.problems.clear()
+    yield
+    assert watch.problems == []
+
+
+@pytest.fixture(scope="session", params=["sync", "async"])
+def client(request: pytest.FixtureRequest, server: Server, watch: Watch) -> Iterator[OpenAI]:
+    """An official client, of which every answer is looked at."""
+    with official_client(request.param, watch.look, server.url, server.key) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
-def model() -> str:
+def raw(server: Server) -> Iterator[Callable[..., httpx.Response]]:
+    """`raw("GET", "files", headers={})`: a request without a client."""
+    head = {"authorization": f"Bearer {server.key}"}
+    with httpx.Client(timeout=120) as http:
+
+        def ask(method: str, path: str, **more: Any) -> httpx.Response:
+            headers = head | more.pop("headers", {})
+            return http.request(method, f"{server.url}/{path}", headers=headers, **more)
+
+        yield ask
+
+
+@pytest.fixture(scope="session")
+def model(server: Server) -> str:
     """A base that may be trained; with a `/` in its name where it is ours."""
-    return os.environ.get("TUNEWRIGHT_CONFORMANCE_MODEL", "org/tiny")
+    return server.model
 
 
 @pytest.fixture(scope="session")
-def own() -> bool:
+def own(server: Server) -> bool:
     """Whether it is a server of Tunewright, which may be asked for its extensions."""
-    return "TUNEWRIGHT_CONFORMANCE_URL" not in os.environ
+    return server.is_own
 
 
 @pytest.fixture(scope="session")
 def small(own: bool) -> dict[str, Any]:
     """Of a job: what makes it take seconds."""
-    settings = {"train.threads": 1, "train.precision": "fp32", "train.max_length": 128}
-    return {"extra_body": {"tunewright": {"settings": settings}}} if own else {}
+    return {"extra_body": {"tunewright": {"settings": SETTINGS}}} if own else {}
 
 
 @pytest.fixture(scope="session")
@@ -163,3 +136,65 @@ def done(client: OpenAI, model: str, small: dict[str, Any], file: str) -> Any:
         **small,
     )
     return wait_for(client, job.id, "succeeded", timeout_s=3600)
+
+
+@pytest.fixture(scope="session")
+def again(client: OpenAI, model: str, small: dict[str, Any], done: Any) -> Again:
+    """It succeeded; every status that it was seen in."""
+    numbers: Any = {"n_epochs": 4, "batch_size": 5}
+    file = upload(client, chats(10))
+    job = client.fine_tuning.jobs.create(
+        model=model,
+        training_file=file,
+        seed=done.seed,
+        method={"type": "supervised", "supervised": {"hyperparameters": numbers}},
+        **small,
+    )
+    with statuses_of(client, job.id) as seen:
+        job = wait_for(client, job.id, "succeeded", timeout_s=3600)
+    return Again(job, file, seen)
+
+
+@pytest.fixture(scope="session")
+def pair(client: OpenAI, file: str, small: dict[str, Any], done: Any) -> list[Any]:
+    """Two jobs that were asked for at once, on a model that was tuned before; both succeeded."""
+    jobs = [
+        client.fine_tuning.jobs.create(
+            model=done.fine_tuned_model,
+            training_file=file,
+            hyperparameters={"n_epochs": 1, "batch_size": 5},
+            **small,
+        )
+        for _ in range(2)
+    ]
+    return [wait_for(client, job.id, "succeeded", timeout_s=3600) for job in jobs]
+
+
+@pytest.fixture
+def encoder(server: Server) -> str:
+    """A model that gives vectors, and is not trained on conversations."""
+    if server.encoder is None:
+        pytest.skip("TUNEWRIGHT_CONFORMANCE_ENCODER names none")
+    return server.encoder
+
+
+@pytest.fixture
+def big_file(tmp_path: Path, server: Server) -> Path:
+    """Lines that are larger together than a file may be."""
+    path = tmp_path / "big.jsonl"
+    line = b'{"text": "' + b"x" * (MIB - 13) + b'"}\n'
+    with path.open("wb") as written:
+        for _ in range(server.largest_mib + 2):
+            written.write(line)
+    return path
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count what holds."""
+    TALLY.take(report)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what holds, for each client."""
+    for line in TALLY.lines():
+        terminalreporter.write_line(line)

@@ -37,6 +37,15 @@ WANTED = (
     "ChatCompletionDeleted",
     "CreateCompletionResponse",
     "CreateEmbeddingResponse",
+    "ChatCompletionMessageList",
+    "Response",
+    "ResponseItemList",
+    "ResponseStreamEvent",
+    "TokenCountsResource",
+    "Batch",
+    "ListBatchesResponse",
+    "RunGraderResponse",
+    "ValidateGraderResponse",
 )
 KEPT = Path(__file__).with_name("schemas.json")
 REF = "#/components/schemas/"
@@ -84,11 +93,10 @@ def main(path: Path) -> None:
         name = left.pop()
         kept[name] = plain(known[name])
         left |= names_in(kept[name]) - set(kept)
-    content = {
-        "source": f"OpenAI API specification {spec['info']['version']}, MIT licence",
-        "components": {"schemas": dict(sorted(kept.items()))},
-    }
-    KEPT.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    source = json.dumps(f"OpenAI API specification {spec['info']['version']}, MIT licence")
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(kept[name])}" for name in sorted(kept))
+    whole = f'{{"source": {source}, "components": {{"schemas": {{\n{lines}\n}}}}}}\n'
+    KEPT.write_text(whole, "utf-8")
 
 
 if __name__ == "__main__":

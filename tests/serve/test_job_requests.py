@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,22 @@ def test_models_and_files_must_be_there(client: OpenAI, file: str) -> None:
     assert refused(client, other) == ("training_file", "invalid_file_purpose")
 
 
+@pytest.mark.parametrize(
+    ("architecture", "is_taken"), [("LlamaForCausalLM", True), ("BertModel", False)]
+)
+def test_a_folder_that_writes_no_texts_is_not_trained_to(
+    client: OpenAI, file: str, tmp_path: Path, architecture: str, is_taken: bool
+) -> None:
+    config = json.dumps({"architectures": [architecture]})
+    (tmp_path / "config.json").write_text(config, encoding="utf-8")
+    if is_taken:
+        assert create(client, file).id
+        return
+    with pytest.raises(openai.BadRequestError) as error:
+        create(client, file)
+    assert (error.value.code, error.value.param) == ("model_not_available", "model")
+
+
 def test_what_is_null_is_as_if_it_were_not_there(client: OpenAI, file: str) -> None:
     none: Any = None
     job = client.fine_tuning.jobs.create(
@@ -142,6 +159,14 @@ def test_lists_page_and_filter(client: OpenAI, file: str) -> None:
     assert [job.id for job in listed(after=made[1])] == [made[0]]
     with pytest.raises(openai.BadRequestError, match="colour"):
         listed(extra_query={"colour": "red"})
+
+
+@pytest.mark.parametrize("key", ["Größe", 'a"b', "a\\b", "a.b[0]", "\U0001f600", "tab\tx", ""])
+def test_metadata_is_found_whatever_letters_it_has(client: OpenAI, file: str, key: str) -> None:
+    job = create(client, file, metadata={key: "æ\n\"'"}).id
+    listed = client.fine_tuning.jobs.list
+    assert [each.id for each in listed(metadata={key: "æ\n\"'"})] == [job]
+    assert [each.id for each in listed(metadata={key: "other"})] == []
 
 
 def test_a_state_is_left_only_where_it_may_be(client: OpenAI, file: str) -> None:

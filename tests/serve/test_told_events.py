@@ -33,13 +33,18 @@ def said(kind: str, **values: Any) -> dict[str, Any]:
     return {"event": kind, "time": 1000.5, **values}
 
 
+def stepped(step: int, *losses: float, left_s: float = 0.0, of: int = 4) -> dict[str, Any]:
+    phase = {"phase_step": step, "phase_steps": of}
+    return said("steps", step=step, losses=list(losses), left_s=left_s, **phase)
+
+
 RUN = [
     said("prepared", left_out=1, findings=[{"code": "leak", "severity": "error", "message": "m"}]),
     said("job_plan", steps=4, tokens=99, n_epochs=2, batch_size=2),
-    said("steps", step=2, losses=[0.9, 0.8], left_s=1.0),
+    stepped(2, 0.9, 0.8, left_s=8.0),
     said("evaluated", step=2, best=True, scores=SCORES),
     said("model_saved", step=2),
-    said("steps", step=4, losses=[0.7, 0.6], left_s=0.0),
+    stepped(4, 0.7, 0.6),
     said("evaluated", step=4, best=True, scores=SCORES),
     said("model_saved", step=4),
 ]
@@ -132,10 +137,27 @@ def test_every_way_to_cut_the_file_tells_the_same(store: Store, lease: Lease, ru
     assert rows(store, checkpoints)[0]["metrics"]["train_loss"] == 0.8
 
 
+@pytest.mark.parametrize(
+    ("newest", "finish"),
+    [
+        (stepped(2, 0.9, 0.8, left_s=8.0), 1008),  # 1000.5 and 8 more
+        (stepped(2, 0.9, 0.8, left_s=8.0, of=3), 1016),  # of another phase a step more
+        (stepped(2, 0.9, 0.8, of=2), None),  # the next phase has no speed yet
+        (stepped(4, 0.9, 0.8), 1000),
+    ],
+)
+def test_a_job_tells_when_its_last_step_will_be_done(
+    store: Store, lease: Lease, run: Path, newest: dict[str, Any], finish: int | None
+) -> None:
+    write(run, [RUN[1], newest, said("evaluated", step=newest["step"], best=True, scores=SCORES)])
+    tell(store, lease, run)
+    assert rows(store, jobs)[0]["estimated_finish"] == finish
+
+
 def test_only_the_last_three_checkpoints_stay(store: Store, lease: Lease, run: Path) -> None:
     lines = [RUN[1]]
     for step in (1, 2, 3, 4):
-        lines += [said("steps", step=step, losses=[0.5], left_s=1), said("model_saved", step=step)]
+        lines += [stepped(step, 0.5), said("model_saved", step=step)]
     write(run, lines)
     tell(store, lease, run, is_over=True)
     assert [row["step"] for row in rows(store, checkpoints)] == [2, 3, 4]

@@ -6,25 +6,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
-from sqlalchemy import Select, Table, select
+from sqlalchemy import Select, Table, exists, func, select
 
 from tunewright.serve.answers import ApiError
 from tunewright.serve.store import Row, Store
 
 
-def envelope(rows: Sequence[dict[str, Any]], *, has_more: bool = False) -> dict[str, Any]:
+def envelope(
+    rows: Sequence[dict[str, Any]], *, has_more: bool = False, none: str | None = ""
+) -> dict[str, Any]:
     """A list as the client pages through it.
 
     Args:
         rows: objects with an `id`.
         has_more: whether more would come behind the last.
+        none: the first and last id of an empty list; most schemas of the API know no null there.
     """
     return {
         "object": "list",
         "data": list(rows),
         "has_more": has_more,
-        "first_id": rows[0]["id"] if rows else None,
-        "last_id": rows[-1]["id"] if rows else None,
+        "first_id": rows[0]["id"] if rows else none,
+        "last_id": rows[-1]["id"] if rows else none,
     }
 
 
@@ -52,6 +55,18 @@ def page(
         query = query.order_by(order.desc() if newest_first else order).limit(limit + 1)
         rows = [dict(row) for row in connection.execute(query).mappings()]
     return rows[:limit], len(rows) > limit
+
+
+def has_pair(store: Store, metadata: Any, key: str, value: str) -> Any:
+    """The condition that metadata has this pair, whatever letters are in it.
+
+    Args:
+        metadata: a column, or a part of one, that holds an object or nothing.
+    """
+    is_sqlite = store.engine.dialect.name == "sqlite"
+    each = func.json_each if is_sqlite else func.json_each_text
+    pairs = each(metadata).table_valued("key", "value")
+    return exists().where(pairs.c.key == key, pairs.c.value == value)
 
 
 def refuse_unknown_query(request: Request, *known: str) -> None:

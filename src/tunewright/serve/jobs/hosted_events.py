@@ -60,7 +60,7 @@ def tell(store: Store, lease: Lease, run: Path, *, is_over: bool = False) -> int
             else:
                 _tell_other(connection, lease, job, told, run)
         crashes = 0 if num_steps else job["crashes"]
-        write(connection, lease, told=place, crashes=crashes)
+        write(connection, lease, told=place, crashes=crashes, **_finish(come, total))
     return num_steps
 
 
@@ -109,6 +109,25 @@ def _plans(path: Path) -> Iterator[Event]:
         for line in file:
             if line.startswith(b'{"event": "job_plan"') and line.endswith(b"\n"):
                 yield json.loads(line)
+
+
+def _finish(come: list[Event], total: int) -> dict[str, int]:
+    """When the last step is done, at the speed so far, as far as the newest steps tell it.
+
+    >>> steps = {"event": "steps", "step": 5, "phase_step": 5, "phase_steps": 10, "left_s": 10.0}
+    >>> _finish([steps | {"time": 1000.0}], 20)
+    {'estimated_finish': 1030}
+    """
+    for event in reversed(come):
+        if event["event"] != "steps":
+            continue
+        left = event["phase_steps"] - event["phase_step"]
+        later = total - event["step"] - left
+        if left <= 0 < later:
+            break  # a phase has ended, and the next has no speed yet
+        step_s = event["left_s"] / left if left else 0.0
+        return {"estimated_finish": round(event["time"] + event["left_s"] + later * step_s)}
+    return {}
 
 
 def _tell_step(connection: Connection, job: Row, step: Step, total: int) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from sqlalchemy import String, cast, or_
 
+from tunewright.inference import find_model
 from tunewright.serve.answers import ApiError
 from tunewright.serve.dependencies import SettingsOfApp, StoreOfApp
 from tunewright.serve.files import stored_files
@@ -16,7 +18,7 @@ from tunewright.serve.jobs.asked_job import extension_of, method_of, refuse_ungr
 from tunewright.serve.jobs.job_objects import checkpoint_object, event_object, job_object
 from tunewright.serve.jobs.job_requests import CreateJob
 from tunewright.serve.known_models import KnownModel, find_known
-from tunewright.serve.listing import envelope, page, refuse_unknown_query
+from tunewright.serve.listing import envelope, has_pair, page, refuse_unknown_query
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Row, Store
 from tunewright.serve.tables import checkpoints, events, jobs
@@ -49,12 +51,21 @@ def create_job(body: CreateJob, settings: SettingsOfApp, store: StoreOfApp) -> d
 
 def _refuse_untrainable(model: KnownModel, task: str) -> None:
     wanted = "text-generation" if task == "preference" else task
-    can = {"text-generation" if each == "preference" else each for each in model.tasks}
+    tasks = model.tasks or _tasks_of_folder(Path(model.source))
+    can = {"text-generation" if each == "preference" else each for each in tasks}
     if {"text-classification"} & can:
         can |= {"text-multi-label", "text-regression"}
     if can and wanted not in can:
         told = f"Model {model.id} is not available for fine-tuning with the task {task}"
         raise ApiError(400, told, "model", "model_not_available")
+
+
+def _tasks_of_folder(folder: Path) -> tuple[str, ...]:
+    """What a base that is a folder may be trained for; none where its files leave that open."""
+    if not (folder / "config.json").is_file():
+        return ()
+    known = {"text": ("text-classification",), "image": ("image-classification",)}
+    return known.get(find_model(folder).reads, ())
 
 
 def _refuse_file(settings: ServeSettings, store: Store, file_id: str | None, param: str) -> None:
@@ -76,14 +87,14 @@ def list_jobs(
 ) -> dict[str, Any]:
     """Jobs, newest first, all or with this metadata."""
     refuse_unknown_query(request, "after", "limit", "metadata", "metadata[")
-    where = [_has(key, value) for key, value in request.query_params.items()]
+    where = [_has(store, key, value) for key, value in request.query_params.items()]
     found = page(
         store, jobs, *(each for each in where if each is not None), after=after, limit=limit
     )
     return _listed([job_object(row, settings.organization) for row in found[0]], found[1])
 
 
-def _has(key: str, value: str) -> Any:
+def _has(store: Store, key: str, value: str) -> Any:
     """The condition that a query parameter sets; none, where it is about something else."""
     if key == "metadata":
         if value != "null":
@@ -93,7 +104,7 @@ def _has(key: str, value: str) -> Any:
     if not key.startswith("metadata["):
         return None
     name = key.removeprefix("metadata[").removesuffix("]")
-    return jobs.c.metadata[name].as_string() == value
+    return has_pair(store, jobs.c.metadata, name, value)
 
 
 @router.get("/{job_id}")
@@ -150,7 +161,7 @@ def list_checkpoints(
     refuse_unknown_query(request, "after", "limit")
     life.find_job(store, job_id)
     rows, more = page(store, checkpoints, checkpoints.c.job == job_id, after=after, limit=limit)
-    return envelope([checkpoint_object(row) for row in rows], has_more=more)
+    return envelope([checkpoint_object(row) for row in rows], has_more=more, none=None)
 
 
 def _listed(rows: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def create_permissions(
                     )
                 )
             found.append(dict(connection.execute(query).mappings().one()))
-    return envelope([_as_object(row) for row in found])
+    return envelope([_as_object(row) for row in found], none=None)
 
 
 @router.get("/{checkpoint:path}/permissions")
@@ -75,7 +75,7 @@ def list_permissions(
         where.append(permissions.c.project == project_id)
     newest = order == "descending"
     rows, more = page(store, permissions, *where, after=after, limit=limit, newest_first=newest)
-    return envelope([_as_object(row) for row in rows], has_more=more)
+    return envelope([_as_object(row) for row in rows], has_more=more, none=None)
 
 
 @router.delete("/{checkpoint:path}/permissions/{permission_id}")

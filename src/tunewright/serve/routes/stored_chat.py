@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tunewright.serve.answers import ApiError
 from tunewright.serve.dependencies import StoreOfApp
-from tunewright.serve.listing import envelope, page
+from tunewright.serve.listing import envelope, has_pair, page
 from tunewright.serve.replies.chat_fields import MetadataKey, MetadataValue
 from tunewright.serve.replies.stored_chats import KIND, stored
 from tunewright.serve.tables import objects
@@ -46,7 +46,7 @@ def list_completions(
     if model is not None:
         where.append(objects.c.body["told"]["model"].as_string() == model)
     for key, value in wanted.items():
-        where.append(objects.c.body["told"]["metadata"][key].as_string() == value)
+        where.append(has_pair(store, objects.c.body["told"]["metadata"], key, value))
     rows, has_more = page(
         store, objects, *where, after=after, limit=limit, newest_first=order == "desc"
     )

@@ -1,4 +1,4 @@
-"""Statements 57, 58 and the responses of 60: what models answer."""
+"""Statements 54 to 58 and the responses of 60: models, and what they answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import httpx
 import numpy as np
 import openai
 import pytest
+from named_server import Server
 from openai import OpenAI
+from transformers import AutoTokenizer
+from watching import Watch
 
 ASKED: list[Any] = [{"role": "user", "content": "where is the parcel?"}]
 
@@ -20,26 +23,71 @@ def chat(client: OpenAI, model: str, **more: Any) -> Any:
     return client.chat.completions.create(**asked | more)
 
 
+@pytest.mark.slow
+def test_54_names_with_a_slash_are_found_both_ways(
+    client: OpenAI, model: str, done: Any, raw: Callable[..., httpx.Response]
+) -> None:
+    listed = [each.id for each in client.models.list()]
+    for name in (model, done.fine_tuned_model):
+        assert name in listed
+        assert client.models.retrieve(name).id == name
+        for written in (name, name.replace("/", "%2F")):
+            assert raw("GET", f"models/{written}").json()["id"] == name
+
+
+@pytest.mark.slow
+def test_56_a_deleted_model_is_gone_and_its_job_stays(client: OpenAI, pair: list[Any]) -> None:
+    job = pair[1]
+    name = job.fine_tuned_model
+    assert client.models.delete(name).deleted
+    for call in (
+        lambda: client.models.retrieve(name),
+        lambda: client.chat.completions.create(model=name, messages=ASKED),
+    ):
+        with pytest.raises(openai.NotFoundError) as error:
+            call()
+        assert error.value.code == "model_not_found"
+    assert client.fine_tuning.jobs.retrieve(job.id).status == "succeeded"
+    assert client.files.retrieve(job.training_file).id == job.training_file
+
+
 def test_57_a_stream_ends_in_done_and_its_usage_is_that_of_the_whole(
-    client: OpenAI, model: str, check: Callable[[Any, str], None]
+    client: OpenAI, model: str, raw: Callable[..., httpx.Response], watch: Watch
 ) -> None:
     whole = chat(client, model)
     body = {"model": model, "messages": ASKED, "max_completion_tokens": 16, "temperature": 0}
-    answer = httpx.post(
-        f"{client.base_url}chat/completions",
+    answer = raw(
+        "POST",
+        "chat/completions",
         json=body | {"stream": True, "stream_options": {"include_usage": True}},
-        headers={"authorization": f"Bearer {client.api_key}"},
-        timeout=120,
     )
     lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line]
     assert lines[-1] == "[DONE]"
     chunks = [json.loads(line) for line in lines[:-1]]
-    for chunk in chunks:
-        check(chunk, "CreateChatCompletionStreamResponse")
+    watch.look(answer)
     said = [c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"]]
     assert "".join(said) == whole.choices[0].message.content
     assert chunks[-1]["usage"]["completion_tokens"] == whole.usage.completion_tokens
     assert chunks[-1]["usage"]["prompt_tokens"] == whole.usage.prompt_tokens > 0
+
+
+def test_57_the_chunks_of_a_client_make_up_the_whole(client: OpenAI, model: str) -> None:
+    whole = chat(client, model)
+    chunks = list(chat(client, model, stream=True, stream_options={"include_usage": True}))
+    said = [c.choices[0].delta.content or "" for c in chunks if c.choices]
+    assert "".join(said) == whole.choices[0].message.content
+    assert chunks[-1].usage == whole.usage
+
+
+def test_57_usage_agrees_with_the_tokenizer(client: OpenAI, server: Server) -> None:
+    if server.tokenizer is None:
+        pytest.skip("TUNEWRIGHT_CONFORMANCE_TOKENIZER names no folder")
+    tokenizer = AutoTokenizer.from_pretrained(server.tokenizer)
+    text = tokenizer.apply_chat_template(ASKED, tokenize=False, add_generation_prompt=True)
+    read = tokenizer(text, add_special_tokens=False)["input_ids"]
+    usage = chat(client, server.model, logprobs=True).usage
+    assert usage.prompt_tokens == len(read)
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
 
 
 def test_57_seed_n_stop_and_likelihoods_work(client: OpenAI, model: str) -> None:
@@ -86,13 +134,6 @@ def test_57_stored_completions_are_listed_and_forgotten(client: OpenAI, model: s
     assert stored.retrieve(made.id).id == made.id
     assert [each.content for each in stored.messages.list(made.id)] == [ASKED[0]["content"]]
     assert stored.delete(made.id).deleted
-
-
-@pytest.fixture
-def encoder(own: bool) -> str:
-    if not own:
-        pytest.skip("another server says by itself which of its models gives vectors")
-    return "encoder"
 
 
 def test_58_vectors_are_the_same_in_both_encodings(client: OpenAI, encoder: str) -> None:

@@ -44,7 +44,10 @@ MIB = 1 << 20
 def main() -> None:
     """Measure, keep it in results/serving.json, print the table."""
     found = {"alone": alone()}
-    with server() as (process, url):
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        server(Path(scratch) / "served") as (process, url),
+    ):
         found["served"] = asyncio.run(many(url, process))
     both = found["alone"]["answers"].keys() & found["served"]["answers"].keys()
     pairs = [[found[each]["answers"][one] for each in ("alone", "served")] for one in both]
@@ -85,20 +88,19 @@ def alone() -> dict[str, Any]:
 
 
 @contextmanager
-def server() -> Iterator[tuple[psutil.Process, str]]:
-    """A server in a process of its own."""
-    with tempfile.TemporaryDirectory() as scratch:
-        words = ["-m", "tunewright.cli.main", "serve", "--no-worker", "--port", "0", "--json"]
-        words += ["--folder", str(Path(scratch) / "served"), "--requests-per-minute", "100000"]
-        started = subprocess.Popen(
-            [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        try:
-            assert started.stdout is not None
-            yield psutil.Process(started.pid), str(json.loads(started.stdout.readline())["url"])
-        finally:
-            started.terminate()
-            started.wait(30)
+def server(folder: Path) -> Iterator[tuple[psutil.Process, str]]:
+    """A server in a process of its own; yields it, and its URL."""
+    words = ["-m", "tunewright.cli.main", "serve", "--no-worker", "--port", "0", "--json"]
+    words += ["--folder", str(folder), "--requests-per-minute", "1000000"]
+    started = subprocess.Popen(
+        [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert started.stdout is not None
+        yield psutil.Process(started.pid), str(json.loads(started.stdout.readline())["url"])
+    finally:
+        started.terminate()
+        started.wait(30)
 
 
 async def many(url: str, process: psutil.Process) -> dict[str, Any]:

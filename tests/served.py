@@ -1,7 +1,13 @@
-"""A server of Tunewright in this process, on a free port of loopback, over real HTTP."""
+"""A server of Tunewright in this process, on a free port of loopback, over real HTTP.
+
+With TUNEWRIGHT_TEST_POSTGRESQL, the URL of a PostgreSQL server whose user may create databases, every
+server of the tests has a database of its own there in the place of SQLite.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import socket
 import threading
 import time
@@ -13,6 +19,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from openai import OpenAI
+from sqlalchemy import create_engine, make_url, text
 
 from tunewright.serve.app import build_app
 from tunewright.serve.settings import ServeSettings
@@ -22,7 +29,23 @@ KEY = "sk-not-asked-for"
 
 def settings_in(folder: Path, **more: Any) -> ServeSettings:
     """Settings of a server whose files are in this folder."""
+    server = os.environ.get("TUNEWRIGHT_TEST_POSTGRESQL")
+    if server is not None:
+        more.setdefault("database", database_of(folder, server))
     return ServeSettings(folder=folder / "served", **more)
+
+
+def database_of(folder: Path, server: str) -> str:
+    """The URL of the folder's own database of a PostgreSQL server, made where there is none."""
+    url = make_url(server)
+    name = "t" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        known = text("select 1 from pg_database where datname = :name")
+        if connection.execute(known, {"name": name}).first() is None:
+            connection.execute(text(f"create database {name}"))
+    engine.dispose()
+    return url.set(database=name).render_as_string(hide_password=False)
 
 
 @contextmanager

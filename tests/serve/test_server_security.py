@@ -16,6 +16,7 @@ import httpx
 import openai
 import pytest
 from openai import OpenAI
+from sqlalchemy import select
 
 from served import KEY, listening, served, settings_in
 from tunewright.errors import RunError
@@ -24,6 +25,7 @@ from tunewright.serve.door.rate_limit import RateLimit
 from tunewright.serve.keys import create_key, list_keys, revoke_key
 from tunewright.serve.running import refuse_open_door
 from tunewright.serve.store import Store
+from tunewright.serve.tables import keys
 
 
 def store_in(folder: Path) -> Store:
@@ -55,8 +57,9 @@ def test_once_a_key_was_made_it_is_asked_for(tmp_path: Path) -> None:
 def test_keys_are_kept_as_hashes(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     made = create_key(store, "me")
-    content = (tmp_path / "served" / "tunewright.sqlite").read_bytes()
-    assert made["key"].encode() not in content
+    with store.reading() as connection:
+        rows = connection.execute(select(keys)).all()
+    assert made["key"] not in str(rows)
     (listed,) = list_keys(store)
     assert listed["hint"] == made["key"][-4:]
     assert made["key"] not in json.dumps(listed)

@@ -196,6 +196,8 @@ class Worker:
                 self._end_pause(lease)
             else:
                 self._give_back(lease)
+        elif is_held_run(training.run):  # one that a dead worker left behind was faster
+            self._give_back(lease, wait_s=2.0)
         elif code in (1, 2):
             with self._store.writing() as connection:
                 _fail(connection, lease, _flaw_of_run(training.run, code))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
-from sqlalchemy import Select, Table, select
+from sqlalchemy import JSON, ColumnElement, Select, Table, select
 
 from tunewright.serve.answers import ApiError
 from tunewright.serve.store import Row, Store
+
+KEY_PATTERN = r'[^"\\\[\]\x00-\x1f]{1,64}'
+"""Of metadata that can be asked for: what a path in JSON can name."""
+MOST_PAIRS, LONGEST_VALUE = 16, 512
+_PAIR = re.compile(rf"metadata\[({KEY_PATTERN})\]")
 
 
 def envelope(rows: Sequence[dict[str, Any]], *, has_more: bool = False) -> dict[str, Any]:
@@ -54,14 +60,22 @@ def page(
     return rows[:limit], len(rows) > limit
 
 
-def refuse_unknown_query(request: Request, *known: str) -> None:
-    """Raise ApiError for a query parameter that there is not.
+def has_metadata(request: Request, column: ColumnElement[JSON]) -> list[Any]:
+    """A condition for each `metadata[key]=value` of a query.
 
-    Args:
-        known: names; one with `[` at its end stands for all that begin so.
+    Raises:
+        ApiError: a key that no path in JSON can name.
     """
-    for name in request.query_params:
-        if name not in known and not any(
-            each.endswith("[") and name.startswith(each) for each in known
-        ):
-            raise ApiError(400, f"Unknown parameter: '{name}'", name, "unknown_parameter")
+    where = []
+    for name, value in request.query_params.items():
+        if not name.startswith("metadata["):
+            continue
+        pair = _PAIR.fullmatch(name)
+        if pair is None or len(value) > LONGEST_VALUE or len(where) == MOST_PAIRS:
+            told = (
+                f"metadata is asked for as metadata[key]=value, {MOST_PAIRS} times at most, with keys "
+                f"of 1 to 64 letters without quotes and backslashes, and values of at most {LONGEST_VALUE}"
+            )
+            raise ApiError(400, told, "metadata", "invalid_value")
+        where.append(column[pair[1]].as_string() == value)
+    return where

@@ -93,3 +93,11 @@ def test_foreign_weights_and_other_backends_are_refused(folder: Path, tmp_path: 
         TorchSession(folder, "image")
     with pytest.raises(ModelError, match="is no trained classifier"):
         open_predictor(folder)
+
+
+def test_a_model_trained_in_bf16_is_saved(folder: Path, tmp_path: Path) -> None:
+    backend = open_pictures(folder, tmp_path / "rows", session=in_keras, precision="bf16")
+    (tmp_path / "saved").mkdir()
+    backend.save_model(tmp_path / "saved")
+    found = open_predictor(tmp_path / "saved").answers(picture_rows(tmp_path / "rows", 24).texts)
+    np.testing.assert_allclose(found, backend.answers("train"), atol=0.05)

@@ -28,7 +28,7 @@ from tunewright.errors import ModelError
 STEM = re.compile(r"([a-z]+)(?:_(?:pad|dw|pw))?_?(\d+)([a-z]?)(?:_block_?(\d+))?")
 WEIGHTS = "model.safetensors"
 LAST = "scores"  # the layer's name
-ANSWERS_WITHIN = 1e-4
+ANSWERS_WITHIN, ANSWERS_WITHIN_BF16 = 1e-4, 0.05
 
 
 def build(
@@ -78,9 +78,13 @@ def save(
     answers: Answers,
     batch: Mapping[str, np.ndarray],
     scores: np.ndarray,
+    *,
+    bf16: bool,
 ) -> None:
     """Write a folder that `build` reads, and prove that it gives these scores.
 
+    Args:
+        bf16: whether that is the precision of the scores; what was written is asked in it.
     Raises:
         ModelError: it gives others.
     """
@@ -90,11 +94,12 @@ def save(
     write_json(folder / "config.json", {**config, **own, **named})
     write_arrays(folder / WEIGHTS, _in_units(ports, answers))
     reader.save(folder)
-    again = build(fw, folder, len(labels), dropout=None, seed=0)
+    again = build(fw, folder, len(labels), dropout=None, seed=0, bf16=bf16)
     found = np.asarray(again.model(arguments(again.model, batch)))
     scores = answers.in_units(scores)
     apart = float(np.abs(found - scores).max())
-    if not apart <= ANSWERS_WITHIN * max(1.0, float(np.abs(scores).max())):
+    within = ANSWERS_WITHIN_BF16 if bf16 else ANSWERS_WITHIN
+    if not apart <= within * max(1.0, float(np.abs(scores).max())):
         raise ModelError(
             f"the saved model answers otherwise: scores differ by {apart:.2g}",
             fix="use train.precision fp32",

@@ -184,7 +184,9 @@ class KerasSession(Session):
             inputs,
             settings,
             device_type=self._device_type(),
-            save=partial(applications.save, self.fw, self.path, labels, self.reader),
+            save=partial(
+                applications.save, self.fw, self.path, labels, self.reader, bf16=settings.bf16
+            ),
             news=f"new: scores ({new:,} weights), the head for these labels",
             parameters=sum(int(np.prod(port.variable.shape)) for port in made.ports),
         )

@@ -133,6 +133,7 @@ def oversized(world: World, target: Target) -> Iterator[Attempt]:
     proper = replace(world.proper(target), body=None)
     for length in (80 << 20, 10**18):
         yield Attempt(f"{length} announced", replace(proper, announced=length), (413,))
+    yield Attempt("no number", replace(proper, announced=10**30), (400,))
     parts_are_large = target.path.endswith("/parts")  # 65 MiB would only take long
     if target.schema is not None and not parts_are_large:
         pieces = [

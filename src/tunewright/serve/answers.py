@@ -121,13 +121,16 @@ def _of_http(request: Request, error: HTTPException) -> ApiError:
 
 
 def _methods(request: Request) -> list[str]:
-    """All that the routes of this path take; each of them knows its own alone."""
-    found = set[str]()
+    """All that the routes of this path take, of which each knows its own alone.
+
+    A path that is also the name of a thing, such as `responses/input_tokens`, is not taken as one.
+    """
+    found: dict[str, set[str]] = {}
     for route in iter_route_contexts(request.app.routes):
-        pattern, _, _ = compile_path(str(route.path))
-        if pattern.match(request.url.path):
-            found |= set(route.methods or ())
-    return sorted(found)
+        path = str(route.path)
+        if compile_path(path)[0].match(request.url.path):
+            found.setdefault(path, set()).update(route.methods or ())
+    return sorted(found[min(found, key=lambda path: path.count("{"))]) if found else []
 
 
 def _first_wrong_field(errors: Sequence[Any]) -> ApiError:

@@ -60,7 +60,7 @@ def http_server(app: FastAPI, settings: ServeSettings) -> uvicorn.Server:
     """What speaks HTTP for the app, and writes no log of its own."""
     import uvicorn
 
-    from tunewright.serve.door.slow_heads import protocol_with
+    from tunewright.serve.door.http_protocol import protocol_with
 
     config = uvicorn.Config(
         app,

@@ -20,7 +20,8 @@ from tunewright.serve.files.file_rules import plain_name
 
 MOST_FIELD_BYTES = 64 << 10
 MOST_FIELDS = 32
-BINARY: dict[str, Any] = {"type": "string", "contentMediaType": "application/octet-stream"}
+BINARY: dict[str, Any] = {"contentMediaType": "application/octet-stream"}
+"""The bytes of a file, which are of no type of JSON."""
 
 
 def multipart_of(fields: dict[str, Any], *more: str) -> dict[str, Any]:

@@ -1,11 +1,15 @@
-"""A connection on which no request begins is closed: a head of a request may not come for ever."""
+"""What comes before there is a request: heads that do not end, and what is no HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tunewright.serve.answers import ApiError, error_response
+from tunewright.serve.identifiers import new_id
 
 
 def protocol_with(patience_s: float) -> type[H11Protocol]:
@@ -32,6 +36,17 @@ def protocol_with(patience_s: float) -> type[H11Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             self._wait_no_more()
             super().connection_lost(exc)
+
+        def send_400_response(self, msg: str) -> None:
+            answer = error_response(ApiError(400, f"No HTTP/1.1: {msg}", None, "invalid_http"))
+            named = ((b"x-request-id", new_id("request").encode()), (b"connection", b"close"))
+            for event in (
+                h11.Response(status_code=400, headers=[*answer.raw_headers, *named]),
+                h11.Data(data=bytes(answer.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
 
         def _wait(self) -> None:
             self._wait_no_more()

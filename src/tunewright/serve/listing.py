@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
-from sqlalchemy import JSON, ColumnElement, Select, Table, select
+from sqlalchemy import Select, Table, exists, func, select
 
 from tunewright.serve.answers import ApiError
 from tunewright.serve.store import Row, Store
 
-KEY_PATTERN = r'[^"\\\[\]\x00-\x1f]{1,64}'
-"""Of metadata that can be asked for: what a path in JSON can name."""
-MOST_PAIRS, LONGEST_VALUE = 16, 512
-_PAIR = re.compile(rf"metadata\[({KEY_PATTERN})\]")
+LONGEST_KEY, LONGEST_VALUE, MOST_PAIRS = 64, 512, 16
 
 
 def envelope(rows: Sequence[dict[str, Any]], *, has_more: bool = False) -> dict[str, Any]:
@@ -60,22 +56,35 @@ def page(
     return rows[:limit], len(rows) > limit
 
 
-def has_metadata(request: Request, column: ColumnElement[JSON]) -> list[Any]:
+def has_pair(store: Store, metadata: Any, key: str, value: str) -> Any:
+    """The condition that metadata has this pair, whatever letters are in it.
+
+    Args:
+        metadata: a column, or a part of one, that holds an object or nothing.
+    """
+    is_sqlite = store.engine.dialect.name == "sqlite"
+    each = func.json_each if is_sqlite else func.json_each_text
+    pairs = each(metadata).table_valued("key", "value")
+    return exists().where(pairs.c.key == key, pairs.c.value == value)
+
+
+def has_metadata(request: Request, store: Store, metadata: Any) -> list[Any]:
     """A condition for each `metadata[key]=value` of a query.
 
     Raises:
-        ApiError: a key that no path in JSON can name.
+        ApiError: there are more, or longer ones, than metadata can have.
     """
-    where = []
+    where: list[Any] = []
     for name, value in request.query_params.items():
         if not name.startswith("metadata["):
             continue
-        pair = _PAIR.fullmatch(name)
-        if pair is None or len(value) > LONGEST_VALUE or len(where) == MOST_PAIRS:
+        key = name.removeprefix("metadata[").removesuffix("]")
+        fits = 1 <= len(key) <= LONGEST_KEY and len(value) <= LONGEST_VALUE
+        if not fits or not name.endswith("]") or len(where) == MOST_PAIRS:
             told = (
                 f"metadata is asked for as metadata[key]=value, {MOST_PAIRS} times at most, with keys "
-                f"of 1 to 64 letters without quotes and backslashes, and values of at most {LONGEST_VALUE}"
+                f"of 1 to {LONGEST_KEY} letters and values of at most {LONGEST_VALUE}"
             )
             raise ApiError(400, told, "metadata", "invalid_value")
-        where.append(column[pair[1]].as_string() == value)
+        where.append(has_pair(store, metadata, key, value))
     return where

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
 from tunewright.serve.answers import ApiError
-from tunewright.serve.listing import KEY_PATTERN, LONGEST_VALUE, MOST_PAIRS
+from tunewright.serve.listing import LONGEST_KEY, LONGEST_VALUE, MOST_PAIRS
 from tunewright.serve.strict_json import read_json
 
 PAIRS: dict[str, Any] = {
@@ -24,7 +24,7 @@ PAIRS: dict[str, Any] = {
             "schema": {
                 "type": "object",
                 "maxProperties": MOST_PAIRS,
-                "propertyNames": {"pattern": f"^{KEY_PATTERN}$"},
+                "propertyNames": {"pattern": f"^[^\\x00]{{1,{LONGEST_KEY}}}$"},
                 "additionalProperties": {"type": "string", "maxLength": LONGEST_VALUE},
             },
         }
@@ -76,7 +76,7 @@ async def _refuse_query(request: Request) -> None:
     for name, value in request.query_params.multi_items():
         if name not in known | pairs and name.partition("[")[0] not in pairs:
             raise ApiError(400, f"Unknown parameter: '{name}'", name, "unknown_parameter")
-        if name in seen or "\0" in value:
+        if name in seen or "\0" in name + value:
             told = f"'{name}' is there twice, or holds the character NUL"
             raise ApiError(400, told, name, "invalid_value")
         seen.add(name)

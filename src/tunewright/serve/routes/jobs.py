@@ -78,7 +78,7 @@ def list_jobs(
     limit: Limit = 20,
 ) -> dict[str, Any]:
     """Jobs, newest first, all or with this metadata."""
-    where = has_metadata(request, jobs.c.metadata)
+    where = has_metadata(request, store, jobs.c.metadata)
     if "metadata" in request.query_params:
         where.append(_has_none(request.query_params["metadata"]))
     found = page(store, jobs, *where, after=after, limit=limit)

@@ -40,7 +40,7 @@ def list_completions(
     where = [objects.c.kind == KIND]
     if model is not None:
         where.append(objects.c.body["told"]["model"].as_string() == model)
-    where += has_metadata(request, objects.c.body["told"]["metadata"])
+    where += has_metadata(request, store, objects.c.body["told"]["metadata"])
     rows, has_more = page(
         store, objects, *where, after=after, limit=limit, newest_first=order == "desc"
     )

@@ -56,11 +56,13 @@ def attacked(folder: Path) -> tuple[dict[str, Any], bool]:
         empty = "".join(f"; {count}: {why}" for why, count in kind["empty"].items())
         row = (kind["routes"], kind["requests"], kind["accepted"], kind["failed"])
         print(f"{name:15} {row[0]:6} {row[1]:6} {row[2]:3} {row[3]:3}  {statuses}{empty}")
-    print(f"let in without an attack: {len(answers)} of {len(world.targets)}")
+    stopped = [name for name, status in answers.items() if status in (401, 403, 408, 413, 429)]
+    print(f"let in without an attack: {len(answers) - len(stopped)} of {len(answers)}")
     print(f"changed by attacks: {changed}; lines of the log with a key: {secrets}")
     print("\n".join(wrong))
     table = {"routes": sorted(answers), "attacks": found, "changed": changed, "secrets": secrets}
-    return {"table": table}, not (wrong or changed or secrets)
+    table["stopped_without_an_attack"] = stopped
+    return {"table": table}, not (wrong or changed or secrets or stopped)
 
 
 def fuzzed(folder: Path, cases: int) -> tuple[dict[str, Any], bool]:

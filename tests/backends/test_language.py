@@ -141,6 +141,13 @@ def test_the_first_loss_of_preferences_is_that_of_no_difference(folder: Path, fo
     assert (after[:, 0] > after[:, 1]).mean() > 0.9
 
 
+def test_the_model_before_training_is_asked_when_training_begins(folder: Path) -> None:
+    backend = open_language(folder, task="preference", adapt=LORA)
+    assert backend.reference == {}  # looking at rows alone costs no pass over them
+    backend.start_phase(phase(1))
+    assert set(backend.reference) == {"train", "validation"}
+
+
 @pytest.mark.parametrize("task", ["text-generation", "preference"])
 def test_the_merged_model_answers_as_the_adapters_do(
     folder: Path, tmp_path: Path, task: str

@@ -321,7 +321,7 @@ def choose_rates(train: Train, facts: Facts, *, adapters: bool = False) -> tuple
     unlabelled = facts.kind in UNLABELLED
     epochs = (1 if rows >= 600 else 2 if rows >= 200 else 3) if staged else 3
     if unlabelled:
-        epochs = 1 if facts.kind == "preference" or rows >= 2000 else 2
+        epochs = 1 if rows >= 2000 else 3 if preference and rows < 600 else 2
         why_head = "there is no new head"
     auto: tuple[Choice, ...] = (
         ("learning_rate", auto_rate, why_rate),

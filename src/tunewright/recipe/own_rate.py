@@ -4,7 +4,7 @@ from __future__ import annotations
 
 BASE_WIDTH, BASE_RATE = 384, 1.5e-4
 ADAPTER_RATE = 10.0  # times the rate of whole layers
-PREFERENCE_RATE = 0.1  # times the rate of other tasks
+PREFERENCE_RATE = 0.5  # times the rate of other tasks
 
 
 def own_rate(width: int, *, adapters: bool, preference: bool) -> float:

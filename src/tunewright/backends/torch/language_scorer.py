@@ -33,6 +33,7 @@ class LanguageScorer:
         if isinstance(model, TorchPreference) and self.folder != self.base:
             before = self._opened(self.base, texts)
             if isinstance(before, TorchPreference):
+                before.ask_reference()
                 model.reference = before.reference
         return model.answers("train")
 

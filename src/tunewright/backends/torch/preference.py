@@ -7,18 +7,21 @@ al. 2023 (DPO); Azar et al. 2024 (IPO); Lambert et al. 2024 (DPO over lengths).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from tunewright.backends.base import PhaseStart
 from tunewright.backends.inputs import sorted_batches
 from tunewright.backends.preferences import PairTokens
 from tunewright.backends.settings import Part, StepSettings
 from tunewright.backends.torch.language import TorchLanguage
 from tunewright.backends.torch.load import Loaded
 from tunewright.backends.torch.packed_rows import PackedRows, pack_pairs
+from tunewright.train.phases import PhasePlan
 
 
 class TorchPreference(TorchLanguage):
@@ -32,8 +35,23 @@ class TorchPreference(TorchLanguage):
         device: torch.device,
     ) -> None:
         super().__init__(loaded, parts, settings, device)
-        # before any weight moves, and before a checkpoint is read
-        self.reference = {part: self._shares(part) for part in parts}
+        self.reference: dict[str, np.ndarray] = {}
+
+    def start_phase(self, phase: PhasePlan, *, keep: bool | None = None) -> PhaseStart:
+        """See `Backend`."""
+        self.ask_reference()
+        return super().start_phase(phase, keep=keep)
+
+    def load_weights(self, folder: Path) -> None:
+        """See `Backend`."""
+        self.ask_reference()
+        super().load_weights(folder)
+
+    def ask_reference(self) -> None:
+        """Ask the model as it is before any weight moves, once, and by its whole depth: so it is
+        the same after a checkpoint is read."""
+        if not self.reference:
+            self.reference = {part: self._shares(part) for part in self.parts}
 
     def amount(self, rows: np.ndarray) -> int:
         """See `TorchTraining`: pairs."""
@@ -58,6 +76,7 @@ class TorchPreference(TorchLanguage):
 
     def answers(self, part: str) -> np.ndarray:
         """float64 (R, 3): rewards of the preferred and of the other answer, and the loss."""
+        self.ask_reference()
         rows = np.arange(len(self.parts[part].inputs))
         gained = torch.from_numpy(self._shares(part) - self.reference[part])
         gained = self._by_length(gained, part, rows)

@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 from openai import OpenAI
 from sqlalchemy import create_engine, make_url, text
 
 from tunewright.serve.app import build_app
+from tunewright.serve.running import http_server
 from tunewright.serve.settings import ServeSettings
 
 KEY = "sk-not-asked-for"
@@ -52,8 +52,7 @@ def database_of(folder: Path, server: str) -> str:
 def listening(app: FastAPI) -> Iterator[str]:
     """Within, the app listens; yields `http://127.0.0.1:PORT`."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
+    server = http_server(app, app.state.settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     until = time.monotonic() + 30

@@ -30,9 +30,11 @@ def test_a_file_comes_back_byte_for_byte(client: OpenAI) -> None:
 
 
 def test_a_name_with_folders_loses_them(client: OpenAI) -> None:
-    made = client.files.create(file=("../../etc/a.jsonl", LINES), purpose="fine-tune")
+    made = client.files.create(file=("data/chats/a.jsonl", LINES), purpose="fine-tune")
     assert made.filename == "a.jsonl"
     assert client.files.content(made.id).content == LINES
+    with pytest.raises(openai.BadRequestError, match=r"no '\.\.'"):
+        client.files.create(file=("../../etc/a.jsonl", LINES), purpose="fine-tune")
 
 
 @pytest.mark.parametrize(

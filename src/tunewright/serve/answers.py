@@ -9,7 +9,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from tunewright.errors import FailedRunError, TunewrightError
 
@@ -112,8 +114,23 @@ def _of_http(request: Request, error: HTTPException) -> ApiError:
         return ApiError(404, f"Invalid URL ({url})", None, "unknown_url")
     if error.status_code == 405:
         url = f"{request.method} {request.url.path}"
-        return ApiError(405, f"Not allowed: {url}", None, "method_not_supported")
+        told = f"Not allowed: {url}"
+        allowed = {"allow": ", ".join(_methods(request))}
+        return ApiError(405, told, None, "method_not_supported", headers=allowed)
     return ApiError(error.status_code, str(error.detail), headers=error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the routes of this path take, of which each knows its own alone.
+
+    A path that is also the name of a thing, such as `responses/input_tokens`, is not taken as one.
+    """
+    found: dict[str, set[str]] = {}
+    for route in iter_route_contexts(request.app.routes):
+        path = str(route.path)
+        if compile_path(path)[0].match(request.url.path):
+            found.setdefault(path, set()).update(route.methods or ())
+    return sorted(found[min(found, key=lambda path: path.count("{"))]) if found else []
 
 
 def _first_wrong_field(errors: Sequence[Any]) -> ApiError:

@@ -24,6 +24,7 @@ from tunewright.serve.routes import (
     health,
     jobs,
     models,
+    openapi,
     permissions,
     uploads,
 )
@@ -34,6 +35,7 @@ from tunewright.serve.sweeping import sweep
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
+    openapi.router,
     files.router,
     uploads.router,
     jobs.router,

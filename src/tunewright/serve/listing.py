@@ -11,6 +11,8 @@ from sqlalchemy import Select, Table, exists, func, select
 from tunewright.serve.answers import ApiError
 from tunewright.serve.store import Row, Store
 
+LONGEST_KEY, LONGEST_VALUE, MOST_PAIRS = 64, 512, 16
+
 
 def envelope(
     rows: Sequence[dict[str, Any]], *, has_more: bool = False, none: str | None = ""
@@ -69,14 +71,23 @@ def has_pair(store: Store, metadata: Any, key: str, value: str) -> Any:
     return exists().where(pairs.c.key == key, pairs.c.value == value)
 
 
-def refuse_unknown_query(request: Request, *known: str) -> None:
-    """Raise ApiError for a query parameter that there is not.
+def has_metadata(request: Request, store: Store, metadata: Any) -> list[Any]:
+    """A condition for each `metadata[key]=value` of a query.
 
-    Args:
-        known: names; one with `[` at its end stands for all that begin so.
+    Raises:
+        ApiError: there are more, or longer ones, than metadata can have.
     """
-    for name in request.query_params:
-        if name not in known and not any(
-            each.endswith("[") and name.startswith(each) for each in known
-        ):
-            raise ApiError(400, f"Unknown parameter: '{name}'", name, "unknown_parameter")
+    where: list[Any] = []
+    for name, value in request.query_params.items():
+        if not name.startswith("metadata["):
+            continue
+        key = name.removeprefix("metadata[").removesuffix("]")
+        fits = 1 <= len(key) <= LONGEST_KEY and len(value) <= LONGEST_VALUE
+        if not fits or not name.endswith("]") or len(where) == MOST_PAIRS:
+            told = (
+                f"metadata is asked for as metadata[key]=value, {MOST_PAIRS} times at most, with keys "
+                f"of 1 to {LONGEST_KEY} letters and values of at most {LONGEST_VALUE}"
+            )
+            raise ApiError(400, told, "metadata", "invalid_value")
+        where.append(has_pair(store, metadata, key, value))
+    return where

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tunewright.errors import RunError
 from tunewright.serve.door.key_check import asks_for_keys
@@ -19,6 +19,10 @@ from tunewright.serve.jobs.worker import STOP_S, Worker
 from tunewright.serve.keys import list_keys
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store, open_store
+
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
 
 AGAIN_S = 2.0
 """Before a worker that died is started again."""
@@ -40,8 +44,6 @@ def serve(
         RunError: the port is taken, the database cannot be opened, or the server could be reached
             by others and there is no key.
     """
-    import uvicorn
-
     from tunewright.serve.app import build_app
 
     app = build_app(settings)
@@ -49,10 +51,26 @@ def serve(
     listener = _listener(settings)
     port = listener.getsockname()[1]
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
     with listener, _worker_beside(settings) if worker else contextlib.nullcontext():
         ready({"url": f"http://{name}:{port}/v1", "worker": worker})
-        uvicorn.Server(config).run(sockets=[listener])
+        http_server(app, settings).run(sockets=[listener])
+
+
+def http_server(app: FastAPI, settings: ServeSettings) -> uvicorn.Server:
+    """What speaks HTTP for the app, and writes no log of its own."""
+    import uvicorn
+
+    from tunewright.serve.door.http_protocol import protocol_with
+
+    config = uvicorn.Config(
+        app,
+        http=protocol_with(settings.patience_s),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    return uvicorn.Server(config)
 
 
 def work(settings: ServeSettings) -> None:

@@ -42,6 +42,9 @@ class ServeSettings(BaseModel):
         True, description="run the source of Python graders, where it can be shut in"
     )
     requests_per_minute: int = Field(1000, ge=1, description="of one key, or of one address")
+    patience_s: float = Field(
+        30.0, gt=0, description="that the head of a request, or a body that stands still, may take"
+    )
     lease_s: float = Field(
         30.0, gt=0, description="a job whose worker is silent for so long goes to another"
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from tunewright.serve.strict_json import read_json
 
 ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses")
 MOST_REQUESTS = 50_000
@@ -83,8 +85,8 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
 
 def _object(line: bytes, number: int) -> dict[str, Any] | None:
     try:
-        found = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-    except (ValueError, RecursionError):
+        found = read_json(line.removeprefix(BOM_UTF8) if number == 1 else line)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None
 

@@ -47,21 +47,25 @@ class OriginCheck:
         own = (*LOOPBACK, self._settings.host, *self._settings.hosts)
         if self._settings.host in _ANY and not self._settings.hosts:
             return True  # beyond loopback every request has a key, which no strange page knows
-        return name in own
+        return bool(name) and name in own
 
     def _knows_origin(self, origin: str, host: str) -> bool:
         if origin in self._settings.origins:
             return True
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
         return parts.scheme in ("http", "https") and parts.netloc == host
 
 
 def _name(host: str) -> str:
     """A Host header without its port.
 
-    >>> _name("[::1]:80"), _name("localhost:8000")
-    ('::1', 'localhost')
+    >>> _name("[::1]:80"), _name("localhost:8000"), _name("[::1].evil.example")
+    ('::1', 'localhost', '')
     """
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        name, _, port = host[1:].partition("]")
+        return name if not port or port.startswith(":") else ""
     return host.partition(":")[0].lower()

@@ -115,7 +115,7 @@ class Engine:
         for speaker in self._busy():
             speaker.batch.fail(_closing())
         for work in self._waiting:
-            work.result.set_exception(_closing())
+            _fail(work, _closing())
 
     def _take_work(self) -> None:
         """All that there is; waits for some where there is nothing else to do."""
@@ -136,12 +136,13 @@ class Engine:
             opened = self._shelf.get(work.kind, work.folder, work.make)
             if opened is None:
                 return False
+            if not work.result.set_running_or_notify_cancel():
+                return True
             found = work.do(opened)
         except Exception as error:  # noqa: BLE001 - whatever it is, who waits is told
-            work.result.set_exception(error)
+            _fail(work, error)
         else:
-            if work.result.set_running_or_notify_cancel():
-                work.result.set_result(found)
+            work.result.set_result(found)
         return True
 
     def _step(self, speaker: Speaker) -> None:
@@ -181,6 +182,12 @@ def open_engine(settings: ServeSettings) -> Engine:
     models = free // 2 if given is None else given * MIB
     cache = models // 4 if settings.cache_memory_mib is None else settings.cache_memory_mib * MIB
     return Engine(model_bytes=models, cache_bytes=cache, most_texts=settings.texts_at_once)
+
+
+def _fail(work: _Work, error: Exception) -> None:
+    """Tell who waits, unless nobody does any more."""
+    if work.result.running() or work.result.set_running_or_notify_cancel():
+        work.result.set_exception(error)
 
 
 def _is_busy(opened: Opened) -> bool:

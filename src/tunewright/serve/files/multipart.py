@@ -9,16 +9,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from tunewright.durable import disk_errors
 from tunewright.serve.answers import ApiError
+from tunewright.serve.files.file_rules import plain_name
 
 MOST_FIELD_BYTES = 64 << 10
 MOST_FIELDS = 32
+BINARY: dict[str, Any] = {"contentMediaType": "application/octet-stream"}
+"""The bytes of a file, which are of no type of JSON."""
+
+
+def multipart_of(fields: dict[str, Any], *more: str) -> dict[str, Any]:
+    """`openapi_extra` of a route that reads such a body.
+
+    Args:
+        fields: name → schema; the first is the file.
+        more: names of other fields that have to be there.
+    """
+    schema = {
+        "type": "object",
+        "required": [next(iter(fields)), *more],
+        "properties": fields,
+        "additionalProperties": False,
+    }
+    content = {"multipart/form-data": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 @dataclass
@@ -65,7 +85,7 @@ async def receive(request: Request, *, file_field: str, folder: Path, most_bytes
             file.flush()
             await run_in_threadpool(os.fsync, file.fileno())
         reader.finish()
-    except MultipartParseError:
+    except FormParserError:
         received.discard()
         raise ApiError(400, "The multipart body is broken", None, "invalid_body") from None
     except BaseException:
@@ -130,7 +150,7 @@ class _Reader:
             raise ApiError(400, f"Unknown file: '{self._name}'", self._name, "unknown_parameter")
         self._has_file = True
         given = options[b"filename"].decode("utf-8", "replace")
-        self._received.filename = given.replace("\\", "/").rpartition("/")[2]
+        self._received.filename = plain_name(given, self._file_field)
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         piece = data[start:end]

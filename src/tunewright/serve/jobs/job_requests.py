@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PlainValidator,
     StrictInt,
@@ -15,14 +14,13 @@ from pydantic import (
     model_validator,
 )
 
+from tunewright.serve.bodies import Body
+
 MOST_SEED = 2**31 - 1
 MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512
+LARGEST = sys.float_info.max
 NAMESPACE = "tunewright"
 NUMBERS = ("n_epochs", "batch_size", "learning_rate_multiplier")
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _whole(value: Any, *, most: int) -> Any:
@@ -33,43 +31,54 @@ def _whole(value: Any, *, most: int) -> Any:
     return value
 
 
-def _above_zero(value: Any, *, most: float = float("inf")) -> Any:
+def _above_zero(value: Any, *, most: float = LARGEST) -> Any:
     if value in ("auto", None):
         return "auto"
     good = isinstance(value, int | float) and not isinstance(value, bool)
-    if not good or not 0 < value <= most or value == float("inf"):
-        limit = "" if most == float("inf") else f" and at most {most:g}"
+    if not good or not 0 < value <= most:
+        limit = "" if most == LARGEST else f" and at most {most:g}"
         raise ValueError(f"should be 'auto' or a number above 0{limit}")
     return float(value)
 
 
-class Hyperparameters(_Body):
+def _whole_up_to(most: int) -> PlainValidator:
+    shown: Any = Literal["auto"] | Annotated[int, Field(ge=1, le=most)] | None
+    return PlainValidator(lambda value: _whole(value, most=most), json_schema_input_type=shown)
+
+
+def _above_zero_up_to(most: float = LARGEST) -> PlainValidator:
+    limit = None if most == LARGEST else most
+    shown: Any = Literal["auto"] | Annotated[float, Field(gt=0, le=limit)] | None
+    return PlainValidator(lambda value: _above_zero(value, most=most), json_schema_input_type=shown)
+
+
+class Hyperparameters(Body):
     """Of supervised training; each is chosen where it says auto."""
 
-    n_epochs: Annotated[Any, PlainValidator(lambda value: _whole(value, most=50))] = "auto"
-    batch_size: Annotated[Any, PlainValidator(lambda value: _whole(value, most=256))] = "auto"
-    learning_rate_multiplier: Annotated[Any, PlainValidator(_above_zero)] = "auto"
+    n_epochs: Annotated[Any, _whole_up_to(50)] = "auto"
+    batch_size: Annotated[Any, _whole_up_to(256)] = "auto"
+    learning_rate_multiplier: Annotated[Any, _above_zero_up_to()] = "auto"
 
 
 class PreferenceHyperparameters(Hyperparameters):
     """Of DPO."""
 
-    beta: Annotated[Any, PlainValidator(lambda value: _above_zero(value, most=2.0))] = "auto"
+    beta: Annotated[Any, _above_zero_up_to(2.0)] = "auto"
 
 
-class Supervised(_Body):
+class Supervised(Body):
     """Settings of the method."""
 
     hyperparameters: Hyperparameters | None = None
 
 
-class Preference(_Body):
+class Preference(Body):
     """Settings of the method."""
 
     hyperparameters: PreferenceHyperparameters | None = None
 
 
-class Method(_Body):
+class Method(Body):
     """How the model is to be trained."""
 
     type: Literal["supervised", "dpo", "reinforcement"]
@@ -85,7 +94,7 @@ class Method(_Body):
         return self
 
 
-class Extension(_Body):
+class Extension(Body):
     """What this server can do beyond the API, under one name.
 
     Args:
@@ -100,7 +109,7 @@ class Extension(_Body):
     settings: dict[StrictStr, bool | int | float | str] = Field(default_factory=dict)
 
 
-class CreateJob(_Body):
+class CreateJob(Body):
     """POST /fine_tuning/jobs"""
 
     model: Annotated[StrictStr, Field(min_length=1, max_length=256)]

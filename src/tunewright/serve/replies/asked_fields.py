@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from tunewright.serve.answers import ApiError
+from tunewright.serve.bodies import Body
 
 MOST_STOPS = 4
+TokenName = Annotated[int, Field(strict=False)]
+"""In JSON every key is a text."""
 Bias = Annotated[float, Field(ge=-100, le=100)]
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(Body):
     """`stream_options`"""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     include_usage: bool = False
     include_obfuscation: bool | None = None
 
 
-class Sampling(BaseModel):
+class Sampling(Body):
     """How the tokens of an answer are drawn, and who asks."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
     temperature: float | None = Field(None, ge=0, le=2)
@@ -43,7 +42,7 @@ class Drawing(Sampling):
     stream_options: StreamOptions | None = None
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
-    logit_bias: dict[int, Bias] | None = None
+    logit_bias: dict[TokenName, Bias] | None = None
 
     @property
     def stops(self) -> tuple[str, ...]:

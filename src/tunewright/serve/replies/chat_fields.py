@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from tunewright.serve.bodies import Body
 from tunewright.serve.replies.asked_fields import Drawing
 
 GRANTED: dict[str, tuple[Any, ...]] = {
@@ -27,10 +28,8 @@ MetadataValue = Annotated[str, Field(max_length=512)]
 MetadataKey = Annotated[str, Field(max_length=64)]
 
 
-class Schema(BaseModel):
+class Schema(Body):
     """A named JSON schema."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
     description: str | None = None
@@ -38,27 +37,21 @@ class Schema(BaseModel):
     strict: bool | None = None
 
 
-class Format(BaseModel):
+class Format(Body):
     """`response_format`"""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: Schema | None = None
 
 
-class NamedFunction(BaseModel):
+class NamedFunction(Body):
     """Of `tool_choice`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
 
 
-class NamedTool(BaseModel):
+class NamedTool(Body):
     """`tool_choice` that wants one function."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["function"]
     function: NamedFunction

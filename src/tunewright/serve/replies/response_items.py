@@ -35,6 +35,8 @@ def _whole(item: Any, at: str) -> Item:
         return {**item, "id": item.get("id") or new_id("function_call")}
     if kind == "function_call_output":
         _refuse_keys(item, OUTPUT_KEYS, at)
+        if not isinstance(item.get("output"), str):
+            _parts(item.get("output"), "tool", f"{at}.output")
         return {**item, "id": item.get("id") or new_id("function_output")}
     raise ApiError(
         400,
@@ -46,6 +48,8 @@ def _whole(item: Any, at: str) -> Item:
 
 
 def _refuse_keys(item: Item, known: Sequence[str], at: str) -> None:
+    if not isinstance(item.get("id"), str | None):
+        raise ApiError(400, f"{at}.id is no text", f"{at}.id", "invalid_value")
     for key, value in item.items():
         if key not in known and value is not None:
             raise ApiError(
@@ -57,11 +61,17 @@ def _parts(content: Any, role: Any, at: str) -> list[Item]:
     if isinstance(content, str):
         return [{"type": "output_text" if role == "assistant" else "input_text", "text": content}]
     for number, part in enumerate(content if isinstance(content, list) else [None]):
-        if not isinstance(part, dict) or part.get("type") not in TEXTS:
+        if not _is_text(part):
             where = f"{at}[{number}]" if isinstance(content, list) else at
             raise ApiError(400, f"{where} is no text", where, "unsupported_value")
     found: list[Item] = content
     return found
+
+
+def _is_text(part: Any) -> bool:
+    return (
+        isinstance(part, dict) and part.get("type") in TEXTS and isinstance(part.get("text"), str)
+    )
 
 
 def messages_of(items: Sequence[Item], instructions: str | None) -> list[Item]:
@@ -70,12 +80,12 @@ def messages_of(items: Sequence[Item], instructions: str | None) -> list[Item]:
     messages = begun
     for item in items:
         if item["type"] == "message":
-            text = "".join(str(part.get("text", "")) for part in item["content"])
+            text = _joined(item["content"])
             messages.append({"role": item.get("role"), "content": text})
         elif item["type"] == "function_call":
             _add_call(messages, item)
         else:
-            output = item.get("output")
+            output = item["output"]
             text = output if isinstance(output, str) else _joined(output)
             messages.append({"role": "tool", "tool_call_id": item.get("call_id"), "content": text})
     return messages
@@ -91,8 +101,8 @@ def _add_call(messages: list[Item], item: Item) -> None:
         messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
 
 
-def _joined(output: Any) -> str:
-    return "".join(str(part.get("text", "")) for part in output or () if isinstance(part, dict))
+def _joined(parts: Sequence[Item]) -> str:
+    return "".join(part["text"] for part in parts)
 
 
 def message_item(identifier: str, text: str, logprobs: Sequence[Item], status: str) -> Item:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tunewright.serve.answers import ApiError
+from tunewright.serve.bodies import Body
 from tunewright.serve.replies.asked_fields import Sampling, StreamOptions
 from tunewright.serve.replies.chat_fields import ChatBody, MetadataKey, MetadataValue
 
@@ -27,10 +28,8 @@ GRANTED: dict[str, tuple[Any, ...]] = {
 """Known fields that are refused, and the values of them that ask for nothing."""
 
 
-class TextFormat(BaseModel):
+class TextFormat(Body):
     """`text.format`"""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["text", "json_object", "json_schema"]
     name: str | None = None
@@ -39,19 +38,15 @@ class TextFormat(BaseModel):
     strict: bool | None = None
 
 
-class Text(BaseModel):
+class Text(Body):
     """`text`"""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: TextFormat | None = None
     verbosity: Literal["medium"] | None = None
 
 
-class FunctionTool(BaseModel):
+class FunctionTool(Body):
     """One of `tools`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["function"]
     name: str
@@ -60,10 +55,8 @@ class FunctionTool(BaseModel):
     strict: bool | None = None
 
 
-class NamedChoice(BaseModel):
+class NamedChoice(Body):
     """`tool_choice` that wants one function."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["function"]
     name: str

@@ -4,40 +4,38 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Query, Request
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from tunewright.serve.answers import ApiError
 from tunewright.serve.batches import batches
 from tunewright.serve.batches.batch_lines import ENDPOINTS
 from tunewright.serve.batches.batch_runner import running
+from tunewright.serve.bodies import Body
 from tunewright.serve.dependencies import SettingsOfApp, StoreOfApp
 from tunewright.serve.files import stored_files
 from tunewright.serve.files.file_rules import LEAST_LIFE_S, MOST_LIFE_S
-from tunewright.serve.listing import envelope, page, refuse_unknown_query
+from tunewright.serve.listing import envelope, page
+from tunewright.serve.strict_routes import new_router
 from tunewright.serve.tables import objects
 
-router = APIRouter(prefix="/v1/batches", lifespan=running)
+router = new_router("/v1/batches", lifespan=running)
 
 MOST_PAIRS = 16
 Key = Annotated[str, Field(max_length=64)]
 Value = Annotated[str, Field(max_length=512)]
 
 
-class Life(BaseModel):
+class Life(Body):
     """How long the files of answers stay."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     anchor: Literal["created_at"]
     seconds: int = Field(ge=LEAST_LIFE_S, le=MOST_LIFE_S)
 
 
-class BatchBody(BaseModel):
+class BatchBody(Body):
     """What a batch is made with."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     input_file_id: str
     endpoint: str
@@ -74,7 +72,6 @@ def list_batches(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> dict[str, Any]:
     """The batches, newest first."""
-    refuse_unknown_query(request, "after", "limit")
     where = objects.c.kind == batches.KIND
     rows, more = page(store, objects, where, after=after, limit=limit)
     return envelope([batches.as_object(row["body"]) for row in rows], has_more=more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool as in_a_thread
 
@@ -28,8 +28,9 @@ from tunewright.serve.replies.chat_prompt import conversation
 from tunewright.serve.replies.classifying import classified
 from tunewright.serve.replies.event_stream import DONE, event, stream
 from tunewright.serve.replies.stored_chats import keep
+from tunewright.serve.strict_routes import new_router
 
-router = APIRouter(prefix="/v1/chat")
+router = new_router("/v1/chat")
 
 
 @router.post("/completions", response_model=None)

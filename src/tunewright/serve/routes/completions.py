@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool as in_a_thread
@@ -24,10 +24,13 @@ from tunewright.serve.replies.asked_fields import Drawing, refuse_ungranted
 from tunewright.serve.replies.chat_answers import LEAST, usage_of
 from tunewright.serve.replies.event_stream import DONE, event, stream
 from tunewright.serve.replies.token_inputs import Input, as_inputs
+from tunewright.serve.strict_routes import new_router
 
-router = APIRouter(prefix="/v1/completions")
+router = new_router("/v1/completions")
 MOST_TOKENS = 16
 """Of an answer that says nothing of its length, as the hosted service has it."""
+MOST_TEXTS = 2048
+"""That one request may have written."""
 GRANTED: dict[str, tuple[Any, ...]] = {"suffix": ("",)}
 
 
@@ -53,6 +56,9 @@ async def create(
     """What comes after each prompt."""
     _refuse(body)
     inputs = as_inputs(body.prompt, "prompt")
+    if len(inputs) * (body.n or 1) > MOST_TEXTS:
+        told = f"{len(inputs)} prompts with n = {body.n or 1} are more than {MOST_TEXTS:,} texts"
+        raise ApiError(400, told, "n", "invalid_value")
     place = await in_a_thread(find_place, body.model, settings, store)
     if place.does != "writes":
         raise ApiError(400, f"The model `{body.model}` writes no texts", "model")

@@ -7,25 +7,24 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool as in_a_thread
 
 from tunewright.backends.tokens import Tokens
 from tunewright.serve.answers import ApiError
+from tunewright.serve.bodies import Body
 from tunewright.serve.dependencies import EngineOfApp, SettingsOfApp, StoreOfApp
 from tunewright.serve.engine.places import find_place
 from tunewright.serve.replies.token_inputs import Input, as_inputs
+from tunewright.serve.strict_routes import new_router
 
-router = APIRouter(prefix="/v1/embeddings")
+router = new_router("/v1/embeddings")
 AT_ONCE = 32
 """Inputs that are read before those who wait for the next token of a text have their turn."""
 
 
-class EmbeddingsBody(BaseModel):
+class EmbeddingsBody(Body):
     """The body of the request."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     input: str | list[Any]
     model: str

@@ -5,33 +5,49 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import FileResponse
 from sqlalchemy import or_
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from tunewright.serve.answers import not_found
 from tunewright.serve.dependencies import SettingsOfApp, StoreOfApp
 from tunewright.serve.files import stored_files
 from tunewright.serve.files.file_rules import (
+    EXPIRES,
+    LEAST_LIFE_S,
     MOST_BATCH_BYTES,
+    MOST_LIFE_S,
     OF_LINES,
+    PURPOSES,
     read_life_s,
     read_purpose,
     refuse_name,
     refuse_other_lines,
     refuse_unknown,
 )
-from tunewright.serve.files.multipart import Received, receive, too_large
-from tunewright.serve.listing import envelope, page, refuse_unknown_query
+from tunewright.serve.files.multipart import BINARY, Received, multipart_of, receive, too_large
+from tunewright.serve.listing import envelope, page
 from tunewright.serve.settings import MIB, ServeSettings
 from tunewright.serve.store import Row, Store
+from tunewright.serve.strict_routes import new_router
 from tunewright.serve.tables import files
 
-router = APIRouter(prefix="/v1/files")
+router = new_router("/v1/files")
+_FIELDS = {
+    "file": BINARY,
+    "purpose": {"enum": list(PURPOSES)},
+    "expires_after[anchor]": {"const": "created_at"},
+    "expires_after[seconds]": {
+        "type": "integer",
+        "minimum": LEAST_LIFE_S,
+        "maximum": MOST_LIFE_S,
+    },
+}
 
 
-@router.post("")
+@router.post("", openapi_extra=multipart_of(_FIELDS, "purpose"))
 async def create_file(
     request: Request, settings: SettingsOfApp, store: StoreOfApp
 ) -> dict[str, Any]:
@@ -51,7 +67,7 @@ async def create_file(
 
 def _kept(settings: ServeSettings, store: Store, received: Received) -> Row:
     fields = received.fields
-    refuse_unknown(fields)
+    refuse_unknown(fields, ("purpose", *EXPIRES))
     purpose = read_purpose(fields.get("purpose"))
     refuse_name(purpose, received.filename)
     life_s = read_life_s(fields)
@@ -80,7 +96,6 @@ def list_files(
     purpose: str | None = None,
 ) -> dict[str, Any]:
     """The files that are still there, newest first unless `order` says otherwise."""
-    refuse_unknown_query(request, "after", "limit", "order", "purpose")
     where = [or_(files.c.expires_at.is_(None), files.c.expires_at > time.time())]
     if purpose is not None:
         where.append(files.c.purpose == purpose)
@@ -95,6 +110,15 @@ def retrieve_file(file_id: str, settings: SettingsOfApp, store: StoreOfApp) -> d
     return stored_files.as_object(stored_files.find(settings, store, file_id))
 
 
+class _Whole(FileResponse):
+    """The file from its beginning to its end, whatever part of it is asked for."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `FileResponse`."""
+        headers = [each for each in scope["headers"] if each[0] != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+
 @router.get("/{file_id}/content")
 def read_file(file_id: str, settings: SettingsOfApp, store: StoreOfApp) -> FileResponse:
     """The bytes as they came."""
@@ -104,7 +128,7 @@ def read_file(file_id: str, settings: SettingsOfApp, store: StoreOfApp) -> FileR
         raise not_found("file", file_id, param="file_id")
     # A browser that opens it must not take it for a page of this server.
     headers = {"x-content-type-options": "nosniff"}
-    return FileResponse(
+    return _Whole(
         path,
         media_type="application/octet-stream",
         filename=row["filename"],

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import CapacityLimiter, from_thread, to_thread
-from fastapi import APIRouter, FastAPI, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import FastAPI, Request
+from pydantic import Field
 
 from tunewright.errors import ModelError
 from tunewright.grading.description import LONGEST_TEXT, Grader, Multi, PythonCode
@@ -18,10 +18,12 @@ from tunewright.grading.outcome import Usage, failed
 from tunewright.grading.score import Judged, JudgeError
 from tunewright.grading.templates import Sample
 from tunewright.serve.answers import ApiError
+from tunewright.serve.bodies import Body
 from tunewright.serve.dependencies import SettingsOfApp
 from tunewright.serve.door.inside import Answered, ask_inside
 from tunewright.serve.grader_bodies import is_nested, read_grader
 from tunewright.serve.settings import ServeSettings
+from tunewright.serve.strict_routes import new_router
 
 EMBEDDING_MODEL = "minilm"
 """Cosine is of this model's vectors."""
@@ -35,13 +37,11 @@ async def _threads(app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-router = APIRouter(prefix="/v1/fine_tuning/alpha/graders", lifespan=_threads)
+router = new_router("/v1/fine_tuning/alpha/graders", lifespan=_threads)
 
 
-class ValidateBody(BaseModel):
+class ValidateBody(Body):
     """What `validate` is asked with."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     grader: dict[str, Any]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
+from tunewright.serve.strict_routes import new_router
 from tunewright.serve.tables import jobs
 
-router = APIRouter()
+router = new_router()
 
 
 @router.get("/health")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from sqlalchemy import String, cast, or_
+from starlette.concurrency import run_in_threadpool as in_a_thread
 
 from tunewright.inference import find_model
 from tunewright.serve.answers import ApiError
@@ -18,12 +20,13 @@ from tunewright.serve.jobs.asked_job import extension_of, method_of, refuse_ungr
 from tunewright.serve.jobs.job_objects import checkpoint_object, event_object, job_object
 from tunewright.serve.jobs.job_requests import CreateJob
 from tunewright.serve.known_models import KnownModel, find_known
-from tunewright.serve.listing import envelope, has_pair, page, refuse_unknown_query
+from tunewright.serve.listing import envelope, has_metadata, page
 from tunewright.serve.settings import ServeSettings
-from tunewright.serve.store import Row, Store
+from tunewright.serve.store import Store
+from tunewright.serve.strict_routes import PAIRS, new_router
 from tunewright.serve.tables import checkpoints, events, jobs
 
-router = APIRouter(prefix="/v1/fine_tuning/jobs")
+router = new_router("/v1/fine_tuning/jobs")
 PAUSE_WAIT_S = 60.0
 _LOOK_EVERY_S = 0.1
 Limit = Annotated[int, Query(ge=1, le=100)]
@@ -77,7 +80,7 @@ def _refuse_file(settings: ServeSettings, store: Store, file_id: str | None, par
         raise ApiError(400, told, param, "invalid_file_purpose")
 
 
-@router.get("")
+@router.get("", openapi_extra=PAIRS)
 def list_jobs(
     request: Request,
     settings: SettingsOfApp,
@@ -86,25 +89,19 @@ def list_jobs(
     limit: Limit = 20,
 ) -> dict[str, Any]:
     """Jobs, newest first, all or with this metadata."""
-    refuse_unknown_query(request, "after", "limit", "metadata", "metadata[")
-    where = [_has(store, key, value) for key, value in request.query_params.items()]
-    found = page(
-        store, jobs, *(each for each in where if each is not None), after=after, limit=limit
-    )
+    where = has_metadata(request, store, jobs.c.metadata)
+    if "metadata" in request.query_params:
+        where.append(_has_none(request.query_params["metadata"]))
+    found = page(store, jobs, *where, after=after, limit=limit)
     return _listed([job_object(row, settings.organization) for row in found[0]], found[1])
 
 
-def _has(store: Store, key: str, value: str) -> Any:
-    """The condition that a query parameter sets; none, where it is about something else."""
-    if key == "metadata":
-        if value != "null":
-            told = "metadata should be null; ask for a pair as metadata[key]=value"
-            raise ApiError(400, told, "metadata", "invalid_value")
-        return or_(jobs.c.metadata.is_(None), cast(jobs.c.metadata, String) == "{}")
-    if not key.startswith("metadata["):
-        return None
-    name = key.removeprefix("metadata[").removesuffix("]")
-    return has_pair(store, jobs.c.metadata, name, value)
+def _has_none(metadata: str) -> Any:
+    """The condition that `metadata=null` sets."""
+    if metadata != "null":
+        told = "metadata should be null; ask for a pair as metadata[key]=value"
+        raise ApiError(400, told, "metadata", "invalid_value")
+    return or_(jobs.c.metadata.is_(None), cast(jobs.c.metadata, String) == "{}")
 
 
 @router.get("/{job_id}")
@@ -120,20 +117,22 @@ def cancel_job(job_id: str, settings: SettingsOfApp, store: StoreOfApp) -> dict[
 
 
 @router.post("/{job_id}/pause")
-def pause_job(job_id: str, settings: SettingsOfApp, store: StoreOfApp) -> dict[str, Any]:
-    """Ask for a stop with a checkpoint, and wait a minute for it; then it comes later."""
-    life.ask_to_pause(store, job_id)
-    row = _once_stopped(store, job_id)
-    return job_object(row, settings.organization)
+async def pause_job(
+    job_id: str, request: Request, settings: SettingsOfApp, store: StoreOfApp
+) -> dict[str, Any]:
+    """Ask for a stop with a checkpoint, and wait a minute for it; then it comes later.
 
-
-def _once_stopped(store: Store, job_id: str) -> Row:
+    Who waits holds no thread: there are only so many, and every other request needs one.
+    """
+    await in_a_thread(life.ask_to_pause, store, job_id)
     until = time.monotonic() + PAUSE_WAIT_S
-    row = life.find_job(store, job_id)
+    row = await in_a_thread(life.find_job, store, job_id)
     while row["status"] == "running" and time.monotonic() < until:
-        time.sleep(_LOOK_EVERY_S)
-        row = life.find_job(store, job_id)
-    return row
+        if await request.is_disconnected():
+            break
+        await asyncio.sleep(_LOOK_EVERY_S)
+        row = await in_a_thread(life.find_job, store, job_id)
+    return job_object(row, settings.organization)
 
 
 @router.post("/{job_id}/resume")
@@ -147,7 +146,6 @@ def list_events(
     request: Request, job_id: str, store: StoreOfApp, after: str | None = None, limit: Limit = 20
 ) -> dict[str, Any]:
     """What happened, newest first."""
-    refuse_unknown_query(request, "after", "limit")
     life.find_job(store, job_id)
     rows, more = page(store, events, events.c.job == job_id, after=after, limit=limit)
     return _listed([event_object(row) for row in rows], more)
@@ -158,7 +156,6 @@ def list_checkpoints(
     request: Request, job_id: str, store: StoreOfApp, after: str | None = None, limit: Limit = 10
 ) -> dict[str, Any]:
     """The models of the last epochs, newest first."""
-    refuse_unknown_query(request, "after", "limit")
     life.find_job(store, job_id)
     rows, more = page(store, checkpoints, checkpoints.c.job == job_id, after=after, limit=limit)
     return envelope([checkpoint_object(row) for row in rows], has_more=more, none=None)

@@ -7,23 +7,22 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy import delete
 
 from tunewright.serve.answers import ApiError
 from tunewright.serve.dependencies import SettingsOfApp, StoreOfApp
 from tunewright.serve.known_models import KnownModel, find_known, known_models, no_such_model
-from tunewright.serve.listing import refuse_unknown_query
+from tunewright.serve.strict_routes import new_router
 from tunewright.serve.tables import checkpoints, models
 
-router = APIRouter(prefix="/v1/models")
+router = new_router("/v1/models")
 _OF_STEP = re.compile(r":ckpt-step-\d+$")
 
 
 @router.get("")
 def list_models(request: Request, settings: SettingsOfApp, store: StoreOfApp) -> dict[str, Any]:
     """Bases and tuned models; this list has no pages."""
-    refuse_unknown_query(request)
     return {"object": "list", "data": [_as_object(each) for each in known_models(settings, store)]}
 
 

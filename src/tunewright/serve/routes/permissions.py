@@ -8,25 +8,26 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Query, Request
+from pydantic import Field
 from sqlalchemy import insert, select
 
 from tunewright.serve.answers import not_found
+from tunewright.serve.bodies import Body
 from tunewright.serve.dependencies import StoreOfApp
 from tunewright.serve.identifiers import new_id
 from tunewright.serve.known_models import no_such_model
-from tunewright.serve.listing import envelope, page, refuse_unknown_query
+from tunewright.serve.listing import envelope, page
 from tunewright.serve.store import Row, Store
+from tunewright.serve.strict_routes import new_router
 from tunewright.serve.tables import models, permissions
 
-router = APIRouter(prefix="/v1/fine_tuning/checkpoints")
+router = new_router("/v1/fine_tuning/checkpoints")
 
 
-class CreatePermissions(BaseModel):
+class CreatePermissions(Body):
     """Projects that get a permission each."""
 
-    model_config = ConfigDict(extra="forbid")
     project_ids: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=200)]],
         Field(min_length=1, max_length=100),
@@ -68,7 +69,6 @@ def list_permissions(
     project_id: str | None = None,
 ) -> dict[str, Any]:
     """The permissions of a checkpoint."""
-    refuse_unknown_query(request, "after", "limit", "order", "project_id")
     _refuse_unknown(store, checkpoint)
     where = [permissions.c.checkpoint == checkpoint]
     if project_id is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool as in_a_thread
 
@@ -22,9 +22,10 @@ from tunewright.serve.replies.response_following import Following
 from tunewright.serve.replies.response_items import Item, items_of, messages_of
 from tunewright.serve.replies.responses_fields import GRANTED, ResponseBody, as_chat
 from tunewright.serve.store import Store
+from tunewright.serve.strict_routes import new_router
 from tunewright.serve.tables import objects
 
-router = APIRouter(prefix="/v1/responses")
+router = new_router("/v1/responses")
 KIND = "response"
 
 

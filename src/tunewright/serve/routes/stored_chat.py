@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Query, Request
+from pydantic import Field
 
 from tunewright.serve.answers import ApiError
+from tunewright.serve.bodies import Body
 from tunewright.serve.dependencies import StoreOfApp
-from tunewright.serve.listing import envelope, has_pair, page
+from tunewright.serve.listing import envelope, has_metadata, page
 from tunewright.serve.replies.chat_fields import MetadataKey, MetadataValue
 from tunewright.serve.replies.stored_chats import KIND, stored
+from tunewright.serve.strict_routes import PAIRS, new_router
 from tunewright.serve.tables import objects
 
-router = APIRouter(prefix="/v1/chat/completions")
+router = new_router("/v1/chat/completions")
 Limit = Annotated[int, Query(ge=1, le=100)]
 Order = Literal["asc", "desc"]
 
 
-class Changed(BaseModel):
+class Changed(Body):
     """What can be changed of a stored completion."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     metadata: dict[MetadataKey, MetadataValue] | None = Field(max_length=16)
 
 
-@router.get("")
+@router.get("", openapi_extra=PAIRS)
 def list_completions(
     request: Request,
     store: StoreOfApp,
@@ -37,16 +37,10 @@ def list_completions(
     model: str | None = None,
 ) -> dict[str, Any]:
     """Those of a model, and with some metadata, where these are asked for."""
-    wanted = {
-        key.removeprefix("metadata[").removesuffix("]"): value
-        for key, value in request.query_params.items()
-        if key.startswith("metadata[")
-    }
     where = [objects.c.kind == KIND]
     if model is not None:
         where.append(objects.c.body["told"]["model"].as_string() == model)
-    for key, value in wanted.items():
-        where.append(has_pair(store, objects.c.body["told"]["metadata"], key, value))
+    where += has_metadata(request, store, objects.c.body["told"]["metadata"])
     rows, has_more = page(
         store, objects, *where, after=after, limit=limit, newest_first=order == "desc"
     )

@@ -9,60 +9,61 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import delete, select
+from fastapi import Request
+from pydantic import Field
+from sqlalchemy import delete, func, select
 from starlette.concurrency import run_in_threadpool
 
 from tunewright.durable import disk_errors
 from tunewright.serve.answers import ApiError, not_found
+from tunewright.serve.bodies import Body
 from tunewright.serve.dependencies import SettingsOfApp, StoreOfApp
 from tunewright.serve.files import stored_files
 from tunewright.serve.files.file_rules import (
     OF_LINES,
     life_s,
+    plain_name,
     read_purpose,
     refuse_name,
     refuse_other_lines,
+    refuse_unknown,
 )
-from tunewright.serve.files.multipart import receive
+from tunewright.serve.files.multipart import BINARY, multipart_of, receive
 from tunewright.serve.identifiers import new_id
 from tunewright.serve.settings import MIB, ServeSettings
 from tunewright.serve.store import Row, Store
+from tunewright.serve.strict_routes import new_router
 from tunewright.serve.tables import upload_parts, uploads
 
-router = APIRouter(prefix="/v1/uploads")
+router = new_router("/v1/uploads")
 MOST_BYTES = 8 << 30
 MOST_PART_BYTES = 64 * MIB
+MOST_PARTS = 10_000
 LIFE_S = 3600
 _PIECE = 1 << 20
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ExpiresAfter(_Body):
+class ExpiresAfter(Body):
     """When the file that comes of it goes."""
 
     anchor: str
     seconds: int
 
 
-class CreateUpload(_Body):
+class CreateUpload(Body):
     """What will come."""
 
     bytes: Annotated[int, Field(ge=1, le=MOST_BYTES)]
     filename: Annotated[str, Field(min_length=1, max_length=512)]
-    mime_type: str
+    mime_type: Annotated[str, Field(max_length=256)]
     purpose: str
     expires_after: ExpiresAfter | None = None
 
 
-class CompleteUpload(_Body):
+class CompleteUpload(Body):
     """The parts in their order."""
 
-    part_ids: Annotated[list[str], Field(min_length=1)]
+    part_ids: Annotated[list[str], Field(min_length=1, max_length=MOST_PARTS)]
     md5: str | None = None
 
 
@@ -70,7 +71,7 @@ class CompleteUpload(_Body):
 def create_upload(body: CreateUpload, store: StoreOfApp) -> dict[str, Any]:
     """Begin an upload; it is open for an hour."""
     purpose = read_purpose(body.purpose)
-    filename = body.filename.replace("\\", "/").rpartition("/")[2]
+    filename = plain_name(body.filename, "filename")
     refuse_name(purpose, filename)
     after = body.expires_after
     now = int(time.time())
@@ -89,7 +90,7 @@ def create_upload(body: CreateUpload, store: StoreOfApp) -> dict[str, Any]:
     return _as_object(row, None)
 
 
-@router.post("/{upload_id}/parts")
+@router.post("/{upload_id}/parts", openapi_extra=multipart_of({"data": BINARY}))
 async def add_part(
     upload_id: str, request: Request, settings: SettingsOfApp, store: StoreOfApp
 ) -> dict[str, Any]:
@@ -99,6 +100,7 @@ async def add_part(
         request, file_field="data", folder=settings.files_folder, most_bytes=MOST_PART_BYTES
     )
     try:
+        refuse_unknown(received.fields)
         return await run_in_threadpool(_part_kept, settings, store, upload_id, received.path)
     finally:
         received.discard()
@@ -107,8 +109,9 @@ async def add_part(
 def _part_kept(
     settings: ServeSettings, store: Store, upload_id: str, source: Path
 ) -> dict[str, Any]:
-    _open_upload(store, upload_id)  # it may have ended while the part came
+    upload = _open_upload(store, upload_id)  # it may have ended while the part came
     part_id, size = new_id("part"), source.stat().st_size
+    _refuse_more(store, upload, size)
     place = _part_path(settings, part_id)
     with disk_errors(place):
         source.replace(place)
@@ -160,6 +163,19 @@ def cancel_upload(upload_id: str, settings: SettingsOfApp, store: StoreOfApp) ->
         raise _closed(upload_id, "completed")
     _drop_parts(settings, store, upload_id)
     return _as_object({**upload, "status": "cancelled"}, None)
+
+
+def _refuse_more(store: Store, upload: Row, size: int) -> None:
+    """Raise ApiError where the parts would be far more than the file; some may have come twice."""
+    mine = upload_parts.c.upload == upload["id"]
+    query = select(func.count(), func.coalesce(func.sum(upload_parts.c.bytes), 0)).where(mine)
+    with store.reading() as connection:
+        count, kept = connection.execute(query).one()
+    if count >= MOST_PARTS or kept + size > 2 * upload["bytes"] + MOST_PART_BYTES:
+        told = (
+            f"There are {count:,} parts with {kept:,} bytes, and {upload['bytes']:,} were announced"
+        )
+        raise ApiError(400, told, "data", "invalid_upload")
 
 
 def _open_upload(store: Store, upload_id: str) -> Row:

@@ -58,7 +58,7 @@ def test_a_value_of_another_type_is_refused(client: OpenAI) -> None:
 
 
 @pytest.mark.parametrize("path", ["fine_tuning/jobs", "chat/completions"])
-@pytest.mark.parametrize("key", ["a" * 65, "", "a\x00"])
+@pytest.mark.parametrize("key", ["a" * 65, "a\x00"])
 def test_metadata_that_cannot_be_there_is_refused(client: OpenAI, path: str, key: str) -> None:
     name = f"metadata[{key}]"
     answer = httpx.get(f"{client.base_url}{path}", params={name: "1"})
@@ -66,7 +66,7 @@ def test_metadata_that_cannot_be_there_is_refused(client: OpenAI, path: str, key
 
 
 @pytest.mark.parametrize("path", ["fine_tuning/jobs", "chat/completions"])
-@pytest.mark.parametrize("key", ["a\\", '"', 'a"b', "]", "$.a", "a\x01", "'"])
+@pytest.mark.parametrize("key", ["", "a\\", '"', 'a"b', "]", "$.a", "a\x01", "'"])
 def test_metadata_of_any_letters_can_be_asked_for(client: OpenAI, path: str, key: str) -> None:
     answer = httpx.get(f"{client.base_url}{path}", params={f"metadata[{key}]": "1"})
     assert (answer.status_code, answer.json()["data"]) == (200, [])

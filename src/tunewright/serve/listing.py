@@ -82,11 +82,11 @@ def has_metadata(request: Request, store: Store, metadata: Any) -> list[Any]:
         if not name.startswith("metadata["):
             continue
         key = name.removeprefix("metadata[").removesuffix("]")
-        fits = 1 <= len(key) <= LONGEST_KEY and len(value) <= LONGEST_VALUE
+        fits = len(key) <= LONGEST_KEY and len(value) <= LONGEST_VALUE
         if not fits or not name.endswith("]") or len(where) == MOST_PAIRS:
             told = (
                 f"metadata is asked for as metadata[key]=value, {MOST_PAIRS} times at most, with keys "
-                f"of 1 to {LONGEST_KEY} letters and values of at most {LONGEST_VALUE}"
+                f"of at most {LONGEST_KEY} letters and values of at most {LONGEST_VALUE}"
             )
             raise ApiError(400, told, "metadata", "invalid_value")
         where.append(has_pair(store, metadata, key, value))

@@ -24,7 +24,7 @@ PAIRS: dict[str, Any] = {
             "schema": {
                 "type": "object",
                 "maxProperties": MOST_PAIRS,
-                "propertyNames": {"pattern": f"^[^\\x00]{{1,{LONGEST_KEY}}}$"},
+                "propertyNames": {"pattern": f"^[^\\x00]{{0,{LONGEST_KEY}}}$"},
                 "additionalProperties": {"type": "string", "maxLength": LONGEST_VALUE},
             },
         }

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from tunewright.backends.frozen import FrozenLayers
 from tunewright.backends.prefix import MIB, content_key
@@ -56,7 +57,10 @@ class Frozen(FrozenLayers):
         """(rows, …): what is kept of some rows, as the layers above it take it."""
         if self.prefix is None:
             raise RuntimeError("nothing is kept")
-        return as_tensor(self.prefix.read(part, rows)).to(self.calls.device)
+        states = as_tensor(self.prefix.read(part, rows)).to(self.calls.device)
+        if self.prefix.shape is not None:
+            return states
+        return functional.pad(states, (0, 0, 0, self.calls.more(states.shape[1])))
 
     def left_mib(self) -> float:
         """Weights in the mapped file of the blocks for which the kept activations stand."""

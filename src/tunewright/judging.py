@@ -211,7 +211,9 @@ def done_run(run: str | Path) -> tuple[Path, Recipe]:
         raise RunError(
             f"run {folder.name} has no finished model (it is {state['state']}, "
             f"stage {state['stage']})",
-            fix=f"tunewright run --resume {folder.name}",
+            fix=f"wait until it is done: tunewright runs show {folder.name}"
+            if state["state"] == "running"
+            else f"tunewright run --resume {folder.name}",
         )
     return folder, load_recipe(folder / "recipe.yaml")
 

@@ -45,6 +45,8 @@ def test_each_form_answers_as_the_run(
     config = json.loads((done / "model" / "config.json").read_text("utf-8"))
     assert names == [config["id2label"][str(index)] for index in range(len(names))]
     assert len(names) > 2
+    tokenizer = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text("utf-8"))
+    assert tokenizer["model_max_length"] == config["trained_max_length"]
 
 
 def test_a_model_that_answers_otherwise_is_not_written(

@@ -117,7 +117,14 @@ def test_a_value_out_of_range_is_named_with_its_line(
 ) -> None:
     error = refused(tmp_path, text)
     assert error.what.startswith(f"line {line} of {tmp_path / 'recipe.yaml'}: {key}: ")
-    assert error.fix == f"change {key}"
+    assert error.fix.startswith((f"change {key}; what it takes", "did you mean "))
+
+
+def test_a_choice_and_a_contradiction_are_mended_by_their_fix(tmp_path: Path) -> None:
+    assert refused(tmp_path, "backend: kears\n").fix == "did you mean keras?"
+    error = refused(tmp_path, "backend: keras\nadapt:\n  quantization: 4bit\n  method: lora\n")
+    assert error.what.endswith("adapt.quantization is 4bit, which backend keras does not have")
+    assert error.fix == "write backend: torch, or leave adapt.quantization out"
 
 
 @pytest.mark.parametrize(

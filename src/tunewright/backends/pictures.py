@@ -78,8 +78,8 @@ class PictureReader:
         if not (path / PROCESSOR_FILE).is_file():
             raise ModelError(
                 f"rows are pictures, and {path} holds no model of pictures: it has no image processor",
-                fix="name one, such as --model efficientnet-lite0, or the folder of a ViT with its "
-                f"{PROCESSOR_FILE}",
+                fix="name one, such as --model efficientnet-lite0 (with backend keras vgg16-edges), or "
+                f"the folder of a ViT with its {PROCESSOR_FILE}",
             )
         with quiet():
             try:

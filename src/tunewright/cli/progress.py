@@ -121,7 +121,7 @@ class Progress:
         chosen = {key: value for key, value, _ in event["choices"]}
         self.metric = chosen["evaluate.metric"]
         shown = ("max_length", "batch_size", "learning_rate", "epochs", "precision")
-        told = [key for key in shown if f"train.{key}" in chosen]
+        told = [key for key in shown if chosen.get(f"train.{key}") is not None]
         self._line("", ", ".join(f"{key} {chosen[f'train.{key}']}" for key in told))
 
     def _on_calibrated(self, event: dict[str, Any]) -> None:
@@ -176,10 +176,10 @@ class Progress:
         if not event["steps"]:
             return
         cached = f", {event['reason']}" if event["cached"] else ""
+        rate = event["learning_rate" if event["blocks"] else "head_learning_rate"]
         self._line(
             "",
-            f"{event['name']}: {event['trainable_parameters']:,} weights learn at "
-            f"{event['learning_rate']:g}{cached}",
+            f"{event['name']}: {event['trainable_parameters']:,} weights learn at {rate:g}{cached}",
         )
         self.bar = self.bars.add_task(event["name"], total=event["steps"], facts="")
 

@@ -91,6 +91,8 @@ def _less(found: Evidence) -> dict[str, str] | None:
     loss = _losses(found)
     if len(loss) < 3 or loss[-1] <= OVERFIT * min(loss):
         return None
+    if found.best_step == found.history[-1]["step"]:  # by what decides, more was better
+        return None
     step = found.history[loss.index(min(loss))]["step"]
     return {
         "what": "learn these rows less by heart: other views of them, or fewer layers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -152,10 +153,15 @@ def _explain(error: ValidationError, where: str, lines: Mapping[Path_, int]) -> 
         return RecipeError(f"{position}: there is no key '{key}'", fix=fix)
     same_key = [d for d in details if d["loc"][: _depth(place)] == place[: _depth(place)]]
     expected = " or ".join(dict.fromkeys(_plain(d["msg"]) for d in same_key))
-    key = ".".join(str(part) for part in place[: _depth(place)]) or "recipe"
+    key = ".".join(str(part) for part in place[: _depth(place)])
+    if not key:
+        what, _, mend = expected.partition(": ")
+        return RecipeError(f"{position}: {what}", fix=mend or "change one of the two")
     got = detail["input"]
     shown = "" if isinstance(got, (dict, BaseModel)) else f" (found {_short(got)})"
-    return RecipeError(f"{position}: {key}: {expected}{shown}", fix=f"change {key}")
+    near = difflib.get_close_matches(str(got), re.findall(r"'([^']+)'", expected), n=1)
+    fix = f"did you mean {near[0]}?" if near else f"change {key}; what it takes: tunewright schema"
+    return RecipeError(f"{position}: {key}: {expected}{shown}", fix=fix)
 
 
 def _plain(message: str) -> str:

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from tunewright.backends import open_predictor
+from tunewright.backends.folder import trained_length
 from tunewright.backends.keras.framework import Frameworks, start
 from tunewright.backends.keras.model import INPUTS, arguments, build
 from tunewright.backends.keras.predictor import KerasPredictor
 from tunewright.backends.keras.twin import named_weights
+from tunewright.backends.tokens import TextReader
 from tunewright.errors import ModelError
 
 ANSWERS_WITHIN = 1e-4
@@ -60,6 +62,10 @@ def export(
             f"written as {kind} the model answers otherwise: scores differ by {apart:.2g}",
             fix="export to another form",
         )
+    if isinstance(plain.reader, TextReader):  # so that `truncation=True` cuts as training did
+        longest = trained_length(plain.model.config, plain.reader.longest_input)
+        if longest is not None:
+            plain.reader.tokenizer.model_max_length = longest
     plain.reader.save(out)
     (out / LABELS_FILE).write_text(json.dumps(plain.labels, ensure_ascii=False), "utf-8")
     return apart

@@ -83,7 +83,8 @@ def head_of(kind: str) -> Head:
     if kind not in HEADS:
         raise ModelError(
             f"backend keras cannot classify with a model of the type {kind}",
-            fix=f"use backend torch, or a model of one of these: {', '.join(HEADS)}",
+            fix=f"use backend torch, or a model of one of these: {', '.join(HEADS)}; or, for pictures, "
+            "vgg16-edges",
         )
     return HEADS[kind]
 

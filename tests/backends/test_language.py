@@ -114,6 +114,7 @@ def test_gradients_are_those_of_the_mean_over_learned_tokens(folder: Path) -> No
 
 def test_two_answers_share_their_prompt_and_do_not_see_each_other(folder: Path) -> None:
     backend = open_language(folder, 9, task="preference")
+    backend.ask_reference()
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     pairs = backend.parts["train"].inputs
     for row in range(9):

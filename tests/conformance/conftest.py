@@ -15,7 +15,6 @@ from typing import Any
 
 import httpx
 import pytest
-from followed import Again, statuses_of
 from named_server import Server, named_server
 from official_clients import official_client
 from openai import OpenAI
@@ -23,6 +22,7 @@ from statements import Tally
 from tool_talk import write_tool_model
 from watching import Watch
 
+from followed import Again, statuses_of
 from served import listening, settings_in
 from tiny_chats import chats, write_chat_model
 from tiny_models import write_model

@@ -8,12 +8,12 @@ from typing import Any
 
 import openai
 import pytest
-from followed import Again, losses, metrics
 from grader_samples import EXACT
 from named_server import Server
 from openai import OpenAI
 from tool_talk import ARGUMENTS, QUESTION, TOOL, tool_talks
 
+from followed import Again, losses, metrics
 from tiny_chats import chats
 from worked import SETTINGS, upload, wait_for
 

@@ -9,9 +9,10 @@ import math
 from typing import Any
 
 import pytest
-from followed import Again, metrics
 from listed_permissions import permissions_of
 from openai import OpenAI
+
+from followed import Again, metrics
 
 pytestmark = pytest.mark.slow  # a job is trained
 MESSAGES = (

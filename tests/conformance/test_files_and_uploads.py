@@ -9,9 +9,9 @@ from typing import Any
 
 import openai
 import pytest
-from followed import Again
 from openai import OpenAI
 
+from followed import Again
 from tiny_chats import chats
 from worked import upload
 

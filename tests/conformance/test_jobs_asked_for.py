@@ -7,9 +7,9 @@ from typing import Any
 
 import openai
 import pytest
-from followed import Again, is_legal, losses
 from openai import OpenAI
 
+from followed import Again, is_legal, losses
 from tiny_chats import chats
 from worked import upload, wait_for
 

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import openai
-import psutil
 import pytest
-from followed import is_legal, losses, metrics, statuses_of, until_step
 from killable import killable
 from openai import OpenAI
 
+from followed import is_legal, losses, metrics, statuses_of, trainers, until_step
 from tiny_chats import chats
 from worked import SETTINGS, upload, wait_for
 
@@ -20,18 +19,6 @@ pytestmark = pytest.mark.slow  # jobs are trained
 LONG: Any = {"n_epochs": 30, "batch_size": 2}  # 150 steps
 FREE_S = 10.0
 """After a job was cancelled, what trained it is gone by then."""
-
-
-def trainers() -> list[psutil.Process]:
-    """Processes of this server of ours that train."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if "tunewright.serve.jobs.job_process" in process.cmdline():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def test_31_a_cancelled_job_ends_at_once(

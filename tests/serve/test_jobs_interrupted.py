@@ -10,12 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 from openai import OpenAI
 
+from followed import losses, metrics, trainers, until_step
 from served import served, settings_in
 from tiny_chats import write_chat_model
 from tunewright.serve.jobs.leases import Lease, LostError, claim, renew
@@ -50,35 +49,6 @@ def client(settings: ServeSettings) -> Iterator[OpenAI]:
         yield client
 
 
-def steps(client: OpenAI, job: str) -> list[dict[str, Any]]:
-    found = [
-        e.data for e in client.fine_tuning.jobs.list_events(job, limit=100) if e.type == "metrics"
-    ]
-    return [dict(data) for data in found[::-1]]  # type: ignore[call-overload]
-
-
-def until_step(client: OpenAI, job: str, step: int) -> None:
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        newest = client.fine_tuning.jobs.list_events(job, limit=10).data
-        if any(dict(event.data or {}).get("step", 0) >= step for event in newest):  # type: ignore[call-overload]
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{job} did not come to step {step}")
-
-
-def children() -> list[psutil.Process]:
-    """Processes that train, wherever they hang."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if "tunewright.serve.jobs.job_process" in process.cmdline():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 @contextmanager
 def worker_process(settings: ServeSettings) -> Iterator[subprocess.Popen[bytes]]:
     words = [sys.executable, "-c", WORK, settings.model_dump_json()]
@@ -90,20 +60,16 @@ def worker_process(settings: ServeSettings) -> Iterator[subprocess.Popen[bytes]]
         process.wait()
 
 
-def losses(client: OpenAI, job: str) -> list[float]:
-    return [data["train_loss"] for data in steps(client, job)]
-
-
 def test_a_paused_job_goes_on_as_if_nothing_had_been(settings: ServeSettings) -> None:
     with trained(settings) as client:
         file, calls = upload(client, ten_chats()), client.fine_tuning.jobs
         whole = create(client, file, seed=7, hyperparameters=LONG).id
         wait_for(client, whole, "succeeded")
         job = create(client, file, seed=7, hyperparameters=LONG).id
-        until_step(client, job, 20)
+        until_step(client, job, 20, timeout_s=120)
         assert calls.pause(job).status == "paused"
-        assert children() == []
-        at = len(steps(client, job))
+        assert trainers() == []
+        at = len(metrics(client, job))
         assert 20 <= at < 150
         newest = calls.checkpoints.list(job).data[0]
         assert client.models.retrieve(newest.fine_tuned_model_checkpoint).id
@@ -112,7 +78,7 @@ def test_a_paused_job_goes_on_as_if_nothing_had_been(settings: ServeSettings) ->
         assert calls.resume(job).status == "queued"
         wait_for(client, job, "succeeded")
         assert losses(client, job) == losses(client, whole)
-        assert [data["step"] for data in steps(client, job)] == list(range(1, 151))
+        assert [data["step"] for data in metrics(client, job)] == list(range(1, 151))
         assert [each.step_number for each in calls.checkpoints.list(job)] == [150, 145, 140]
 
 
@@ -120,13 +86,13 @@ def test_a_cancelled_job_frees_the_machine_at_once(settings: ServeSettings) -> N
     with trained(settings) as client:
         calls = client.fine_tuning.jobs
         job = create(client, upload(client, ten_chats()), hyperparameters=LONG).id
-        until_step(client, job, 5)
-        assert len(children()) == 1
+        until_step(client, job, 5, timeout_s=120)
+        assert len(trainers()) == 1
         assert calls.cancel(job).status == "cancelled"
         until = time.monotonic() + 5
-        while children() and time.monotonic() < until:
+        while trainers() and time.monotonic() < until:
             time.sleep(0.05)
-        assert children() == []
+        assert trainers() == []
         time.sleep(1)
         assert calls.retrieve(job).status == "cancelled"
         assert calls.list_events(job).data[0].message == "Fine-tuning job cancelled"
@@ -138,8 +104,8 @@ def test_a_killed_process_loses_nothing(
 ) -> None:
     job = create(client, upload(client, ten_chats()), hyperparameters=LONG).id
     with worker_process(settings) as worker:
-        until_step(client, job, 20)
-        (trainer,) = children()
+        until_step(client, job, 20, timeout_s=120)
+        (trainer,) = trainers()
         os.kill(worker.pid if victim == "worker" else trainer.pid, signal.SIGKILL)
         if victim == "trainer":
             wait_for(client, job, "succeeded")
@@ -147,16 +113,16 @@ def test_a_killed_process_loses_nothing(
         trainer.wait(60)  # it stops by itself, with a checkpoint
         with working(settings):
             wait_for(client, job, "succeeded")
-    assert [data["step"] for data in steps(client, job)] == list(range(1, 151))
+    assert [data["step"] for data in metrics(client, job)] == list(range(1, 151))
     assert [e.step_number for e in client.fine_tuning.jobs.checkpoints.list(job)] == [150, 145, 140]
 
 
 def test_a_worker_that_leaves_lets_the_next_go_on(client: OpenAI, settings: ServeSettings) -> None:
     job = create(client, upload(client, ten_chats()), hyperparameters=LONG).id
     with working(settings):
-        until_step(client, job, 20)
+        until_step(client, job, 20, timeout_s=120)
     assert client.fine_tuning.jobs.retrieve(job).status == "running"
-    at = len(steps(client, job))
+    at = len(metrics(client, job))
     with working(settings):
         wait_for(client, job, "succeeded")
     assert 20 <= at < 150

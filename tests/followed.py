@@ -1,4 +1,4 @@
-"""What a job says while it goes on: its steps, and the statuses that it is seen in."""
+"""What a job says while it goes on: its steps, the statuses that it is seen in, and what trains it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import psutil
 from openai import OpenAI
 
 from worked import ENDED
@@ -52,6 +53,18 @@ def until_step(client: OpenAI, job: str, step: int, *, timeout_s: float = 3600) 
         assert found.status not in ENDED, found.error
         time.sleep(0.1)
     raise AssertionError(f"{job} did not come to step {step}")
+
+
+def trainers() -> list[psutil.Process]:
+    """Processes below this one that train, wherever they hang."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "tunewright.serve.jobs.job_process" in process.cmdline():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
 
 
 @contextmanager

@@ -45,8 +45,6 @@ def test_usual_ways_are_for_such_rows(reads: Any) -> None:
         ("text", {"augment": ["crop"]}, "crop, which is not for texts"),
         ("image", {"augment": ["flip", "swap"]}, "swap, which is not for images"),
         ("chat", {"augment": "auto"}, "no texts or pictures"),
-        ("text", {"augment": "auto", "backend": "keras"}, "backend keras"),
-        ("image", {"augment": {"mix_up": 0.2}, "backend": "keras"}, "backend keras"),
         ("preference", {"augment": {"mix_up": 0.2}}, "no texts or pictures"),
     ],
 )

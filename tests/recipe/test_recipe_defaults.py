@@ -252,6 +252,16 @@ REFUSED = {
         "adapt": {"quantization": "4bit"},
         "backend": "keras",
     },
+    "adapt.pooling is mean, which backend keras does not have": {
+        "adapt": {"pooling": "mean"},
+        "backend": "keras",
+    },
+    "train.contrastive is on, which backend keras does not have": {
+        "train": {"contrastive": "on"},
+        "backend": "keras",
+    },
+    "augment is given, which backend keras does not have": {"augment": "auto", "backend": "keras"},
+    "augment is given, which": {"augment": {"mix_up": 0.2}, "backend": "keras"},
     "adapt.method is dora, but train asks for the head alone": {
         "adapt": {"method": "dora"},
         "train": {"phases": [{"blocks": 0}]},

@@ -289,6 +289,9 @@ class Recipe(Section):
             "train.checkpointing is on": self.train.checkpointing == "on",
             "adapt.new_tokens is given": bool(self.adapt.new_tokens),
             f"adapt.quantization is {self.adapt.quantization}": self.adapt.quantization != "none",
+            "adapt.pooling is mean": self.adapt.pooling == "mean",
+            "train.contrastive is on": self.train.contrastive == "on",
+            "augment is given": self.augment.methods != "none" or self.augment.mix_up > 0,
         }
         for asked in (each for each, holds in lacking.items() if holds):
             raise ValueError(

@@ -21,16 +21,11 @@ def choose_views(recipe: Recipe, reads: Reads) -> tuple[Choice, ...]:
     """The methods, how many views and how strong; `auto` as if it helped, for it is tried.
 
     Raises:
-        RecipeError: such rows, or the backend, cannot have what is asked for.
+        RecipeError: such rows cannot have what is asked for.
     """
     augment = recipe.augment
     if augment.methods == "none" and not augment.mix_up:
         return no_views("not asked for")
-    if recipe.backend != "torch":
-        raise RecipeError(
-            f"augment is asked for, but backend {recipe.backend} shows rows as they are",
-            fix="write backend: torch, or take augment out",
-        )
     if reads not in CHANGES:
         raise RecipeError(
             "augment is asked for, but these rows are no texts or pictures with labels",

@@ -7,6 +7,7 @@ import random
 import shutil
 import time
 from collections import Counter
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,14 +16,19 @@ from figures import prove
 from outcomes import only_run, outcome
 from warm import RESUME, SETTINGS, STAGED, Warm, said
 
+from tiny_chats import chats, preferences, write_chat_model, write_lines
 from tunewright.history.state import read_state
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes of POSIX")
 LORA = [*SETTINGS, "adapt.method=lora", "adapt.adapter_dropout=0.1"]
 KERAS = [*STAGED, "backend=keras"]
+WRITTEN = ["train.threads=1", "train.precision=fp32", "train.epochs=3", "train.early_stopping=0"]
+WRITTEN += ["adapt.layers=top-1", "adapt.adapter_dropout=0.1", "evaluate.answers=2"]
+WRITTEN += ["evaluate.resamples=100", "evaluate.most_tokens=4"]
 NEEDS_KERAS = pytest.mark.skipif(
     find_spec("keras_hub") is None, reason="needs the extra tensorflow"
 )
+ROWS = {"chats": chats, "preferences": preferences}
 EVERY_S = 0.03
 AGAIN = 0.3  # share of the resumed runs that are killed once more
 
@@ -56,12 +62,28 @@ def trial(
     return run, stage
 
 
+@pytest.fixture
+def asked(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
+    """The rows and the model of a case."""
+
+    def fixtures(name: str) -> tuple[Path, Path]:
+        if name in ROWS:
+            model = write_chat_model(tmp_path / "chats")
+            return write_lines(tmp_path / "rows.jsonl", ROWS[name](60)), model
+        model = request.getfixturevalue("tiny_llama" if name == "LoRA" else "tiny_bert")
+        return request.getfixturevalue("tickets"), model
+
+    return fixtures
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "count"),
     [
         ("staged", STAGED, 5),
         pytest.param("staged", STAGED, 200, marks=pytest.mark.slow),
         pytest.param("LoRA", LORA, 50, marks=pytest.mark.slow),
+        pytest.param("chats", WRITTEN, 50, marks=pytest.mark.slow),
+        pytest.param("preferences", WRITTEN, 50, marks=pytest.mark.slow),
         pytest.param("Keras", KERAS, 50, marks=[pytest.mark.slow, NEEDS_KERAS]),
     ],
 )
@@ -69,14 +91,12 @@ def test_killed_at_any_moment_and_resumed_equals_never_stopped(
     name: str,
     settings: list[str],
     count: int,
+    asked: Callable[[str], tuple[Path, Path]],
     warm: Warm,
-    tickets: Path,
-    tiny_bert: Path,
-    tiny_llama: Path,
     runs: Path,
 ) -> None:
-    model = tiny_llama if name == "LoRA" else tiny_bert
-    words = ["run", str(tickets), "--model", str(model), "--set", *settings]
+    rows, model = asked(name)
+    words = ["run", str(rows), "--model", str(model), "--set", *settings]
     started = time.monotonic()
     assert warm.run(words, runs / "never", every_s=EVERY_S) == 0
     took_s = time.monotonic() - started

@@ -14,7 +14,7 @@ from openai import OpenAI
 from sqlalchemy import update
 
 from served import served, settings_in
-from tunewright.serve.routes.uploads import MOST_BYTES
+from tunewright.serve.settings import MIB
 from tunewright.serve.store import Store
 from tunewright.serve.tables import files, uploads
 
@@ -190,9 +190,11 @@ def test_a_closed_upload_takes_nothing_more(client: OpenAI, tmp_path: Path) -> N
     assert list((tmp_path / "served" / "files").iterdir()) == []
 
 
-def test_too_large_an_upload_is_refused(client: OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError) as error:
-        begun(client, MOST_BYTES + 1)
+def test_too_large_an_upload_is_refused(tmp_path: Path) -> None:
+    with served(settings_in(tmp_path, max_upload_mib=2)) as client:
+        begun(client, 2 * MIB)
+        with pytest.raises(openai.BadRequestError, match="At most 2 MiB") as error:
+            begun(client, 2 * MIB + 1)
     assert error.value.param == "bytes"
 
 

@@ -21,6 +21,7 @@ def serve_command(
     origins: Several = (),
     organization: str = "local",
     max_file_mib: int = 512,
+    max_upload_mib: int = 8192,
     requests_per_minute: int = 1000,
     model_memory_mib: int | None = None,
     cache_memory_mib: int | None = None,
@@ -51,7 +52,9 @@ def serve_command(
     organization
         Third part of a tuned model's name: ft:base:ORGANIZATION:suffix:id.
     max_file_mib
-        Largest file that is taken.
+        Largest file that is taken in one request.
+    max_upload_mib
+        Largest file that is taken in parts.
     requests_per_minute
         Of one address.
     model_memory_mib
@@ -91,6 +94,7 @@ def serve_command(
         origins=origins,
         organization=organization,
         max_file_mib=max_file_mib,
+        max_upload_mib=max_upload_mib,
         requests_per_minute=requests_per_minute,
         model_memory_mib=model_memory_mib,
         cache_memory_mib=cache_memory_mib,

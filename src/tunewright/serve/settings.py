@@ -36,7 +36,8 @@ class ServeSettings(BaseModel):
     organization: str = Field(
         "local", pattern=r"^[a-z0-9-]{1,32}$", description="third part of a tuned model's name"
     )
-    max_file_mib: int = Field(512, ge=1, description="largest uploaded file")
+    max_file_mib: int = Field(512, ge=1, description="largest file that comes in one request")
+    max_upload_mib: int = Field(8192, ge=1, description="largest file that comes in parts")
     max_body_mib: int = Field(32, ge=1, description="largest body of any other request")
     python_graders: bool = Field(
         True, description="run the source of Python graders, where it can be shut in"

@@ -36,7 +36,6 @@ from tunewright.serve.strict_routes import new_router
 from tunewright.serve.tables import upload_parts, uploads
 
 router = new_router("/v1/uploads")
-MOST_BYTES = 8 << 30
 MOST_PART_BYTES = 64 * MIB
 MOST_PARTS = 10_000
 LIFE_S = 3600
@@ -53,7 +52,7 @@ class ExpiresAfter(Body):
 class CreateUpload(Body):
     """What will come."""
 
-    bytes: Annotated[int, Field(ge=1, le=MOST_BYTES)]
+    bytes: Annotated[int, Field(ge=1)]
     filename: Annotated[str, Field(min_length=1, max_length=512)]
     mime_type: Annotated[str, Field(max_length=256)]
     purpose: str
@@ -68,8 +67,11 @@ class CompleteUpload(Body):
 
 
 @router.post("")
-def create_upload(body: CreateUpload, store: StoreOfApp) -> dict[str, Any]:
+def create_upload(body: CreateUpload, settings: SettingsOfApp, store: StoreOfApp) -> dict[str, Any]:
     """Begin an upload; it is open for an hour."""
+    if body.bytes > settings.max_upload_mib * MIB:
+        told = f"At most {settings.max_upload_mib:,} MiB are taken"
+        raise ApiError(400, told, "bytes", "invalid_value")
     purpose = read_purpose(body.purpose)
     filename = plain_name(body.filename, "filename")
     refuse_name(purpose, filename)

@@ -9,6 +9,8 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,11 @@ def load_gguf(source: Path) -> tuple[Any, Any]:
     """
     header = read_header(source)
     try:
-        with tempfile.TemporaryDirectory() as alone, quiet():
+        with (
+            tempfile.TemporaryDirectory() as alone,
+            quiet(),
+            redirect_stderr(StringIO()),  # a progress bar that asks nobody
+        ):
             config, model, missing, tokenizer = _loaded(source, Path(alone))
     except Exception as error:  # noqa: BLE001 - whatever a strange file makes it raise
         raise ModelError(

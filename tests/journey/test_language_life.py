@@ -91,7 +91,10 @@ def test_from_preferences_to_a_model_that_prefers(writer: Path, cli: Cli, tmp_pa
     assert "untouched" in result["baselines_left_out"]["few-shot"]
     assert result["baselines"]["base"]["preference_accuracy"]["value"] == 0.5
     assert result["baselines"]["base"]["reward_margin"]["value"] == 0.0
-    assert result["test"]["preference_accuracy"]["value"] > 0.5
+    share = result["test"]["preference_accuracy"]["value"]
+    assert share > 0.5
+    assert f"preference accuracy {100 * share:.1f} % [" in said.out
+    assert "reward margin" in said.out
     assert "answers" not in result
 
 

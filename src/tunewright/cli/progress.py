@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 PLAIN_EVERY_S = 10.0
 SHOWN_FINDINGS = 5
 SHOWN_THRESHOLDS = 5
+TOLD_PREFERENCES = ("preference_accuracy", "reward_margin")
 TOLD_ANSWERS = ("format_rate", "number_match", "json_equal", "tool_calls", "rougeL")
+
+
+def _score(name: str, found: dict[str, Any]) -> str:
+    """Such as "21.3 % [18.0, 25.1]"."""
+    unit = " %" if in_percent(name) else ""
+    return f"{number(name, found['value'])}{unit} {bounds(name, found['low'], found['high'])}"
 
 
 def _before_and_after(name: str, scores: dict[str, Any], rows: int) -> str:
     """Such as "ROUGE-L 21.3 % [18.0, 25.1] before, 35.0 % [30.2, 39.9] after, on 16 answers"."""
-    unit = " %" if in_percent(name) else ""
-    before, after = (
-        f"{number(name, each['value'])}{unit} {bounds(name, each['low'], each['high'])}"
-        for each in (scores["base"], scores["tuned"])
-    )
+    before, after = (_score(name, scores[which]) for which in ("base", "tuned"))
     return f"{word(name)} {before} before, {after} after, on {rows} answers"
 
 
@@ -72,6 +75,13 @@ class Progress:
         result = finished.result
         out.print()
         out.print(f"[bold]{escape(result['verdict']['sentence'])}[/bold]")
+        judged = result["test"] or result["validation"] or {}
+        if told := [
+            f"{word(each)} {_score(each, judged[each])}"
+            for each in TOLD_PREFERENCES
+            if each in judged
+        ]:
+            out.print(escape(", ".join(told)))
         for name, scores in (result.get("answers") or {}).get("metrics", {}).items():
             if name in TOLD_ANSWERS:
                 out.print(escape(_before_and_after(name, scores, result["answers"]["rows"])))

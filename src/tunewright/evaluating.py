@@ -87,7 +87,8 @@ def evaluate_validation(
     }
     written = None
     if recipe.evaluate.answers and not in_rehearsal():
-        events.emit("writing", rows=recipe.evaluate.answers)
+        asked = min(recipe.evaluate.answers, len(prepared.validation))
+        events.emit("writing", rows=asked)
         written = answers_before_and_after(
             folder / "model", source.path, prepared.validation, recipe, train=prepared.train
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,7 +15,7 @@ from tunewright.backends import open_writer
 from tunewright.data.chat.forms import COLUMNS, find_form
 from tunewright.data.read import read_table
 from tunewright.data.table import Table
-from tunewright.errors import DataError, RunError
+from tunewright.errors import DataError, RecipeError, RunError
 from tunewright.judging import done_run
 from tunewright.recipe.schema import READS
 from tunewright.ways import way_of
@@ -40,7 +41,15 @@ def write(
     Yields:
         {"prompt", "answer", "ended"} in the order of the prompts; the prompt is the last message,
         `ended` whether the answer came to an end by itself.
+    Raises:
+        RecipeError: nothing may be written, or the temperature is below 0.
     """
+    if most_tokens < 1:
+        raise RecipeError(f"{most_tokens} tokens are no answer", fix="write 1 or more, or leave it")
+    if not 0 <= temperature < math.inf:
+        raise RecipeError(
+            f"the temperature is {temperature:g}", fix="write 0 for the likeliest token, or above"
+        )
     yield from answers_of(
         _writer(folder.resolve()),
         prompts,

@@ -68,6 +68,9 @@ def test_from_conversations_to_a_model_that_answers(
         cli("predict", run / "model", "--text", "where is parcel 0?", "--most-tokens", "6").out
     )
     assert again[0] == answered[0]
+    for wish in (("--most-tokens", "0"), ("--temperature", "-1")):
+        said = cli("predict", run.name, "--text", "hello", *wish)
+        assert (said.code, said.err.splitlines()[-1][:5]) == (2, "fix: ")
 
     monkeypatch.setattr("sys.stdin", io.StringIO("hello\n\nwhere is refund 1?\n"))
     talk = json.loads(cli("chat", run.name, "--most-tokens", "4", "--json").out)

@@ -55,7 +55,9 @@ def page(
                 raise ApiError(400, f"'{after}' is not in this list", "after", "invalid_cursor")
             query = query.where(order < place if newest_first else order > place)
         query = query.order_by(order.desc() if newest_first else order).limit(limit + 1)
-        rows = [dict(row) for row in connection.execute(query).mappings()]
+        found = connection.execute(query)
+        names = tuple(found.keys())
+        rows = [dict(zip(names, row, strict=True)) for row in found]
     return rows[:limit], len(rows) > limit
 
 

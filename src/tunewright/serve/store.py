@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from jiter import from_json
 from sqlalchemy import (
     Connection,
     Engine,
@@ -104,10 +105,14 @@ def open_store(settings: ServeSettings) -> Store:
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_S})
+    engine = create_engine(url, connect_args={"timeout": _BUSY_S}, json_deserializer=_from_json)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _from_json(text: str) -> Any:
+    return from_json(text.encode())  # a list reads four of them for each job
 
 
 def _set_up_sqlite(connection: Any, _: Any) -> None:

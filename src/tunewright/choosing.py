@@ -30,7 +30,7 @@ from tunewright.recipe.metric_names import judged_by
 from tunewright.recipe.schema import UNLABELLED, Recipe
 
 SCHEMA_VERSION = 1
-MOST_ROWS = 3_000
+MOST_ROWS = 1_000  # LogME ranks by 400 as by 1,500
 MIB = 1 << 20
 FP32_BYTES = 4
 TUNED = 4  # weights, their gradients, and two moments of the optimizer
@@ -143,7 +143,7 @@ def _longest(adapted: Adapted) -> int | None:
 
 
 def _fewer(prepared: Prepared, seed: int) -> Prepared:
-    """With at most 3,000 rows of training and validation, drawn."""
+    """With at most 1,000 rows of training and validation, drawn."""
     total = len(prepared.train) + len(prepared.validation)
     if total <= MOST_ROWS:
         return prepared
@@ -187,8 +187,12 @@ def _candidate(recipe: Recipe, prepared: Prepared) -> tuple[dict[str, Any], np.n
     strata = targets if kind == "one" else np.zeros(len(targets), np.int64)
     fold_of = folds(strata, keys, seed=recipe.seed)
 
+    strengths: Sequence[float] = probe.STRENGTHS
+    if kind == "one":  # chosen once and not in every fold: of many labels that took the longest
+        strengths = (probe.best_strength(features, targets, seed=recipe.seed),)
+
     def by_probe(known: np.ndarray, learned: np.ndarray) -> Answer:
-        return probe.fit(known, learned, kind, count, seed=recipe.seed)
+        return probe.fit(known, learned, kind, count, seed=recipe.seed, strengths=strengths)
 
     def by_neighbours(known: np.ndarray, learned: np.ndarray) -> Answer:
         return neighbours.fit(known, learned, count, seed=recipe.seed)

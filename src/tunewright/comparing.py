@@ -140,10 +140,13 @@ def shared_rows(runs: Sequence[Opened]) -> Rows:
     rows = runs[0].prepared.validation
     shared = reduce(set.intersection, (set(run.prepared.validation.ids) for run in runs))
     if len(shared) < FEWEST_ROWS:
+        least = min(len(run.prepared.validation) for run in runs)
+        unlike = least >= FEWEST_ROWS
         raise RunError(
             f"the runs have {len(shared)} validation rows in common, expected {FEWEST_ROWS} or "
-            "more: their data or seeds differ",
-            fix="compare runs of one seed, or on a labelled file: --data FILE",
+            f"more: {'their data or seeds differ' if unlike else f'one has {least} in all'}",
+            fix=f"{'compare runs of one seed' if unlike else 'validate on more rows'}, or compare "
+            "on a labelled file: --data FILE",
         )
     return rows.take([at for at, row in enumerate(rows.ids) if row in shared])
 

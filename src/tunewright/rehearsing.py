@@ -36,7 +36,7 @@ from tunewright.train.loop import Progress
 from tunewright.train.passes import ShortPasses, rehearsed
 from tunewright.train.rehearsal import PhaseCost, Rehearsal, planned_seconds
 
-MARGIN = 1.03  # a run of many steps leaves a little more in memory than its rehearsal
+MARGIN = 1.01  # a run of many steps leaves a little more in memory than its rehearsal
 FREE_SHARE = 0.9  # of the free memory that the largest batch may take
 
 

@@ -141,7 +141,13 @@ class Talk:
     said: dict[str, list[Message]] = field(default_factory=dict)
 
     def answers(self, text: str) -> Iterator[tuple[str, str]]:
-        """(name, answer) of each model, which knows its own earlier answers."""
+        """(name, answer) of each model, which knows its own earlier answers.
+
+        Raises:
+            DataError: the text says nothing.
+        """
+        if not text.strip():
+            raise DataError("the message is empty", fix="say something: --text 'Good morning'")
         begun: list[Message] = [{"role": "system", "content": self.system}] if self.system else []
         for name, folder in self.folders.items():
             messages = self.said.setdefault(name, list(begun))

@@ -59,6 +59,16 @@ def test_a_run_is_not_compared_with_itself(cli: Cli, done: Path) -> None:
     assert "two or more different runs are compared" in failed.err
 
 
+def test_runs_that_share_too_few_rows_say_why(
+    cli: Cli, done: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tunewright.comparing.FEWEST_ROWS", 1000)
+    failed = cli("compare", done, other)
+    assert failed.code == 2
+    assert "or more: one has" in failed.err
+    assert "seeds differ" not in failed.err
+
+
 def test_rows_that_a_run_was_trained_on_prove_nothing(
     cli: Cli, done: Path, other: Path, tickets: Path
 ) -> None:

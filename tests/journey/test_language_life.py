@@ -71,6 +71,8 @@ def test_from_conversations_to_a_model_that_answers(
     for wish in (("--most-tokens", "0"), ("--temperature", "-1")):
         said = cli("predict", run.name, "--text", "hello", *wish)
         assert (said.code, said.err.splitlines()[-1][:5]) == (2, "fix: ")
+    empty = cli("chat", run.name, "--text", " ")
+    assert (empty.code, "the message is empty" in empty.err) == (2, True)
 
     monkeypatch.setattr("sys.stdin", io.StringIO("hello\n\nwhere is refund 1?\n"))
     talk = json.loads(cli("chat", run.name, "--most-tokens", "4", "--json").out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ def solve(
     has_bias: bool = True,
     views: int = 1,
     dropout: float = 0.0,
+    strengths: Sequence[float] = STRENGTHS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights and biases of a linear model on standardised features.
 
@@ -44,9 +45,10 @@ def solve(
         views: of each row: all rows as they are, then all of them changed, and so on.
         dropout: share of each feature that steps will drop. What hardly differs between rows is
             drowned by it, and a head that leans on that would begin with losses of hundreds.
+        strengths: to choose from, inverse to the penalty.
     Returns:
         (weights (labels, width), biases (labels)) that apply to the features as given. The
-        penalty is the best of four on a third of the rows that was left out. The scores of classes
+        strength is the best on a third of the rows that was left out. The scores of classes
         are then shrunk until the log-loss on the rows themselves is as large as it was there: a
         head that knows its rows by heart has little left to teach the blocks below.
     """
@@ -60,28 +62,59 @@ def solve(
     folds = _folds(len(targets) // views, seed, views)
     with threadpool_limits(1):  # several threads take several times as long for so little work
         if targets.ndim == 2:
-            weights, biases = _several(scaled, targets, balanced=balanced, folds=folds)
+            weights, biases = _several(
+                scaled, targets, balanced=balanced, folds=folds, strengths=strengths
+            )
         elif targets.dtype.kind == "f":
-            weights, biases = _number(scaled, targets, folds=folds, has_bias=has_bias)
+            weights, biases = _number(
+                scaled, targets, folds=folds, has_bias=has_bias, strengths=strengths
+            )
         else:
-            weights, biases = _one(scaled, targets, num_labels, balanced=balanced, folds=folds)
+            weights, biases = _one(
+                scaled, targets, num_labels, balanced=balanced, folds=folds, strengths=strengths
+            )
     weights = weights / spread
     return weights, biases - weights @ centre
 
 
 def fit(
-    features: np.ndarray, targets: np.ndarray, kind: Kind, num_labels: int, *, seed: int
+    features: np.ndarray,
+    targets: np.ndarray,
+    kind: Kind,
+    num_labels: int,
+    *,
+    seed: int,
+    strengths: Sequence[float] = STRENGTHS,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A probe that answers: features (asked, width) → float64 (asked, labels), as `Answers.of`.
 
     Args:
         features: float (rows, width). targets: what each row has, by its `kind`.
+        strengths: as for `solve`.
     """
     answer = answers_for(targets, kind, has_bias=True)
+    learned = answer.learned(targets)
     weights, biases = solve(
-        features, answer.learned(targets), num_labels, balanced=False, seed=seed
+        features, learned, num_labels, balanced=False, seed=seed, strengths=strengths
     )
     return lambda asked: answer.of(asked @ weights.T + biases)
+
+
+def best_strength(features: np.ndarray, labels: np.ndarray, *, seed: int) -> float:
+    """What `fit` chooses for rows of one label each.
+
+    Args:
+        features: float (rows, width). labels: int64 (rows).
+    """
+    from threadpoolctl import threadpool_limits
+
+    scaled = ((features - features.mean(0)) / (features.std(0) + 1e-6)).astype(np.float32)
+
+    def fit(rows: np.ndarray, strength: float) -> Any:
+        return _logistic(scaled[rows], labels[rows], strength, balanced=False)
+
+    with threadpool_limits(1):
+        return _choose(scaled, labels, fit, _folds(len(labels), seed, 1))[0]
 
 
 def shares(
@@ -119,7 +152,13 @@ def shares(
 
 
 def _one(
-    scaled: np.ndarray, labels: np.ndarray, num_labels: int, *, balanced: bool, folds: Folds
+    scaled: np.ndarray,
+    labels: np.ndarray,
+    num_labels: int,
+    *,
+    balanced: bool,
+    folds: Folds,
+    strengths: Sequence[float],
 ) -> tuple[np.ndarray, np.ndarray]:
     def fit(rows: np.ndarray, strength: float) -> Any:
         return _logistic(scaled[rows], labels[rows], strength, balanced=balanced)
@@ -130,7 +169,7 @@ def _one(
     if len(known) < 2:
         biases[known] = 0.0
         return weights, biases
-    strength, honest_loss = _choose(scaled, labels, fit, folds)
+    strength, honest_loss = _choose(scaled, labels, fit, folds, strengths)
     model = fit(np.arange(len(labels)), strength)
     if len(model.classes_) == 2:  # one row of numbers stands for both labels
         weights[model.classes_] = np.concatenate([-model.coef_, model.coef_]) / 2
@@ -142,14 +181,19 @@ def _one(
 
 
 def _several(
-    scaled: np.ndarray, targets: np.ndarray, *, balanced: bool, folds: Folds
+    scaled: np.ndarray,
+    targets: np.ndarray,
+    *,
+    balanced: bool,
+    folds: Folds,
+    strengths: Sequence[float],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each label on its own, two classes; penalty and scale are chosen on the most frequent ones."""
     rows, num_labels = targets.shape
     there = targets.sum(axis=0)
     weights = np.zeros((num_labels, scaled.shape[1]))
     biases = np.log((there + 0.5) / (rows - there + 0.5))
-    scale, strength = 1.0, STRENGTHS[1]
+    scale, strength = 1.0, strengths[0]
     known = [k for k in np.argsort(-there, kind="stable").tolist() if 0 < there[k] < rows]
     for place, label in enumerate(known):
         labels = targets[:, label].astype(np.int64)
@@ -158,7 +202,7 @@ def _several(
             return _logistic(scaled[some], labels[some], strength, balanced=balanced)
 
         if place == 0:
-            strength, honest_loss = _choose(scaled, labels, fit, folds)
+            strength, honest_loss = _choose(scaled, labels, fit, folds, strengths)
         model = fit(np.arange(rows), strength)
         weights[label], biases[label] = model.coef_[0], model.intercept_[0]
         if place == 0:
@@ -168,7 +212,12 @@ def _several(
 
 
 def _number(
-    scaled: np.ndarray, targets: np.ndarray, *, folds: Folds, has_bias: bool
+    scaled: np.ndarray,
+    targets: np.ndarray,
+    *,
+    folds: Folds,
+    has_bias: bool,
+    strengths: Sequence[float],
 ) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.linear_model import Ridge
 
@@ -181,7 +230,7 @@ def _number(
         found = fit(training, strength).predict(scaled[left_out])
         return float(((found - targets[left_out]) ** 2).mean())
 
-    model = fit(np.arange(len(targets)), min(STRENGTHS, key=error))
+    model = fit(np.arange(len(targets)), min(strengths, key=error))
     return model.coef_[None, :], np.atleast_1d(np.asarray(model.intercept_, np.float64))
 
 
@@ -206,21 +255,32 @@ def _folds(rows: int, seed: int, views: int) -> Folds:
     return folds[0], (training + rows * np.arange(views)[:, None]).ravel()
 
 
-def _choose(scaled: np.ndarray, labels: np.ndarray, fit: Fit, folds: Folds) -> tuple[float, float]:
-    """The strength with the smallest log-loss on rows that were left out, and that log-loss."""
+def _choose(
+    scaled: np.ndarray,
+    labels: np.ndarray,
+    fit: Fit,
+    folds: Folds,
+    strengths: Sequence[float] = STRENGTHS,
+) -> tuple[float, float]:
+    """The strength with the smallest log-loss on rows that were left out, and that log-loss.
+
+    Where there is nothing to choose the log-loss is 0, at which nothing is shrunk.
+    """
+    if len(strengths) == 1:
+        return strengths[0], 0.0
     left_out, training = folds
     learned = np.unique(labels[training])
     if len(learned) < 2 or not np.isin(labels[left_out], learned).any():
-        return STRENGTHS[1], 0.0
+        return strengths[1], 0.0
     losses = []
-    for strength in STRENGTHS:
+    for strength in strengths:
         model = fit(training, strength)
         known = np.isin(labels[left_out], model.classes_)
         chances = _log_chances(model, scaled[left_out][known])
         at = np.searchsorted(model.classes_, labels[left_out][known])
         losses.append(-chances[np.arange(len(at)), at].mean())
     best = int(np.argmin(losses))
-    return STRENGTHS[best], float(losses[best])
+    return strengths[best], float(losses[best])
 
 
 def _log_chances(model: Any, scaled: np.ndarray) -> np.ndarray:

@@ -137,7 +137,7 @@ def theirs(folder: Path, labels: list[str], draw: int, metric: str, side: str) -
         answers = np.array(found["probabilities"]).argmax(axis=1)
     else:
         python = setfit_python() if side == "setfit" else sys.executable
-        asked = json.dumps({"labels": labels, "seed": draw, "threads": THREADS})
+        asked = json.dumps({"labels": labels, "seed": draw, "threads": THREADS, "limit_s": LIMIT_S})
         command = [python, "-m", "bench.few_rows_peer", side, str(folder), minilm(), asked]
         try:
             found = json_of(["timeout", str(LIMIT_S), *command])

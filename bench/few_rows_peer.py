@@ -20,6 +20,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 Rows = tuple[list[str], list[int]]
+BEGUN, TIMED = 5, 25  # steps
 
 
 def main() -> None:
@@ -28,8 +29,10 @@ def main() -> None:
     torch.set_num_threads(settings.get("threads", 2))
     labels = settings["labels"]
     train, test = (read(Path(data) / f"{part}.csv", labels) for part in ("train", "test"))
-    learn = {"setfit": setfit, "probe": probe}[side]
-    predict = learn(train, model, settings["seed"])
+    if side == "setfit":
+        predict = setfit(train, model, settings["seed"], settings["limit_s"])
+    else:
+        predict = probe(train, model, settings["seed"])
     wall_s = time.perf_counter() - STARTED
     print(json.dumps({"wall_s": wall_s, "answers": np.asarray(predict(test[0])).tolist()}))
 
@@ -41,10 +44,24 @@ def read(path: Path, labels: list[str]) -> Rows:
     return [row["text"] for row in rows], [labels.index(row["label"]) for row in rows]
 
 
-def setfit(train: Rows, model: str, seed: int):  # type: ignore[no-untyped-def]
-    """SetFit with its defaults."""
+def setfit(train: Rows, model: str, seed: int, limit_s: float):  # type: ignore[no-untyped-def]
+    """SetFit with its defaults; it gives up early where its first steps say that it would take longer."""
     from datasets import Dataset
     from setfit import SetFitModel, Trainer, TrainingArguments
+    from transformers import TrainerCallback
+
+    class GiveUp(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):  # type: ignore[no-untyped-def]
+            if state.global_step == BEGUN:
+                self.began = time.perf_counter()
+            if state.global_step == BEGUN + TIMED:
+                step_s = (time.perf_counter() - self.began) / TIMED
+                if step_s * state.max_steps > limit_s:
+                    minutes = step_s * state.max_steps / 60
+                    sys.exit(
+                        f"it would take {minutes:.0f} minutes: {state.max_steps:,} steps "
+                        f"of {step_s:.2f} s"
+                    )
 
     learner = SetFitModel.from_pretrained(model)
     with tempfile.TemporaryDirectory() as out:
@@ -52,7 +69,7 @@ def setfit(train: Rows, model: str, seed: int):  # type: ignore[no-untyped-def]
             output_dir=out, seed=seed, report_to="none", save_strategy="no"
         )
         rows = Dataset.from_dict({"text": train[0], "label": train[1]})
-        Trainer(learner, args=arguments, train_dataset=rows).train()
+        Trainer(learner, args=arguments, train_dataset=rows, callbacks=[GiveUp()]).train()
     return learner.predict
 
 

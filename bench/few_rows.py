@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -142,7 +143,8 @@ def theirs(folder: Path, labels: list[str], draw: int, metric: str, side: str) -
         try:
             found = json_of(["timeout", str(LIMIT_S), *command])
         except RuntimeError as error:
-            return {"left_out": f"not within {LIMIT_S} s, or it failed: {str(error)[-300:]}"}
+            said = re.search(r"it would take [^\r\n]*", str(error))
+            return {"left_out": said[0] if said else f"it failed: {str(error)[-300:]}"}
         answers = np.array(found["answers"])
     certain = np.eye(len(labels))[answers]
     return {"score": score(metric, certain, truth), "wall_s": round(found["wall_s"], 1)}

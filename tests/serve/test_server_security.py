@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -65,6 +66,10 @@ def test_keys_are_kept_as_hashes(tmp_path: Path) -> None:
     assert made["key"] not in json.dumps(listed)
     with pytest.raises(RunError, match="nobody"):
         revoke_key(store, "nobody")
+    with pytest.raises(RunError, match="a key that holds is called 'me'"):
+        create_key(store, "me")
+    revoke_key(store, "me")
+    create_key(store, "me")
     store.close()
 
 
@@ -109,6 +114,20 @@ def test_strange_names_and_pages_are_refused(tmp_path: Path) -> None:
         assert preflight.status_code == 200
         evil = httpx.options(f"{client.base_url}files", headers={"origin": "https://a.b", **asked})
         assert evil.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("127.0.0.1", 200), ("[::1]", 200), (socket.gethostname(), 200), ("evil.example", 403)],
+)
+def test_a_server_on_every_address_knows_addresses_and_its_machine(
+    tmp_path: Path, host: str, status: int
+) -> None:
+    settings = settings_in(tmp_path, host="0.0.0.0", require_keys=False)
+    with served(settings) as client:
+        named = f"{host}:{client.base_url.port}"
+        assert ask(client, host=named).status_code == status
+        assert ask(client, host=named, origin=f"http://{named}").status_code == status
 
 
 def test_too_many_requests_are_told_when_to_come_again(tmp_path: Path) -> None:
@@ -181,6 +200,20 @@ def test_the_command_serves_and_ends_its_worker_with_it(cli: Any, tmp_path: Path
 def test_wrong_words_are_refused_in_two_lines(cli: Any, tmp_path: Path) -> None:
     folder = tmp_path / "served"
     assert "--port" in cli("serve", "--port", "99999", "--folder", folder).error()
+    for option, value, told in (
+        ("--hosts", "https://tune.example/", "is no name of a host"),
+        ("--origins", "app.example", "is no origin"),
+        ("--models", "gpt-4o-mini", "is no name of the catalog"),
+        ("--models", f"mine={tmp_path}", "no folder of a model"),
+    ):
+        said = cli("serve", option, value, "--folder", folder).error()
+        assert told in said
+        assert "Value error" not in said
+    said = cli("serve", "--model", "minilm").error()
+    assert "--models" in said
+    assert "did you mean --model?" not in said
+    assert "no folder" in cli("keys", "list", "--folder", tmp_path / "nowhere").error()
+    assert not (tmp_path / "nowhere").exists()
     assert "others can reach" in cli("serve", "--host", "0.0.0.0", "--folder", folder).error()
     assert "names no key" in cli("keys", "create", "--folder", folder).error()
     said = cli("keys", "list", "--folder", folder, "--database", "nonsense").error()

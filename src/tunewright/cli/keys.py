@@ -31,9 +31,15 @@ def keys_command(
     """
     from tunewright.cli.main import say_json
     from tunewright.cli.serve import settings_of
+    from tunewright.errors import RunError
     from tunewright.serve.store import open_store
 
     settings = settings_of(folder=folder, database=database)
+    if action != "create" and settings.database is None and not folder.is_dir():
+        raise RunError(
+            f"there is no folder {folder}, and so no key",
+            fix="name the server's with --folder, or make a key: tunewright keys create NAME",
+        )
     store = open_store(settings)
     try:
         found = _asked(store, action, name)

@@ -134,7 +134,8 @@ def _flag_meant(what: str) -> str | None:
         return None
     from tunewright.recipe.load import keys_named
 
-    keys = keys_named(unknown[1].replace("-", "_"))
+    name = unknown[1].replace("-", "_")
+    keys = [key for key in keys_named(name) if key != name]
     return f"did you mean {' or '.join(f'--{key}' for key in keys)}?" if keys else None
 
 

@@ -125,4 +125,5 @@ def settings_of(**given: Any) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]).replace("_", "-")
-        raise RecipeError(f"--{name}: {first['msg']}", fix="see tunewright serve --help") from None
+        told = first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"--{name}: {told}", fix="see tunewright serve --help") from None

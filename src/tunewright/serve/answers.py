@@ -163,4 +163,9 @@ def _told(error: Any) -> str:
         return f"Unknown parameter: '{path}'"
     if error["type"] == "missing":
         return f"Missing required parameter: '{path or 'body'}'"
-    return f"Invalid value for '{path}': {error['msg']}" if path else str(error["msg"])
+    if not path and error["type"] in ("model_attributes_type", "dict_type"):
+        return (
+            "The body is no JSON object, or came without the header content-type: application/json"
+        )
+    told = str(error["msg"]).removeprefix("Value error, ")
+    return f"Invalid value for '{path}': {told}" if path else told

@@ -24,7 +24,14 @@ def create_key(store: Store, name: str) -> dict[str, Any]:
 
     Returns:
         id, name, created_at and `key`.
+    Raises:
+        RunError: one that holds is called so.
     """
+    if any(row["name"] == name and row["revoked_at"] is None for row in list_keys(store)):
+        raise RunError(
+            f"a key that holds is called '{name}'",
+            fix=f"take another name, or first: tunewright keys revoke {name}",
+        )
     key = PREFIX + secrets.token_urlsafe(32)
     row = store.add(keys, id=new_id("key"), name=name, digest=_digest(key), hint=key[-_HINT:])
     return {**{each: row[each] for each in ("id", "name", "created_at")}, "key": key}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
 
+from tunewright.errors import RecipeError
 from tunewright.pretrained.entries import ENTRIES
 from tunewright.serve.answers import ApiError
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Row, Store
 from tunewright.serve.tables import models
 
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 BASES_SINCE = 1_735_689_600
 """When bases were "created", which nobody knows: the beginning of 2025."""
 
@@ -63,6 +66,19 @@ def bases(settings: ServeSettings) -> list[KnownModel]:
     return found
 
 
+def refuse_unknown(settings: ServeSettings) -> None:
+    """Raise RecipeError for a base of the settings that can be no model."""
+    for base in bases(settings):
+        place = Path(base.source)
+        if base.tasks or (place / "config.json").is_file() or place.suffix == ".gguf":
+            continue
+        if not _HUB_ID.fullmatch(base.source) or place.exists():
+            raise RecipeError(
+                f"--models: '{base.source}' is no name of the catalog, and no folder of a model",
+                fix="tunewright models list; or write name=FOLDER, or a hub id as owner/name",
+            )
+
+
 def known_models(settings: ServeSettings, store: Store) -> list[KnownModel]:
     """Every model that can be named: bases, then tuned ones, newest first."""
     with store.reading() as connection:
@@ -91,7 +107,7 @@ def find_known(
 
 def no_such_model(name: str, param: str = "model") -> ApiError:
     """404 as hosted."""
-    told = f"The model '{name}' does not exist. That model does not exist"
+    told = f"The model '{name}' does not exist"
     return ApiError(404, told, param, "model_not_found")
 
 

@@ -17,6 +17,7 @@ from tunewright.errors import RunError
 from tunewright.serve.door.key_check import asks_for_keys
 from tunewright.serve.jobs.worker import STOP_S, Worker
 from tunewright.serve.keys import list_keys
+from tunewright.serve.known_models import refuse_unknown
 from tunewright.serve.settings import ServeSettings
 from tunewright.serve.store import Store, open_store
 
@@ -46,6 +47,7 @@ def serve(
     """
     from tunewright.serve.app import build_app
 
+    refuse_unknown(settings)
     app = build_app(settings)
     refuse_open_door(settings, app.state.store)
     listener = _listener(settings)

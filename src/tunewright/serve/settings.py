@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MIB = 1 << 20
@@ -58,6 +59,26 @@ class ServeSettings(BaseModel):
         None, ge=1, description="what one model's unfinished texts may take; unset: a quarter of it"
     )
     texts_at_once: int = Field(64, ge=1, description="that one model writes at once; others wait")
+
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if "/" in host or not host:
+                raise ValueError(f"'{host}' is no name of a host, such as tune.example")
+        return tuple(host.lower() for host in hosts)
+
+    @field_validator("origins")
+    @classmethod
+    def _pages(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in ("http", "https")
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(f"'{origin}' is no origin, such as https://app.example")
+        return origins
 
     @property
     def database_url(self) -> str:

@@ -7,6 +7,8 @@ own), are refused, with or without a key.
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -45,8 +47,8 @@ class OriginCheck:
     def _knows_host(self, host: str) -> bool:
         name = _name(host)
         own = (*LOOPBACK, self._settings.host, *self._settings.hosts)
-        if self._settings.host in _ANY and not self._settings.hosts:
-            return True  # beyond loopback every request has a key, which no strange page knows
+        if self._settings.host in _ANY and (_is_address(name) or name == _machine()):
+            return True  # an address cannot be pointed elsewhere, as a name can
         return bool(name) and name in own
 
     def _knows_origin(self, origin: str, host: str) -> bool:
@@ -57,6 +59,18 @@ class OriginCheck:
         except ValueError:
             return False
         return parts.scheme in ("http", "https") and parts.netloc == host
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _machine() -> str:
+    return socket.gethostname().lower()
 
 
 def _name(host: str) -> str:

@@ -12,6 +12,7 @@ from tunewright.serve.engine.batch import Batch
 from tunewright.serve.engine.being_written import BeingWritten
 from tunewright.serve.engine.grammar import Grammar, Grammars
 from tunewright.serve.engine.text_stream import HALF_LETTER
+from tunewright.serve.engine.too_long import refuse_endless
 from tunewright.serve.engine.wish import Piece, Wish
 
 
@@ -28,7 +29,11 @@ class Speaker:
         self._special = self.tokenizer.all_special_tokens
 
     def prompt(self, messages: Sequence[Mapping[str, Any]], tools: Any) -> tuple[int, ...]:
-        """The tokens that an answer to these messages is asked with, as in training."""
+        """The tokens that an answer to these messages is asked with, as in training.
+
+        Raises:
+            ApiError: the model has no tools, or reads far fewer tokens.
+        """
         if tools and not self.shows_tools:
             raise ApiError(
                 400,
@@ -36,11 +41,27 @@ class Speaker:
                 "tools",
                 "unsupported_parameter",
             )
-        return self.ids(self.template.text(messages, tools or None, generation_prompt=True))
+        text = self.template.text(messages, tools or None, generation_prompt=True)
+        return self.ids(text, param="messages")
 
-    def ids(self, text: str) -> tuple[int, ...]:
-        """A text as tokens, and no others."""
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+    def ids(self, text: str, *, param: str) -> tuple[int, ...]:
+        """A text as tokens, and no others.
+
+        Args:
+            param: the field that has it, for errors.
+        Raises:
+            ApiError: the model reads far fewer.
+        """
+        refuse_endless(
+            text, lambda some: len(self._coded(some)), longest=self.batch.longest, param=param
+        )
+        return tuple(self._coded(text))
+
+    def _coded(self, text: str) -> list[int]:
+        found: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)[
+            "input_ids"
+        ]
+        return found
 
     def text(self, ids: Sequence[int]) -> str:
         """Tokens as text."""

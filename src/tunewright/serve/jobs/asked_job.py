@@ -12,7 +12,8 @@ from tunewright.serve.jobs.job_requests import NAMESPACE, CreateJob, Extension, 
 _PREFIX = f"{NAMESPACE}:"
 _OPEN = ("adapt.", "train.", "data.columns.", "data.learn", "data.too_long")
 """Recipe keys that a client may set: none of them names a file, a folder or code."""
-_DECIDED = ("train.epochs", "train.batch_size", "train.beta", "train.phases")
+_HOSTED = {"train.epochs": "n_epochs", "train.batch_size": "batch_size", "train.beta": "beta"}
+_DECIDED = (*_HOSTED, "train.phases")
 
 
 def refuse_ungranted(body: CreateJob) -> None:
@@ -74,7 +75,12 @@ def extension_of(body: CreateJob) -> dict[str, Any]:
     lines = []
     for key, (value, param) in settings.items():
         if not key.startswith(_OPEN) or key.startswith(_DECIDED):
-            told = f"'{key}' is not a setting of a job; open are keys under {', '.join(_OPEN)}"
+            told = f"'{key}' is not a setting of a job: "
+            told += (
+                f"it is hyperparameters.{_HOSTED[key]}"
+                if key in _HOSTED
+                else f"open are keys under {', '.join(_OPEN)}, but for {', '.join(_DECIDED)}"
+            )
             raise ApiError(400, told, param, "unknown_parameter")
         lines.append(f"{key}={str(value).lower() if isinstance(value, bool) else value}")
         _refuse_recipe(lines, param)

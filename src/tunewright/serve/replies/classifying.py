@@ -16,6 +16,7 @@ from tunewright.inference import answers_by
 from tunewright.serve.answers import ApiError
 from tunewright.serve.engine.engine import Engine
 from tunewright.serve.engine.places import Place
+from tunewright.serve.engine.too_long import refuse_more_letters
 from tunewright.serve.replies.chat_answers import ChatAnswer, choice_of, usage_of
 from tunewright.serve.replies.chat_fields import ChatBody
 from tunewright.serve.replies.chat_prompt import only_text
@@ -39,6 +40,7 @@ async def classified(
     """
     _refuse(body, place)
     text = only_text(asked)
+    refuse_more_letters(text, "messages")
     limits = read_limits(place.folder)
     found, tokens = await engine.with_predictor(place, lambda each: _of(each, limits, text))
     label = _in_words(found)

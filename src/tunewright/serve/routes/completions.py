@@ -65,7 +65,10 @@ async def create(
     prompts: list[str] = []
 
     def begin(speaker: Speaker, tell: Tell) -> list[Any]:
-        ids = [speaker.ids(each) if isinstance(each, str) else tuple(each) for each in inputs]
+        ids = [
+            speaker.ids(each, param="prompt") if isinstance(each, str) else tuple(each)
+            for each in inputs
+        ]
         prompts.extend(speaker.text(each) for each in ids)
         return speaker.begin(_wishes(body, ids), tell, param="prompt")
 

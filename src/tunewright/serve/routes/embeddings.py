@@ -15,6 +15,7 @@ from tunewright.serve.answers import ApiError
 from tunewright.serve.bodies import Body
 from tunewright.serve.dependencies import EngineOfApp, SettingsOfApp, StoreOfApp
 from tunewright.serve.engine.places import find_place
+from tunewright.serve.engine.too_long import refuse_endless
 from tunewright.serve.replies.token_inputs import Input, as_inputs
 from tunewright.serve.strict_routes import new_router
 
@@ -69,7 +70,7 @@ def _coded(encoder: Any, inputs: list[Input], dimensions: int | None) -> list[li
             "dimensions",
             "unsupported_parameter",
         )
-    rows = [_tokens(encoder, each) for each in inputs]
+    rows = [_tokens(encoder, each, f"input[{at}]") for at, each in enumerate(inputs)]
     _refuse(encoder, rows)
     return rows
 
@@ -87,12 +88,18 @@ def _vectors(encoder: Any, rows: list[list[int]]) -> list[np.ndarray]:
     return list(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
 
 
-def _tokens(encoder: Any, given: Input) -> list[int]:
+def _tokens(encoder: Any, given: Input, param: str) -> list[int]:
     """With those that stand before and after each text."""
-    tokenizer = encoder.reader.tokenizer
-    if isinstance(given, str):
-        ids: list[int] = tokenizer(given, truncation=False, verbose=False)["input_ids"]
+    tokenizer, longest = encoder.reader.tokenizer, encoder.reader.longest_input
+
+    def coded(text: str) -> list[int]:
+        ids: list[int] = tokenizer(text, truncation=False, verbose=False)["input_ids"]
         return ids
+
+    if isinstance(given, str):
+        if longest is not None:
+            refuse_endless(given, lambda some: len(coded(some)), longest=longest, param=param)
+        return coded(given)
     whole = tokenizer("a")["input_ids"]
     alone = tokenizer("a", add_special_tokens=False)["input_ids"]
     begin = next(at for at in range(len(whole)) if whole[at : at + len(alone)] == alone)

@@ -29,7 +29,8 @@ def few_rows(recipe: Recipe, counts: Sequence[int]) -> str | None:
     Args:
         recipe: with its task; counts: training rows of each label.
     """
-    open_to_all = recipe.train.strategy == "auto" and recipe.train.phases is None
+    train = recipe.train
+    open_to_all = train.strategy == train.epochs == "auto" and train.phases is None
     whole = recipe.adapt.method in ("auto", "full") and not recipe.adapt.adapter_keys
     fit = recipe.task == "text-classification" and recipe.backend == "torch"
     middle = int(np.median(counts)) if counts else 0
@@ -75,7 +76,7 @@ def choose_contrastive(recipe: Recipe, backend: Any, *, few: bool) -> Choice:
     if asked != "auto":
         return KEY, asked, "asked for"
     if not few:
-        return KEY, "off", "for few rows, where neither strategy nor phases are given"
+        return KEY, "off", "for few rows, where neither strategy, phases nor epochs are given"
     if unfit:
         return KEY, "off", unfit
     alone, beside = _tried(recipe, backend)

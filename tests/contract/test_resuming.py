@@ -293,6 +293,23 @@ def test_saving_or_logging_more_often_changes_nothing(
     assert found == {key: value for key, value in never_stopped.items() if key != "losses"}
 
 
+def test_telling_of_slow_steps_in_between_changes_no_other_event(
+    setup: Setup,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    never_stopped: dict[str, Any],
+) -> None:
+    monkeypatch.setattr("tunewright.train.loop.SLOW_S", 0.0)
+    backend = setup.open(model)
+    with pytest.raises(Interrupted):
+        train(backend, plan_of(setup), tmp_path, stop=StopAt(backend, 4))
+    assert resume(setup, model, tmp_path) == never_stopped
+    told = [e for e in read_lines(tmp_path / "events.jsonl") if e["event"].startswith("steps")]
+    assert {each["step"] for each in told} == set(range(1, STEPS + 1))
+    assert all(each["left_s"] >= 0 for each in told)
+
+
 def test_evaluating_more_often_leaves_the_way_of_the_weights_as_it_is(
     setup: Setup, model: Path, tmp_path: Path
 ) -> None:

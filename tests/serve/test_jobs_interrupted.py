@@ -73,6 +73,7 @@ def test_a_paused_job_goes_on_as_if_nothing_had_been(settings: ServeSettings) ->
         assert 20 <= at < 150
         newest = calls.checkpoints.list(job).data[0]
         assert client.models.retrieve(newest.fine_tuned_model_checkpoint).id
+        assert newest.metrics.train_loss == metrics(client, job)[-1]["train_loss"]
         time.sleep(1)
         assert calls.retrieve(job).status == "paused"
         assert calls.resume(job).status == "queued"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
+from followed import metrics
 from served import served, settings_in
 from tiny_chats import chats, write_chat_model
 from tunewright.history.folder import runs_folder
@@ -77,7 +78,14 @@ def test_ten_examples_become_a_model(client: OpenAI) -> None:
     kept = list(client.fine_tuning.jobs.checkpoints.list(job.id))
     assert [each.step_number for each in kept] == [8, 6, 4]
     assert kept[0].fine_tuned_model_checkpoint == f"{done.fine_tuned_model}:ckpt-step-8"
-    assert kept[0].metrics.train_loss == steps[-1].data["train_loss"]
+    losses = {event.data["step"]: event.data["train_loss"] for event in steps}
+    assert all(each.metrics.train_loss == losses[each.step_number] for each in kept)
+    messages = [e.message for e in client.fine_tuning.jobs.list_events(job.id)][::-1]
+    for step in (2, 4, 6, 8):
+        (made,) = (
+            n for n, m in enumerate(messages) if m.startswith(f"Checkpoint created at step {step}:")
+        )
+        assert any(m.startswith(f"Step {step}/8") for m in messages[:made])
     content = client.files.content(done.result_files[0]).text
     rows = list(csv.DictReader(io.StringIO(content)))
     assert [float(row["train_loss"]) for row in rows] == [e.data["train_loss"] for e in steps]
@@ -119,6 +127,70 @@ def test_the_multiplier_is_times_the_rate_that_would_be_chosen(client: OpenAI) -
         assert done.hyperparameters.learning_rate_multiplier == times
         rates.append(recipe_of_run(job.id).train.learning_rate)
     assert rates[1] == pytest.approx(0.5 * rates[0])
+
+
+LABELLED = {
+    "text-classification": ("delivery", "refund"),
+    "text-multi-label": (["delivery"], ["refund", "delivery"]),
+    "text-regression": (0.5, 2.5),
+}
+
+
+def labelled(task: str, count: int) -> list[dict[str, Any]]:
+    pairs = zip(("the parcel is late", "a refund please"), LABELLED[task], strict=True)
+    of_both = list(pairs)
+    return [
+        {"text": f"{text} {n}", "label": label} for n in range(count) for text, label in of_both
+    ]
+
+
+@pytest.mark.parametrize("task", LABELLED)
+def test_labels_are_passed_as_often_as_was_asked_and_measured_each_time(
+    client: OpenAI, task: str
+) -> None:
+    rows = labelled(task, 16)
+    files = {"validation_file": upload(client, rows[24:])}
+    file, asked = upload(client, rows[:24]), {"task": task, "settings": SETTINGS}
+    for epochs in (1, 2, "auto"):
+        numbers = {"n_epochs": epochs, "batch_size": 8}
+        job = create(client, file, model="bert", hyperparameters=numbers, tunewright=asked, **files)
+        done = wait_for(client, job.id, "succeeded")
+        passes = done.hyperparameters.n_epochs
+        assert passes == (3 if epochs == "auto" else epochs)
+        told = metrics(client, job.id)
+        assert [each["step"] for each in told] == list(range(1, 3 * passes + 1))
+        assert {each["total_steps"] for each in told} == {3 * passes}
+        assert [each["step"] for each in told if each["full_valid_loss"] is not None] == list(
+            range(3, 3 * passes + 1, 3)
+        )
+        kept = client.fine_tuning.jobs.checkpoints.list(job.id).data
+        assert [each.step_number for each in kept] == list(range(3 * passes, 0, -3))
+        for each in kept:
+            step = told[each.step_number - 1]
+            assert each.metrics.train_loss == step["train_loss"]
+            assert each.metrics.full_valid_loss == step["full_valid_loss"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "strategy", "steps"),
+    [
+        ({"train.strategy": "staged"}, "staged", 12),  # two phases with steps
+        ({"adapt.method": "head"}, "head", 6),
+        ({"adapt.method": "lora"}, "full", 6),
+        ({"train.strategy": "probe"}, "probe", 0),
+    ],
+)
+def test_the_settings_of_a_job_may_ask_for_another_strategy(
+    client: OpenAI, settings: dict[str, str], strategy: str, steps: int
+) -> None:
+    asked = {"task": "text-classification", "settings": {**SETTINGS, **settings}}
+    numbers = {"n_epochs": 2, "batch_size": 8, "learning_rate_multiplier": 0.5}
+    file = upload(client, labelled("text-classification", 12))
+    job = create(client, file, model="bert", hyperparameters=numbers, tunewright=asked)
+    done = wait_for(client, job.id, "succeeded")
+    assert done.hyperparameters.to_dict() == numbers
+    assert len(metrics(client, job.id)) == steps
+    assert recipe_of_run(job.id).train.strategy == strategy
 
 
 def test_labels_are_learned_by_the_extension(client: OpenAI) -> None:

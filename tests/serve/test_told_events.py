@@ -33,8 +33,15 @@ def said(kind: str, **values: Any) -> dict[str, Any]:
     return {"event": kind, "time": 1000.5, **values}
 
 
+def so_far(step: int, *losses: float, left_s: float = 0.0) -> dict[str, Any]:
+    return stepped(step, *losses, left_s=left_s) | {
+        "event": "steps_so_far",
+        "evaluation_follows": False,
+    }
+
+
 def stepped(step: int, *losses: float, left_s: float = 0.0, of: int = 4) -> dict[str, Any]:
-    phase = {"phase_step": step, "phase_steps": of}
+    phase = {"phase_step": step, "phase_steps": of, "evaluation_follows": True}
     return said("steps", step=step, losses=list(losses), left_s=left_s, **phase)
 
 
@@ -135,6 +142,37 @@ def test_every_way_to_cut_the_file_tells_the_same(store: Store, lease: Lease, ru
     assert [each["full_valid_loss"] for each in steps(store)] == [None, 0.25, None, 0.25]
     assert [row["step"] for row in rows(store, checkpoints)] == [2, 4]
     assert rows(store, checkpoints)[0]["metrics"]["train_loss"] == 0.8
+
+
+def test_a_slow_step_is_told_at_once_and_once(store: Store, lease: Lease, run: Path) -> None:
+    slow = [RUN[1], so_far(1, 0.9, left_s=9.0)]
+    write(run, slow)
+    assert tell(store, lease, run) == 1
+    assert [each["train_loss"] for each in steps(store)] == [0.9]
+    assert rows(store, jobs)[0]["estimated_finish"] == 1010
+    write(run, [*slow, so_far(2, 0.9, 0.8), said("model_saved", step=2)])
+    assert tell(store, lease, run) == 1
+    (kept,) = rows(store, checkpoints)
+    assert kept["metrics"]["train_loss"] == 0.8
+    write(run, [*slow, so_far(2, 0.9, 0.8), said("model_saved", step=2), *RUN[2:]])
+    assert tell(store, lease, run, is_over=True) == 2
+    told = [row["once"] for row in rows(store, events)]
+    assert told.index("step-2") < told.index("checkpoint-2")
+    assert [each["step"] for each in steps(store)] == [1, 2, 3, 4]
+
+
+def test_what_validation_says_after_a_pause_comes_to_its_step_and_checkpoint(
+    store: Store, lease: Lease, run: Path
+) -> None:
+    before = [RUN[1], RUN[2], said("model_saved", step=2)]
+    write(run, before)
+    tell(store, lease, run, is_over=True)
+    assert steps(store)[1]["full_valid_loss"] is None
+    write(run, [*before, RUN[3], said("model_saved", step=2)])
+    tell(store, lease, run)
+    (kept,) = rows(store, checkpoints)
+    assert kept["metrics"] == steps(store)[1]
+    assert kept["metrics"]["full_valid_loss"] == 0.25
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tunewright.train.balanced import balanced_rows, contrastive_batches
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 FEW = ["train.threads=1", "train.precision=fp32", "evaluate.resamples=100"]
+WHY = "for few rows, where neither strategy, phases nor epochs are given"
 UNEVEN = np.repeat(np.arange(4), [40, 10, 3, 1])
 
 
@@ -256,9 +257,10 @@ def test_with_many_rows_nothing_is_tried(tiny_bert: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("setting", "why"),
     [
-        ("train.strategy=head", "for few rows, where neither strategy nor phases are given"),
-        ("train.phases=[{blocks: 1}]", "for few rows, where neither strategy nor phases are given"),
-        ("adapt.method=lora", "for few rows, where neither strategy nor phases are given"),
+        ("train.strategy=head", WHY),
+        ("train.epochs=2", WHY),
+        ("train.phases=[{blocks: 1}]", WHY),
+        ("adapt.method=lora", WHY),
         ("train.accumulate=2", "train.accumulate computes them in parts"),
     ],
 )

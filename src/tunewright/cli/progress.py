@@ -208,6 +208,8 @@ class Progress:
             done = f"step {event['phase_step']} of {event['phase_steps']}"
             self._line("", f"{event['phase']}: {done}, {facts}, {event['left_s']:.0f} s left")
 
+    _on_steps_so_far = _on_steps
+
     def _on_evaluated(self, event: dict[str, Any]) -> None:
         if self.metric not in event["scores"]:  # a service has its own
             return

@@ -22,9 +22,10 @@ from tunewright.train.phases import PhasePlan, first_blocks
 from tunewright.train.schedule import rate_at_step
 from tunewright.train.stopping import Best, noise_of
 from tunewright.train.stopwatch import Stopwatch
+from tunewright.train.unread import Unread, read_losses
 
 LOOK_EVERY = 10
-Unread = list[tuple[int, np.ndarray, SupportsFloat, SupportsFloat]]  # step, rows, loss, norm
+SLOW_S = 5.0  # of training without a word; reading a loss waits for the device
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Progress:
     """Where a training stands; with the backend's weights, all that resuming needs.
 
     begun: how this phase began, None if it did not yet; measured: on validation, at this step;
-    losses: since the last `steps` event; history: every evaluation.
+    losses: since the last `steps` event, which was at the step told; history: every evaluation.
     """
 
     phase: int = 0
@@ -62,6 +63,7 @@ class Progress:
     measured: bool = False
     best: Best = field(default_factory=Best)
     losses: list[float] = field(default_factory=list)
+    told: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
 
@@ -135,25 +137,27 @@ class Loop:
             self.events.emit("head_solved", seconds=round(seconds, 3))
 
     def _phase(self, phase: PhasePlan, progress: Progress) -> None:
+        watch, unread = Stopwatch(), Unread()
         if progress.begun is None:
-            self._stop_if_asked(progress, [])
+            self._stop_if_asked(progress, unread, watch)
         started = time.monotonic() - progress.phase_s
         steps = phase.epochs * self.per_epoch(phase)
-        due = math.ceil(self.per_epoch(phase) / self.plan.evaluations_per_epoch)
-        begun = self._begin(phase, progress)
+        with watch.paused():
+            begun = self._begin(phase, progress)
         first_step = progress.step - progress.phase_step
         self.events.emit(
             "phase_started", **asdict(phase), **asdict(begun), steps=steps, step=progress.step
         )
-        watch, unread = Stopwatch(), Unread()
         while True:
-            self._stop_if_asked(progress, unread)
-            if not progress.measured and self._is_due(progress, due, steps):
+            self._stop_if_asked(progress, unread, watch)
+            if not progress.measured and self._is_due(progress):
                 with watch.paused():
                     self._evaluate(progress)
                 continue
             ended = progress.phase_step > 0 and progress.phase_step % self.per_epoch(phase) == 0
             if self.snapshot is not None and ended and not phase.contrastive:
+                self._read(unread, progress)
+                self._tell("steps_so_far", progress, watch)
                 with watch.paused():
                     self.snapshot(self.backend, progress)
             if self.checkpoints.are_due():
@@ -169,10 +173,11 @@ class Loop:
             progress.step += 1
             progress.measured = False
             progress.phase_s = time.monotonic() - started
-            full = len(progress.losses) + len(unread) == LOOK_EVERY
-            if full or progress.phase_step == steps or self._is_due(progress, due, steps):
+            full = progress.step - progress.told >= LOOK_EVERY
+            whole = full or progress.phase_step == steps or self._is_due(progress)
+            if whole or watch.seconds() - watch.told_s >= SLOW_S:
                 self._read(unread, progress)
-                self._tell(progress, watch, steps)
+                self._tell("steps" if whole else "steps_so_far", progress, watch)
         told = self._record(phase, progress, begun, watch)
         if phase.contrastive:  # until now the head knew nothing, and nothing was measured
             with self._changing_nothing(progress):
@@ -230,13 +235,16 @@ class Loop:
         before, blocks = progress.records[-1], self.plan.phases[progress.phase].blocks
         return (before["cached"] and before["trainable_blocks"] == blocks) or None
 
-    def _is_due(self, progress: Progress, due: int, steps: int) -> bool:
+    def _is_due(self, progress: Progress) -> bool:
         """Whether validation is looked at at this step; once in a run before the head learns."""
-        if self.plan.phases[progress.phase].contrastive or not self.plan.validated:
+        phase = self.plan.phases[progress.phase]
+        if phase.contrastive or not self.plan.validated:
             return False
         if progress.phase_step == 0:
             return progress.best.value is None
-        return progress.phase_step % due == 0 or progress.phase_step == steps
+        per_epoch = self.per_epoch(phase)
+        due = math.ceil(per_epoch / self.plan.evaluations_per_epoch)
+        return progress.phase_step % due == 0 or progress.phase_step == phase.epochs * per_epoch
 
     def _product_share(self, watch: Stopwatch, begun: PhaseStart) -> float | None:
         """Speed as a share of that of matrix products alone; padding does not count as work."""
@@ -300,49 +308,40 @@ class Loop:
         )
 
     def _read(self, unread: Unread, progress: Progress) -> None:
-        """Read the losses from the device; stop at the first step that is not finite, or skip it."""
-        for step, rows, loss, norm in unread:
-            if math.isfinite(float(loss)) and math.isfinite(float(norm)):
-                progress.losses.append(float(loss))
-                continue
-            what = "gradient" if math.isfinite(float(loss)) else "loss"
-            places = self.name_rows(rows)
-            self.events.emit(
-                "not_finite",
-                step=step,
-                what=what,
-                rows=[int(row) for row in rows],
-                places=places,
-                skipped=self.plan.skip_not_finite,
-            )
-            if not self.plan.skip_not_finite:
-                raise FailedRunError(
-                    f"the {what} is not a finite number at step {step}, on {places}",
-                    fix="look at these rows; or use a smaller train.learning_rate, train.precision "
-                    "fp32, or train.not_finite skip",
-                )
+        skip = self.plan.skip_not_finite
+        progress.losses += read_losses(
+            unread, name_rows=self.name_rows, events=self.events, skip=skip
+        )
         unread.clear()
 
-    def _tell(self, progress: Progress, watch: Stopwatch, steps: int) -> None:
-        """Emit the mean loss since the last time."""
-        if not progress.losses:
+    def _tell(self, kind: str, progress: Progress, watch: Stopwatch) -> None:
+        """Emit the losses since the last `steps`, and their mean.
+
+        Args:
+            kind: steps, which come at the same steps however often a run was stopped; or
+                steps_so_far, by the clock and before a model is handed out: it changes no `steps`.
+        """
+        if not progress.losses or not watch.rows:
             return
-        speed = watch.rows / watch.seconds()
-        phase = self.plan.phases[progress.phase]
+        phase, at = self.plan.phases[progress.phase], progress.phase_step
         size = phase.rows_of_step(self.plan.batch_size)
+        steps = phase.epochs * self.per_epoch(phase)
         self.events.emit(
-            "steps",
+            kind,
             step=progress.step,
             phase=phase.name,
-            phase_step=progress.phase_step,
+            phase_step=at,
             phase_steps=steps,
             loss=round(float(np.mean(progress.losses)), 5),
             losses=[round(loss, 5) for loss in progress.losses],
-            learning_rate=phase.learning_rate * self._rate(progress.phase, progress.phase_step - 1),
+            learning_rate=phase.learning_rate * self._rate(progress.phase, at - 1),
             rows_per_s=watch.rows_per_s(),
-            left_s=round((steps - progress.phase_step) * size / speed, 1),
+            left_s=round((steps - at) * size * watch.seconds() / watch.rows, 1),
+            evaluation_follows=self._is_due(progress),
         )
-        progress.losses = []
+        watch.told_s = watch.seconds()
+        if kind == "steps":
+            progress.losses, progress.told = [], progress.step
 
     def _evaluate(self, progress: Progress) -> None:
         with self._changing_nothing(progress):
@@ -377,9 +376,10 @@ class Loop:
             self._save_stopped(progress)
             raise
 
-    def _stop_if_asked(self, progress: Progress, unread: Unread) -> None:
+    def _stop_if_asked(self, progress: Progress, unread: Unread, watch: Stopwatch) -> None:
         if self.stop.signal_number is not None:
             self._read(unread, progress)
+            self._tell("steps_so_far", progress, watch)
             self._save_stopped(progress)
             self.stop.check()
 

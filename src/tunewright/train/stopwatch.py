@@ -12,6 +12,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.rows = 0
+        self.told_s = 0.0  # seconds of it when it was last told of
         self._started = time.monotonic()
         self._paused_s = 0.0
 

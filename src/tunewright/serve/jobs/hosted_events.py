@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from tunewright.serve.identifiers import new_id
 from tunewright.serve.jobs.job_process import KEPT, MODELS
@@ -27,21 +26,15 @@ from tunewright.serve.tables import checkpoints, events, jobs, models
 Event = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Step:
-    """A step of training, with what validation said right after it, if it was asked."""
-
-    step: int
-    loss: float
-    time: float
-    scores: dict[str, float] | None = None
+STEPS = ("steps", "steps_so_far")
+"""Both tell losses; steps_so_far are told again by the `steps` that follow."""
 
 
 def tell(store: Store, lease: Lease, run: Path, *, is_over: bool = False) -> int:
-    """Tell what is new, in one transaction; how many steps there were among it.
+    """Tell what is new, in one transaction; how many steps were told for the first time.
 
     Args:
-        is_over: whether no more will come; else the last step waits for what follows it.
+        is_over: whether no more will come; else a last step waits for its evaluation.
     Raises:
         LostError: the job is not held any more.
     """
@@ -53,47 +46,27 @@ def tell(store: Store, lease: Lease, run: Path, *, is_over: bool = False) -> int
             return 0
         total = _total(come, run)
         num_steps = 0
-        for told in _joined(come):
-            if isinstance(told, Step):
-                _tell_step(connection, job, told, total)
-                num_steps += 1
+        for event in come:
+            if event["event"] in STEPS:
+                num_steps += _tell_steps(connection, job, event, total)
             else:
-                _tell_other(connection, lease, job, told, run)
+                _tell_other(connection, lease, job, event, run)
         crashes = 0 if num_steps else job["crashes"]
         write(connection, lease, told=place, crashes=crashes, **_finish(come, total))
     return num_steps
 
 
 def _read(path: Path, start: int, *, is_over: bool) -> tuple[list[Event], int]:
-    """The whole lines behind a byte, and the byte behind them; a last step waits."""
+    """The whole lines behind a byte, and the byte behind them; steps wait for their evaluation."""
     if not path.is_file():
         return [], start
     with path.open("rb") as file:
         file.seek(start)
         lines = file.read().split(b"\n")[:-1]
     come = [json.loads(line) for line in lines]
-    if come and come[-1]["event"] == "steps" and not is_over:
+    if come and come[-1].get("evaluation_follows") and not is_over:
         come, lines = come[:-1], lines[:-1]
     return come, start + sum(len(line) + 1 for line in lines)
-
-
-def _joined(come: list[Event]) -> Iterator[Step | Event]:
-    """Steps one by one, the last before an evaluation with its scores; the others as they are."""
-    for number, event in enumerate(come):
-        if event["event"] != "steps":
-            yield event
-            continue
-        losses = event["losses"]
-        first = event["step"] - len(losses) + 1
-        after = come[number + 1] if number + 1 < len(come) else {"event": None}
-        scores = (
-            after["scores"]
-            if after["event"] == "evaluated" and after["step"] == event["step"]
-            else None
-        )
-        for place, loss in enumerate(losses):
-            is_last = place == len(losses) - 1
-            yield Step(first + place, loss, event["time"], scores if is_last else None)
 
 
 def _total(come: list[Event], run: Path) -> int:
@@ -119,7 +92,7 @@ def _finish(come: list[Event], total: int) -> dict[str, int]:
     {'estimated_finish': 1030}
     """
     for event in reversed(come):
-        if event["event"] != "steps":
+        if event["event"] not in STEPS:
             continue
         left = event["phase_steps"] - event["phase_step"]
         later = total - event["step"] - left
@@ -130,35 +103,61 @@ def _finish(come: list[Event], total: int) -> dict[str, int]:
     return {}
 
 
-def _tell_step(connection: Connection, job: Row, step: Step, total: int) -> None:
-    data: dict[str, Any] = {
-        "step": step.step,
+def _tell_steps(connection: Connection, job: Row, event: Event, total: int) -> int:
+    """Tell each step that was not told; how many these are."""
+    first = event["step"] - len(event["losses"]) + 1
+    return sum(
+        _tell_step(connection, job, _measured(step, total, loss), event["time"])
+        for step, loss in enumerate(event["losses"], first)
+    )
+
+
+def _measured(step: int, total: int, loss: float) -> dict[str, Any]:
+    """What a step has before validation was looked at."""
+    valid = ("valid_loss", "valid_mean_token_accuracy")
+    return {
+        "step": step,
         "total_steps": total,
-        "train_loss": step.loss,
+        "train_loss": loss,
         "train_mean_token_accuracy": None,
-        "valid_loss": None,
-        "valid_mean_token_accuracy": None,
-        "full_valid_loss": None,
-        "full_valid_mean_token_accuracy": None,
+        **dict.fromkeys((*valid, *(f"full_{name}" for name in valid))),
     }
-    message = f"Step {step.step}/{total}: training loss={step.loss:.2f}"
-    if step.scores is not None:
-        loss = _first(step.scores, "loss", "log_loss", "rmse")
-        accuracy = _first(step.scores, "token_accuracy", "preference_accuracy", "accuracy")
-        for each in ("valid", "full_valid"):  # every look is at all validation rows
-            data[f"{each}_loss"] = loss
-            data[f"{each}_mean_token_accuracy"] = accuracy
-        if loss is not None:
-            message += f", validation loss={loss:.2f}, full validation loss={loss:.2f}"
-    add_event(
+
+
+def _tell_step(connection: Connection, job: Row, data: dict[str, Any], made: float) -> bool:
+    return add_event(
         connection,
         job["id"],
-        f"step-{step.step}",
-        message,
+        f"step-{data['step']}",
+        _message(data),
         kind="metrics",
         data=data,
-        created_at=step.time,
+        created_at=made,
     )
+
+
+def _message(data: dict[str, Any]) -> str:
+    told = f"Step {data['step']}/{data['total_steps']}: training loss={data['train_loss']:.2f}"
+    if data["full_valid_loss"] is None:
+        return told
+    valid, full = data["valid_loss"], data["full_valid_loss"]
+    return f"{told}, validation loss={valid:.2f}, full validation loss={full:.2f}"
+
+
+def _tell_scores(connection: Connection, job: Row, event: Event) -> None:
+    """Add what validation said to its step, and to the checkpoint of a pause before it."""
+    mine = (events.c.job == job["id"], events.c.once == f"step-{event['step']}")
+    data = connection.execute(select(events.c.data).where(*mine)).scalar()
+    if data is None:  # before the first step
+        return
+    scores = event["scores"]
+    loss = _first(scores, "loss", "log_loss", "rmse")
+    accuracy = _first(scores, "token_accuracy", "preference_accuracy", "accuracy")
+    for each in ("valid", "full_valid"):  # every look is at all validation rows
+        data |= {f"{each}_loss": loss, f"{each}_mean_token_accuracy": accuracy}
+    connection.execute(update(events).where(*mine).values(data=data, message=_message(data)))
+    of_step = (checkpoints.c.job == job["id"], checkpoints.c.step == event["step"])
+    connection.execute(update(checkpoints).where(*of_step).values(metrics=data))
 
 
 def _first(scores: dict[str, float], *names: str) -> float | None:
@@ -169,6 +168,8 @@ def _tell_other(connection: Connection, lease: Lease, job: Row, event: Event, ru
     kind = event["event"]
     if kind == "job_plan":
         _set_numbers(connection, lease, job, event)
+    elif kind == "evaluated":
+        _tell_scores(connection, job, event)
     elif kind == "model_saved":
         _tell_checkpoint(connection, job, event, run)
     else:

@@ -58,7 +58,8 @@ def recipe_of(job: Row, model: str, folder: Path, *, has_validation: bool) -> Re
     """What the job asks for, in the words of a recipe.
 
     All rows are trained on; what is given for validation is measured after each epoch, and the
-    best epoch's weights are the model. Nothing stops early: the epochs are what was asked for.
+    best epoch's weights are the model. Nothing stops early, and there is one phase, unless the
+    job's settings say otherwise: the epochs are what was asked for.
     """
     numbers = job["method"][job["method"]["type"]]["hyperparameters"]
     train: dict[str, Any] = {"early_stopping": 0, "evaluations_per_epoch": 1}
@@ -82,11 +83,24 @@ def recipe_of(job: Row, model: str, folder: Path, *, has_validation: bool) -> Re
         "train": train,
         "evaluate": {"answers": 0, "forgetting": "off"},
     }
-    recipe = build_recipe(content, job["extension"]["settings"])
+    recipe = in_one_phase(build_recipe(content, job["extension"]["settings"]))
     times = numbers["learning_rate_multiplier"]
     if times in ("auto", 1.0):
         return recipe
     return with_rate(recipe, float(times))
+
+
+def in_one_phase(recipe: Recipe) -> Recipe:
+    """The recipe with the strategy whose epochs are passes over the rows, unless one was asked for.
+
+    `auto` would run the epochs in each of several phases, or solve the head of few rows without any.
+    """
+    if "strategy" in recipe.train.model_fields_set:
+        return recipe
+    strategy = "head" if recipe.adapt.method == "head" else "full"
+    return recipe.model_copy(
+        update={"train": recipe.train.model_copy(update={"strategy": strategy})}
+    )
 
 
 def with_rate(recipe: Recipe, times: float) -> Recipe:

@@ -72,15 +72,15 @@ def add_event(
     kind: str = "message",
     data: dict[str, Any] | None = None,
     created_at: float | None = None,
-) -> None:
-    """Tell something of a job, unless it was told.
+) -> bool:
+    """Tell something of a job, unless it was told; whether it was not.
 
     Args:
         once: names what happened; of two events of one name the first stays.
     """
     known = select(events.c.id).where(events.c.job == job_id, events.c.once == once)
     if connection.execute(known).first() is not None:
-        return
+        return False
     connection.execute(
         insert(events).values(
             id=new_id("event"),
@@ -93,6 +93,7 @@ def add_event(
             once=once,
         )
     )
+    return True
 
 
 def find_job(store: Store, job_id: str) -> Row:

@@ -17,6 +17,7 @@ from served import served, settings_in
 from tiny_chats import chats, write_chat_model
 from tunewright.history.folder import runs_folder
 from tunewright.recipe.load import load_recipe
+from tunewright.serve.jobs.job_recipes import recipe_of
 from worked import SETTINGS, create, ten_chats, trained, upload, wait_for, working
 
 
@@ -144,53 +145,86 @@ def labelled(task: str, count: int) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("task", LABELLED)
+@pytest.mark.parametrize(
+    ("task", "epochs", "passes"),
+    [
+        ("text-classification", 1, 1),
+        ("text-classification", "auto", 3),
+        ("text-multi-label", 2, 2),
+        ("text-regression", 2, 2),
+    ],
+)
 def test_labels_are_passed_as_often_as_was_asked_and_measured_each_time(
-    client: OpenAI, task: str
+    client: OpenAI, task: str, epochs: Any, passes: int
 ) -> None:
     rows = labelled(task, 16)
-    files = {"validation_file": upload(client, rows[24:])}
-    file, asked = upload(client, rows[:24]), {"task": task, "settings": SETTINGS}
-    for epochs in (1, 2, "auto"):
-        numbers = {"n_epochs": epochs, "batch_size": 8}
-        job = create(client, file, model="bert", hyperparameters=numbers, tunewright=asked, **files)
-        done = wait_for(client, job.id, "succeeded")
-        passes = done.hyperparameters.n_epochs
-        assert passes == (3 if epochs == "auto" else epochs)
-        told = metrics(client, job.id)
-        assert [each["step"] for each in told] == list(range(1, 3 * passes + 1))
-        assert {each["total_steps"] for each in told} == {3 * passes}
-        assert [each["step"] for each in told if each["full_valid_loss"] is not None] == list(
-            range(3, 3 * passes + 1, 3)
-        )
-        kept = client.fine_tuning.jobs.checkpoints.list(job.id).data
-        assert [each.step_number for each in kept] == list(range(3 * passes, 0, -3))
-        for each in kept:
-            step = told[each.step_number - 1]
-            assert each.metrics.train_loss == step["train_loss"]
-            assert each.metrics.full_valid_loss == step["full_valid_loss"]
+    job = create(
+        client,
+        upload(client, rows[:24]),
+        validation_file=upload(client, rows[24:]),
+        model="bert",
+        hyperparameters={"n_epochs": epochs, "batch_size": 8},
+        tunewright={"task": task, "settings": SETTINGS},
+    )
+    done = wait_for(client, job.id, "succeeded")
+    assert done.hyperparameters.n_epochs == passes
+    told = metrics(client, job.id)
+    assert [each["step"] for each in told] == list(range(1, 3 * passes + 1))
+    assert {each["total_steps"] for each in told} == {3 * passes}
+    measured = [each["step"] for each in told if each["full_valid_loss"] is not None]
+    assert measured == list(range(3, 3 * passes + 1, 3))
+    kept = client.fine_tuning.jobs.checkpoints.list(job.id).data
+    assert [each.step_number for each in kept] == measured[::-1]
+    for each in kept:
+        step = told[each.step_number - 1]
+        assert each.metrics.train_loss == step["train_loss"]
+        assert each.metrics.full_valid_loss == step["full_valid_loss"]
 
 
 @pytest.mark.parametrize(
-    ("settings", "strategy", "steps"),
+    ("settings", "strategy"),
     [
-        ({"train.strategy": "staged"}, "staged", 12),  # two phases with steps
-        ({"adapt.method": "head"}, "head", 6),
-        ({"adapt.method": "lora"}, "full", 6),
-        ({"train.strategy": "probe"}, "probe", 0),
+        ([], "full"),
+        (["train.strategy=staged"], "staged"),
+        (["train.strategy=probe"], "probe"),
+        (["train.strategy=auto"], "auto"),
+        (["adapt.method=head"], "head"),
+        (["adapt.method=lora"], "full"),
+        (["adapt.layers=top-1"], "full"),
     ],
 )
 def test_the_settings_of_a_job_may_ask_for_another_strategy(
-    client: OpenAI, settings: dict[str, str], strategy: str, steps: int
+    tiny_bert: Path, tmp_path: Path, settings: list[str], strategy: str
 ) -> None:
-    asked = {"task": "text-classification", "settings": {**SETTINGS, **settings}}
     numbers = {"n_epochs": 2, "batch_size": 8, "learning_rate_multiplier": 0.5}
-    file = upload(client, labelled("text-classification", 12))
-    job = create(client, file, model="bert", hyperparameters=numbers, tunewright=asked)
+    job = {
+        "id": "ftjob-a",
+        "seed": 1,
+        "method": {"type": "supervised", "supervised": {"hyperparameters": numbers}},
+        "extension": {"task": "text-classification", "settings": settings},
+    }
+    asked = [recipe_of(job, str(tiny_bert), tmp_path, has_validation=False)]
+    numbers["learning_rate_multiplier"] = 1.0
+    asked.append(recipe_of(job, str(tiny_bert), tmp_path, has_validation=False))
+    assert [each.train.strategy for each in asked] == [strategy] * 2
+    assert [each.train.epochs for each in asked] == [2, 2]
+    assert asked[0].train.learning_rate > 0
+    assert asked[1].train.learning_rate == "auto"
+
+
+def test_staged_is_told_with_the_steps_of_all_its_phases(client: OpenAI) -> None:
+    settings = {**SETTINGS, "train.strategy": "staged"}
+    job = create(
+        client,
+        upload(client, labelled("text-classification", 12)),
+        model="bert",
+        hyperparameters={"n_epochs": 1, "batch_size": 8},
+        tunewright={"task": "text-classification", "settings": settings},
+    )
     done = wait_for(client, job.id, "succeeded")
-    assert done.hyperparameters.to_dict() == numbers
-    assert len(metrics(client, job.id)) == steps
-    assert recipe_of_run(job.id).train.strategy == strategy
+    assert done.hyperparameters.n_epochs == 1
+    assert {each["total_steps"] for each in metrics(client, job.id)} == {6}
+    assert [each["step"] for each in metrics(client, job.id)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_labels_are_learned_by_the_extension(client: OpenAI) -> None:

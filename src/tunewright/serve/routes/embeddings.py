@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -70,7 +71,7 @@ def _coded(encoder: Any, inputs: list[Input], dimensions: int | None) -> list[li
             "dimensions",
             "unsupported_parameter",
         )
-    rows = [_tokens(encoder, each, f"input[{at}]") for at, each in enumerate(inputs)]
+    rows = [_tokens(encoder, each, _at(number, inputs)) for number, each in enumerate(inputs)]
     _refuse(encoder, rows)
     return rows
 
@@ -109,7 +110,7 @@ def _tokens(encoder: Any, given: Input, param: str) -> list[int]:
 def _refuse(encoder: Any, rows: list[list[int]]) -> None:
     longest, known = encoder.reader.longest_input, encoder.known_tokens
     for number, row in enumerate(rows):
-        at = f"input[{number}]" if len(rows) > 1 else "input"
+        at = _at(number, rows)
         if not row:
             raise ApiError(400, f"{at} is empty", at, "invalid_value")
         if longest is not None and len(row) > longest:
@@ -121,6 +122,10 @@ def _refuse(encoder: Any, rows: list[list[int]]) -> None:
             )
         if not 0 <= min(row) <= max(row) < known:
             raise ApiError(400, f"{at} has tokens that the model does not know", at)
+
+
+def _at(number: int, of: Sequence[Any]) -> str:
+    return f"input[{number}]" if len(of) > 1 else "input"
 
 
 def _written(vector: np.ndarray, encoding: str | None) -> list[float] | str:

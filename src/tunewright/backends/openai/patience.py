@@ -11,7 +11,14 @@ from typing import Any, TypeVar
 
 import openai
 
-from tunewright.backends.openai.refusals import is_quota, refusal, said_by, status_of
+from tunewright.backends.openai.refusals import (
+    OF_A_RECIPE,
+    Words,
+    is_quota,
+    refusal,
+    said_by,
+    status_of,
+)
 from tunewright.errors import TunewrightError
 
 FIRST_S, LONGEST_S = 1.0, 60.0
@@ -27,7 +34,8 @@ class Patience:
         host: of the service, for errors.
         told: is called with what was waited for and the seconds, before each wait.
         sleep: waits so many seconds. most_s: waited for one answer.
-        hidden: the key, which no message may have.
+        hidden: the key, which no message may have; empty where none is sent.
+        base_url: where the API is. words: for errors, what the user called things.
     """
 
     host: str
@@ -35,10 +43,12 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
     most_s: float = MOST_S
     hidden: str = field(default="", repr=False)
+    base_url: str = ""
+    words: Words = OF_A_RECIPE
 
     def refusal(self, error: Any, what: str) -> TunewrightError:
         """The error for the user."""
-        return refusal(error, what, self.host, self.hidden)
+        return refusal(error, what, self)
 
     def ask(self, what: str, question: Callable[[], Found]) -> Found:
         """The answer to a question that may be asked several times.

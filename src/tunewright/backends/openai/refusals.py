@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import httpx
+
 from tunewright.errors import ModelError, RecipeError, RunError, TunewrightError
 
 LOCAL = (
@@ -125,6 +127,11 @@ def refusal(error: Any, what: str, asked: Asked) -> TunewrightError:
         if status == 404 and asked.base_url and urlsplit(asked.base_url).path in ("", "/"):
             fix = f"end {words.address} in /v1: {asked.base_url.rstrip('/')}/v1"
         return RecipeError(f"{host} refuses {what}{at}: {said}", fix=fix)
+    if isinstance(error.__cause__, httpx.ConnectError):
+        return RunError(
+            f"nobody answers at {host} ({what}): {error.__cause__}",
+            fix=f"look at {words.address}, and whether the service runs; then {words.again}",
+        )
     return RunError(
         f"{host} failed at {what}: {f'status {status}, ' if status else ''}{said}",
         fix=f"try again later: {words.again}",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import tunewright
-from openai_service import StandIn
+from openai_service import Quirk, StandIn
 from tiny_chats import chats, write_lines
 from tunewright.durable import read_lines
 from tunewright.errors import TunewrightError
@@ -71,6 +71,57 @@ def test_what_a_service_cannot_do_is_refused_before_anything_is_sent(
 def test_a_service_that_cannot_be_is_no_recipe(content: dict[str, Any], told: str) -> None:
     with pytest.raises(TunewrightError, match=told):
         build_recipe(content)
+
+
+@pytest.mark.parametrize(
+    ("keys", "settings"),
+    [
+        ({"service": {"key": "sk-123456789abcdef"}}, []),
+        ({"service": {"key": {"is": "sk-123456789abcdef"}}}, []),
+        ({"service": "sk-123456789abcdef"}, []),
+        ({}, ["service.key=sk-123456789abcdef"]),
+        ({}, ["service=sk-123456789abcdef"]),
+        ({}, ["service.key sk-123456789abcdef"]),
+    ],
+    ids=str,
+)
+def test_a_key_in_the_place_of_its_name_is_not_shown(
+    keys: dict[str, Any], settings: list[str]
+) -> None:
+    with pytest.raises(TunewrightError) as refused:
+        build_recipe({"backend": "openai", **keys}, settings)
+    assert "sk-1" not in f"{refused.value.what} {refused.value.fix}"
+    assert "service" in refused.value.what
+
+
+def test_a_key_that_looks_like_a_name_is_not_shown(
+    service: StandIn, conversations: Path, at: At
+) -> None:
+    key = "AB12CD34EF56GH78IJ90KL12"
+    with pytest.raises(TunewrightError, match="variable …, which holds the key") as refused:
+        tunewright.run(conversations, **at(service={"key": key}))
+    assert key not in f"{refused.value.what} {refused.value.fix}"
+    assert run_folders() == []
+
+
+def test_a_server_that_wants_a_key_says_how_to_name_one(
+    service: StandIn, conversations: Path, at: At
+) -> None:
+    with pytest.raises(
+        TunewrightError, match="wants a key, and service\\.key names no variable"
+    ) as e:
+        tunewright.run(conversations, **at(service={"key": None}))
+    assert "service.key: MY_KEY" in e.value.fix
+
+
+def test_an_address_without_its_end_is_mended(
+    service: StandIn, conversations: Path, at: At
+) -> None:
+    service.quirks.append(Quirk("POST /files", status=404, error={"message": "Invalid URL"}))
+    bare = service.url.removesuffix("/v1")
+    with pytest.raises(TunewrightError, match="Invalid URL") as refused:
+        tunewright.run(conversations, **at(service={"base_url": bare}))
+    assert refused.value.fix == f"end service.base_url in /v1: {bare}/v1"
 
 
 def test_too_few_rows_are_refused_before_anything_is_sent(

@@ -162,6 +162,54 @@ def test_a_service_that_winds_down_is_told_in_two_lines(
     assert service.count("POST /fine_tuning/jobs") == 1
 
 
+OTHER_TASK = {
+    "message": "Model minilm is not available for fine-tuning with the task text-generation",
+    "code": "model_not_available",
+    "param": "model",
+}
+
+
+def test_a_model_of_another_task_is_told_and_its_files_are_taken_back(
+    service: StandIn, conversations: Path, at: At
+) -> None:
+    service.quirks.append(Quirk("POST /fine_tuning/jobs", status=400, error=OTHER_TASK))
+    with pytest.raises(TunewrightError, match="has this model for another task") as refused:
+        tunewright.run(conversations, **at())
+    assert "such as smollm2" in refused.value.fix
+    assert service.store.files == {}
+    told = [e for e in read_lines(run_folders()[-1] / "events.jsonl") if e["event"] == "taken_back"]
+    assert [(each["part"], each["left"]) for each in told] == [
+        ("train", None),
+        ("validation", None),
+    ]
+
+
+def test_files_that_cannot_be_taken_back_are_named(
+    service: StandIn, conversations: Path, at: At, cli: Cli
+) -> None:
+    service.quirks.append(Quirk("POST /fine_tuning/jobs", status=400, error=OTHER_TASK))
+    service.quirks.append(Quirk("DELETE /files/.*", status=500, times=2))
+    said = cli(
+        *("run", conversations, "--model", "tiny-model-1", "--backend", "openai"),
+        *("--service.preset", "generic", "--service.base_url", service.url),
+        *("--service.key", "STAND_IN_KEY", "--service.poll_s", "0.01"),
+    )
+    assert said.code == 2
+    assert all(f"{each} (" in said.err + said.out for each in service.store.files)
+    assert "delete it there" in said.err + said.out
+    assert len(service.store.files) == 2
+
+
+def test_a_job_that_is_only_put_off_keeps_its_files(
+    service: StandIn, conversations: Path, at: At
+) -> None:
+    full = {"message": "maximum of 4 requests per day", "code": "daily_rate_limit_exceeded"}
+    service.quirks.append(Quirk("POST /fine_tuning/jobs", status=429, error=full, times=9))
+    with pytest.raises(TunewrightError):
+        tunewright.run(conversations, **at())
+    assert len(service.store.files) == 2
+
+
 def test_a_model_that_is_not_there_yet_is_waited_for(
     service: StandIn, conversations: Path, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:

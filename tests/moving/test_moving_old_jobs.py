@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,65 @@ def test_a_file_that_is_not_to_be_had_is_named(exported: Path, tmp_path: Path) -
     found = tunewright.import_openai(exported, out=tmp_path / "moved")
     assert "file-gone is not to be had" in found["recipes"][0]["notes"][0]
     text = (tmp_path / "moved" / "ftjob-5" / "recipe.yaml").read_text()
-    assert "# the train file file-gone is not to be had: put it at" in text
+    assert "# the file file-gone is not to be had: put it at" in text
+
+
+def test_a_missing_file_is_said_plainly_each_time(exported: Path, tmp_path: Path, cli: Cli) -> None:
+    for _ in range(2):
+        said = cli("import-openai", exported, "--out", tmp_path / "moved")
+        assert said.code == 0
+        at = tmp_path / "moved" / "ftjob-5" / "train.jsonl"
+        assert f"warning: file-gone is not to be had: put it at {at}" in said.err
+        assert "ftjob-5: its training file is missing" in said.out
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", "gpt-4o-mini-2024-07-18", "no such"])
+def test_a_name_that_no_model_here_has_is_refused(
+    name: str, exported: Path, tmp_path: Path, cli: Cli
+) -> None:
+    said = cli("import-openai", exported, "--out", tmp_path / "moved", "--model", name)
+    assert said.code == 2
+    assert f"no model '{name}'" in said.error()
+    assert not (tmp_path / "moved").exists()
+
+
+def test_a_model_that_writes_nothing_is_refused_for_conversations(
+    exported: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TunewrightError, match="minilm fits none of the jobs") as refused:
+        tunewright.import_openai(exported, out=tmp_path / "moved", model="minilm")
+    assert refused.value.fix == "give --model smollm2"
+
+
+def test_a_job_of_labels_becomes_a_recipe_of_its_task(exported: Path, tmp_path: Path) -> None:
+    rows = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(40)]
+    (exported / "files" / "file-9.jsonl").write_text(lines(rows))
+    (exported / "labels.json").write_text(json.dumps(job(9, training_file="file-9")))
+    left = tunewright.import_openai(exported, out=tmp_path / "moved")["left_out"]
+    assert "texts with labels (text-classification), which smollm2" in left["ftjob-9"]
+    found = tunewright.import_openai(exported, out=tmp_path / "labels", model="minilm")
+    (moved,) = found["recipes"]
+    recipe = load_recipe(moved["recipe"])
+    assert (recipe.task, recipe.model) == ("text-classification", "minilm")
+    assert "does not: --model smollm2" in found["left_out"]["ftjob-1"]
+
+
+def test_the_option_is_named_and_a_key_is_not_shown(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert "in --key" in cli("import-openai").error()
+    assert "sk-12345" not in cli("import-openai", "--key", "sk-12345").error()
+
+
+def test_a_port_where_nobody_listens_is_final_soon(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLD_KEY", KEY)
+    begun = time.monotonic()
+    words = ("--base-url", "http://127.0.0.1:9/v1", "--key", "OLD_KEY")
+    assert "nobody answers at 127.0.0.1:9" in cli("import-openai", *words).error()
+    assert time.monotonic() - begun < 20
 
 
 def test_a_recipe_that_someone_changed_is_kept(exported: Path, tmp_path: Path) -> None:

@@ -88,6 +88,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer("POST")
 
+    def do_DELETE(self) -> None:
+        self._answer("DELETE")
+
     def _answer(self, method: str) -> None:
         parts = urlsplit(self.path)
         path = unquote(parts.path).removeprefix("/v1")
@@ -135,6 +138,9 @@ class Handler(BaseHTTPRequestHandler):
         if found := re.fullmatch(r"/files/([^/]+)(/content)?", path):
             if found[1] not in store.files:
                 raise Refused(404, f"No such File object: {found[1]}")
+            if method == "DELETE":
+                del store.files[found[1]]
+                return {"id": found[1], "object": "file", "deleted": True}
             return store.contents[found[1]] if found[2] else store.files[found[1]]
         if found := re.fullmatch(r"/fine_tuning/jobs/([^/]+)(/events|/checkpoints)?", path):
             if found[1] not in store.jobs:

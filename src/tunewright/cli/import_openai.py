@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def import_openai_command(
     source: str | None = None,
@@ -41,9 +43,15 @@ def import_openai_command(
 
     say = wide_console()
     for each in found["recipes"]:
-        say.print(f"{each['job']}: tunewright run {each['recipe']}", markup=False, soft_wrap=True)
+        lost = any(at.endswith("train.jsonl") for at in each["missing"].values())
+        first = "its training file is missing, see below; then " if lost else ""
+        told = f"{each['job']}: {first}tunewright run {each['recipe']}"
+        say.print(told, markup=False, soft_wrap=True)
         for note in each["notes"]:
             say.print(f"  {note}", markup=False, soft_wrap=True)
     for job, why in found["left_out"].items():
         say.print(f"{job}: left out, {why}", markup=False, soft_wrap=True)
+    missing = {file: at for each in found["recipes"] for file, at in each["missing"].items()}
+    for file, at in missing.items():
+        sys.stderr.write(f"warning: {file} is not to be had: put it at {at}\n")
     return 0

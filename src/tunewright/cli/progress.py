@@ -265,6 +265,13 @@ class Progress:
     def _on_job_left(self, event: dict[str, Any]) -> None:
         self._line("", f"job {event['id']} goes on at {event['host']}, and costs", "yellow")
 
+    def _on_taken_back(self, event: dict[str, Any]) -> None:
+        if event["left"] is None:
+            self._line("", f"{event['file']} ({event['part']}) is deleted at {event['host']}")
+            return
+        told = f"{event['file']} ({event['part']}) is still at {event['host']}: {event['left']}"
+        self._line("", f"{told}; delete it there", "yellow")
+
     def _on_service_waits(self, event: dict[str, Any]) -> None:
         self._line("", f"{event['why']}; again in {event['seconds']:.0f} s", "yellow")
 

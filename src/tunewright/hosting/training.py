@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tunewright.backends.openai.connection import Connection
-from tunewright.backends.openai.files import upload_once
+from tunewright.backends.openai.files import take_back, upload_once
 from tunewright.backends.openai.following import Looking, follow
 from tunewright.backends.openai.job import create_once
 from tunewright.backends.openai.measured import measured
@@ -90,16 +91,29 @@ class HostedTraining:
         self.notes.write(REQUEST, asked)
 
     def _job(self) -> str:
-        ids = {}
+        ids, names = {}, {}
         for part, path in (("train", self.sent.train), ("validation", self.sent.validation)):
-            name = f"{self.folder.name}-{part}.jsonl"
+            name = names[part] = f"{self.folder.name}-{part}.jsonl"
             poll_s = self.recipe.service.poll_s
             ids[part] = upload_once(self.connection, path, name, self.notes, poll_s=poll_s)
             self.events.emit("uploaded", part=part, file=ids[part], name=name)
         request = request_of(self.recipe, ids["train"], ids["validation"])
-        found = create_once(self.connection, request, self.folder.name, self.notes)
+        found = create_once(
+            self.connection,
+            request,
+            self.folder.name,
+            self.notes,
+            on_refusal=partial(self._take_back, names, ids),
+        )
         self.events.emit("job", id=found, host=self.connection.patience.host)
         return found
+
+    def _take_back(self, names: dict[str, str], ids: dict[str, str]) -> None:
+        """Files of a job that will never be are not left at the service, as far as it lets them go."""
+        for part, name in names.items():
+            why = take_back(self.connection, name, self.notes)
+            host = self.connection.patience.host
+            self.events.emit("taken_back", part=part, file=ids[part], host=host, left=why)
 
     @contextmanager
     def _leaving(self, job_id: str) -> Iterator[None]:

@@ -15,8 +15,11 @@ from pydantic import BaseModel, ValidationError
 from tunewright.errors import RecipeError
 from tunewright.recipe.dialect import Loader
 from tunewright.recipe.schema import Recipe
+from tunewright.recipe.service import KEY_FIX
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
+KEY_SETTING = "service.key"
+"""What is written here by mistake is never shown."""
 Path_ = tuple[str | int, ...]
 
 
@@ -82,7 +85,8 @@ def _spread_data(content: dict[str, Any]) -> dict[str, Any]:
 def _lay_over(content: dict[str, Any], setting: str) -> None:
     key, equals, value = setting.partition("=")
     if not equals or not key.strip():
-        raise RecipeError(f"the setting '{setting}' has no value", fix="write --set train.epochs=3")
+        shown = f"{KEY_SETTING}…" if setting.strip().startswith(KEY_SETTING) else setting
+        raise RecipeError(f"the setting '{shown}' has no value", fix="write --set train.epochs=3")
     *parents, last = key.strip().split(".")
     place: Any = content
     for parent in parents:
@@ -157,7 +161,10 @@ def _explain(error: ValidationError, where: str, lines: Mapping[Path_, int]) -> 
     if not key:
         what, _, mend = expected.partition(": ")
         return RecipeError(f"{position}: {what}", fix=mend or "change one of the two")
-    got = detail["input"]
+    if key == KEY_SETTING:  # many write the key itself here
+        what = f"{position}: {key}: should be the name of an environment variable (found …)"
+        return RecipeError(what, fix=KEY_FIX)
+    got = "…" if key == "service" and isinstance(detail["input"], str) else detail["input"]
     shown = "" if isinstance(got, (dict, BaseModel)) else f" (found {_short(got)})"
     near = difflib.get_close_matches(str(got), re.findall(r"'([^']+)'", expected), n=1)
     fix = f"did you mean {near[0]}?" if near else f"change {key}; what it takes: tunewright schema"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -10,7 +11,24 @@ from tunewright.recipe.section import Auto, Section
 
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+KEY_NAME = r"^[A-Z][A-Z0-9_]*$"
+KEY_FIX = (
+    "put the key itself into an environment variable, and its name here: export MY_KEY=…, then "
+    "service.key: MY_KEY"
+)
+LONGEST_WORD = 20
+"""What has no underscore and is longer is rather a key than the name of a variable."""
 Preset = Literal["openai", "azure", "nebius", "crusoe", "tunewright", "generic"]
+
+
+def key_as_shown(name: str) -> str:
+    """A variable's name as messages may have it: what could be a key is hidden.
+
+    >>> key_as_shown("MY_KEY"), key_as_shown("sk-123456789abcdef")
+    ('MY_KEY', '…')
+    """
+    is_name = re.match(KEY_NAME, name) and ("_" in name or len(name) <= LONGEST_WORD)
+    return name if is_name else "…"
 
 
 class Service(Section):
@@ -20,7 +38,7 @@ class Service(Section):
     base_url: str | None = Field(
         None, description="address of the API, as in https://HOST/v1; null for the preset's own"
     )
-    key: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = Field(
+    key: Annotated[str, Field(pattern=KEY_NAME)] | None = Field(
         None,
         description="name of the environment variable that holds the key, never the key itself; "
         "null for the preset's own, and for none with the presets tunewright and generic",

@@ -8,9 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import openai
+
 from tunewright.backends.openai.connection import UPLOAD_TIMEOUT_S, Connection
 from tunewright.backends.openai.listing import pages
 from tunewright.backends.openai.notes import Notes
+from tunewright.backends.openai.refusals import said_by
 from tunewright.errors import DataError
 
 READY_S = 600.0  # a service that takes longer to look at a file is not waited for
@@ -39,6 +42,23 @@ def upload_once(
     notes.write(name, {"id": found.id})
     wait_until_ready(connection, found, poll_s=poll_s)
     return str(found.id)
+
+
+def take_back(connection: Connection, name: str, notes: Notes) -> str | None:
+    """Delete a file that was sent, as nothing will be trained on it; asked for once.
+
+    Returns:
+        Why it is still there; None where it is gone.
+    """
+    known = notes.of(name)
+    if known is None or "id" not in known:
+        return None
+    try:
+        connection.client.files.delete(str(known["id"]))
+    except openai.APIError as error:
+        return said_by(error, connection.patience.hidden)
+    notes.write(name, {"begun": time.time()})  # a run that goes on sends it again
+    return None
 
 
 def _send(connection: Connection, path: Path, name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import openai
@@ -11,7 +12,7 @@ from tunewright.backends.openai.connection import Connection
 from tunewright.backends.openai.listing import pages
 from tunewright.backends.openai.notes import Notes
 from tunewright.backends.openai.patience import passes, wait_of, was_heard
-from tunewright.backends.openai.refusals import said_by, status_of
+from tunewright.backends.openai.refusals import is_final, said_by, status_of
 from tunewright.errors import RunError
 
 TAG = "tunewright_run"
@@ -22,13 +23,21 @@ LAG_S = 20.0  # a job may be in the list a little later than it is created
 TRIES = 6
 
 
-def create_once(connection: Connection, request: dict[str, Any], tag: str, notes: Notes) -> str:
+def create_once(
+    connection: Connection,
+    request: dict[str, Any],
+    tag: str,
+    notes: Notes,
+    *,
+    on_refusal: Callable[[], None],
+) -> str:
     """The id of this run's job: known, found again, or created now.
 
     Args:
         request: the body. Its training file is of this run alone, so that a job can be told by it
             where a service keeps no metadata.
         tag: of the run.
+        on_refusal: is called where the service will never create this job, before that is raised.
     Raises:
         TunewrightError: the service refuses, or cannot say whether there is a job.
     """
@@ -44,7 +53,7 @@ def create_once(connection: Connection, request: dict[str, Any], tag: str, notes
     for tries in range(TRIES):
         if found is not None:
             break
-        found = _create(connection, request, tag, begun, tries)
+        found = _create(connection, request, tag, begun, tries, on_refusal)
     if found is None:
         raise RunError(
             f"{connection.patience.host} did not create the job in {TRIES} tries",
@@ -55,7 +64,12 @@ def create_once(connection: Connection, request: dict[str, Any], tag: str, notes
 
 
 def _create(
-    connection: Connection, request: dict[str, Any], tag: str, begun: float, tries: int
+    connection: Connection,
+    request: dict[str, Any],
+    tag: str,
+    begun: float,
+    tries: int,
+    on_refusal: Callable[[], None],
 ) -> str | None:
     """The new job's id, or that of the one which was created though nobody said so; None for none."""
     try:
@@ -67,6 +81,8 @@ def _create(
                 found = find_twice(connection, request, tag, begun)
                 if found is not None:
                     return found
+            elif is_final(error):
+                on_refusal()
             raise connection.patience.refusal(error, "the job") from None
         connection.patience.told("the job is asked for again", pause)
         connection.patience.sleep(pause)

@@ -9,9 +9,17 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+import httpx
 import openai
 
-from tunewright.backends.openai.refusals import is_quota, refusal, said_by, status_of
+from tunewright.backends.openai.refusals import (
+    OF_A_RECIPE,
+    Words,
+    is_quota,
+    refusal,
+    said_by,
+    status_of,
+)
 from tunewright.errors import TunewrightError
 
 FIRST_S, LONGEST_S = 1.0, 60.0
@@ -26,19 +34,24 @@ class Patience:
     Args:
         host: of the service, for errors.
         told: is called with what was waited for and the seconds, before each wait.
-        sleep: waits so many seconds. most_s: waited for one answer.
-        hidden: the key, which no message may have.
+        sleep: waits so many seconds. most_s: waited for one answer; refused_s: where nobody
+            listens at that address.
+        hidden: the key, which no message may have; empty where none is sent.
+        base_url: where the API is. words: for errors, what the user called things.
     """
 
     host: str
     told: Callable[[str, float], None] = lambda why, seconds: None
     sleep: Callable[[float], None] = time.sleep
     most_s: float = MOST_S
+    refused_s: float = MOST_S
     hidden: str = field(default="", repr=False)
+    base_url: str = ""
+    words: Words = OF_A_RECIPE
 
     def refusal(self, error: Any, what: str) -> TunewrightError:
         """The error for the user."""
-        return refusal(error, what, self.host, self.hidden)
+        return refusal(error, what, self)
 
     def ask(self, what: str, question: Callable[[], Found]) -> Found:
         """The answer to a question that may be asked several times.
@@ -54,7 +67,8 @@ class Patience:
                 return question()
             except openai.APIError as error:
                 pause = wait_of(error, tries)
-                if pause is None or waited + pause > self.most_s:
+                most_s = self.refused_s if is_deaf(error) else self.most_s
+                if pause is None or waited + pause > most_s:
                     raise self.refusal(error, what) from None
                 self.told(f"{what}: {said_by(error, self.hidden)}", pause)
                 self.sleep(pause)
@@ -79,6 +93,11 @@ def passes(error: Any) -> bool:
         return True
     status = status_of(error)
     return (status in (408, 409, 429) or status >= 500) and not is_quota(error)
+
+
+def is_deaf(error: Any) -> bool:
+    """Whether nobody listens there, or there is no such host: a wrong address, or a restart."""
+    return isinstance(error.__cause__, httpx.ConnectError)
 
 
 def was_heard(error: Any) -> bool:

@@ -184,6 +184,16 @@ def test_a_model_of_another_task_is_told_and_its_files_are_taken_back(
     ]
 
 
+def test_a_model_that_is_not_there_is_told_before_anything_is_sent(
+    service: StandIn, conversations: Path, at: At
+) -> None:
+    absent = {"message": "The model 'tiny' does not exist", "code": "model_not_found"}
+    service.quirks.append(Quirk("GET /models/.*", status=404, error=absent))
+    with pytest.raises(TunewrightError, match="has no such model for training"):
+        tunewright.run(conversations, **at())
+    assert service.count("POST .*") == 0
+
+
 def test_files_that_cannot_be_taken_back_are_named(
     service: StandIn, conversations: Path, at: At, cli: Cli
 ) -> None:

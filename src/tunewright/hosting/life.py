@@ -9,6 +9,7 @@ from typing import Any
 from tunewright import telling
 from tunewright.answering import asked_for
 from tunewright.backends.openai.connection import connect
+from tunewright.backends.openai.offered import refuse_absent
 from tunewright.backends.openai.presets import address, host_of, key_name
 from tunewright.backends.openai.writer import wait_until_there
 from tunewright.backends.served import Served, write_served
@@ -54,6 +55,7 @@ def live(
     if not begins("adapt"):
         return False
     asked_for(recipe)  # before anything is sent: it may refuse
+    refuse_absent(connection, recipe.model)
     recipe, choices = resolved(recipe, prepared)
     sent = write_sent(make_folder(folder / "service"), prepared, recipe)
     refuse_expensive(estimate(recipe, prepared, sent, test=test), recipe, events)

@@ -127,6 +127,11 @@ def test_a_line_without_end_is_not_read_into_memory(
         client.files.create(file=("a.jsonl", content), purpose="batch")
 
 
+def test_a_line_that_is_no_json_says_where_in_it(client: OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="Line 2 is not valid JSON: .* at its byte 6"):
+        client.files.create(file=("a.jsonl", b'{"a": 1}\n{"a" 1}\n'), purpose="fine-tune")
+
+
 @pytest.mark.parametrize("text", ["\\ud800", "a\\u0000"])
 def test_text_that_cannot_be_kept_is_refused_with_its_line(client: OpenAI, text: str) -> None:
     content = b'{"a": 1}\n{"a": "%s"}\n' % text.encode()

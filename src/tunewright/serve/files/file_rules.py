@@ -119,12 +119,15 @@ def refuse_other_lines(path: Path) -> None:
 def _refuse_line(line: bytes, number: int) -> None:
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        is_object = isinstance(read_json(text.encode()), dict)
+        is_object = isinstance(read_json(text.rstrip("\r\n").encode()), dict)
         reason = "is not a dictionary"
     except UnicodeDecodeError as error:
         is_object, reason = False, f"is not UTF-8 at its byte {error.start + 1}"
     except ValueError as error:
-        is_object, reason = False, f"is not valid JSON: {error}"
+        is_object, reason = (
+            False,
+            f"is not valid JSON: {error}".replace(" line 1 column ", " its byte "),
+        )
     if not is_object:
         start = line[:SHOWN].decode("utf-8", "replace").strip()
         told = (

@@ -128,7 +128,7 @@ def test_a_line_without_end_is_not_read_into_memory(
 
 
 def test_a_line_that_is_no_json_says_where_in_it(client: OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="Line 2 is not valid JSON: .* at its byte 6"):
+    with pytest.raises(openai.BadRequestError, match=r"Line 2 is not valid JSON: .* at its byte 6"):
         client.files.create(file=("a.jsonl", b'{"a": 1}\n{"a" 1}\n'), purpose="fine-tune")
 
 

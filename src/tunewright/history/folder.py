@@ -37,7 +37,8 @@ def create_run(
 
     Args:
         asked: the recipe as it was asked for, in YAML.
-        folder: where it is to be, within another; None for a name of its own among all runs.
+        folder: where it is to be, within another, made by one process at a time; None for a name
+            of its own among all runs.
         kind: what it is, if it is no run.
     """
     run_id, plain = secrets.token_hex(3), _plain(name)
@@ -48,6 +49,7 @@ def create_run(
     staged = folder.with_name(f".new-{folder.name}")
     first = {"id": run_id, "name": plain, "state": "running", "stage": None, "created": utc_now()}
     first |= {} if kind is None else {"kind": kind}
+    shutil.rmtree(staged, ignore_errors=True)  # of a process that was killed here
     with disk_errors(folder):
         try:
             staged.mkdir()

@@ -17,7 +17,7 @@ from tunewright.train.batches import draw_key
 from tunewright.train.phases import PhasePlan, contrastive_phase, deepest
 from tunewright.train.schedule import rate_at_step
 
-FEW, FEW_IN_ALL = 16, 500  # rows of a class, and of all: with more, steps have enough to learn from
+FEW, FEW_IN_ALL = 64, 500  # rows of a class, and of all: with more, steps are as good
 FOLDS = 2  # more would take longer than the phase itself
 ENOUGH = 100  # rows that were left out tell the two apart
 KEY = "train.contrastive"

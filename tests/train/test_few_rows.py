@@ -18,8 +18,8 @@ from tunewright import predict, run
 from tunewright.backends.torch.contrastive import contrastive_loss
 from tunewright.durable import read_lines
 from tunewright.errors import RecipeError
-from tunewright.few_rows import FOLDS, choose_contrastive, folds, speaks_for
-from tunewright.recipe.load import load_recipe
+from tunewright.few_rows import FOLDS, choose_contrastive, few_rows, folds, speaks_for
+from tunewright.recipe.load import build_recipe, load_recipe
 from tunewright.train.balanced import balanced_rows, contrastive_batches
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -246,6 +246,15 @@ def test_few_rows_are_tried_with_and_without_the_phase_and_the_counts_are_writte
     assert "training rows left out in turn" in why["contrastive"]
     assert recipe.train.strategy == "probe"
     assert "rows of a class" in why["strategy"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "few"),
+    [((64, 64), True), ((64,) * 7, True), ((65, 65), False), ((64,) * 8, False), ((), False)],
+)
+def test_rows_are_few_up_to_64_of_a_class_and_500_in_all(counts: Any, few: bool) -> None:
+    recipe = build_recipe({"task": "text-classification", "backend": "torch"})
+    assert (few_rows(recipe, counts) is not None) == few
 
 
 def test_with_many_rows_nothing_is_tried(tiny_bert: Path, tmp_path: Path) -> None:

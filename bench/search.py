@@ -150,18 +150,27 @@ def theirs(folder: Path, labels: list[str], trials: int, seed: int) -> dict[str,
 
 
 def show() -> None:
-    """Seconds and scores of both sides, and their ratio."""
+    """Seconds and scores of both sides, and their ratio: with our repeats over seeds, and without.
+
+    Trainer repeats nothing, so that without them both do the same: the trials.
+    """
     print(
-        "| set/rows/trials/seed | side | seconds | validation | test | Trainer's seconds to ours |"
+        "| set/rows/trials/seed | side | seconds | of them repeats | validation | test | Trainer's "
+        "seconds to ours | to ours without repeats |"
     )
-    print("|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     known = runs()
     for key, found in known.items():
         place, _, side = key.rpartition("/")
         peer = known.get(f"{place.rpartition('/')[0]}/0/trainer")
-        ratio = f"{peer['wall_s'] / found['wall_s']:.1f}" if peer and side != "trainer" else ""
+        seconds, again = found["wall_s"], found.get("seconds", {}).get("repeats", 0.0)
+        ratios = " | "
+        if peer and side != "trainer":
+            ratios = " | ".join(
+                f"{peer['wall_s'] / each:.1f}" for each in (seconds, seconds - again)
+            )
         scores = f"{found['validation']:.3f} | {found['test']:.3f}"
-        print(f"| {place} | {side} | {found['wall_s']:.0f} | {scores} | {ratio} |")
+        print(f"| {place} | {side} | {seconds:.0f} | {again:.0f} | {scores} | {ratios} |")
 
 
 if __name__ == "__main__":
